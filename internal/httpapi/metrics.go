@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dispatcher_http_requests_total",
+		Help: "HTTP requests that were answered, by route, method and status code.",
+	}, []string{"route", "method", "code"})
+
+	requestDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "dispatcher_http_request_duration_seconds",
+		Help: "Time from the headers of an HTTP request to the end of its answer, by route and method.",
+		// A create takes some milliseconds; the longest wait is createTimeout and lookupTimeout.
+		Buckets: []float64{.0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
+	}, []string{"route", "method"})
+
+	requestsInFlight = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "dispatcher_http_requests_in_flight",
+		Help: "HTTP requests that are being handled.",
+	})
+)
+
+func init() {
+	metrics.Registry.MustRegister(requests, requestDuration, requestsInFlight)
+}
+
+// knownMethods bounds the method label: a method is any token that a caller makes up.
+var knownMethods = []string{
+	http.MethodConnect, http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions,
+	http.MethodPatch, http.MethodPost, http.MethodPut, http.MethodTrace,
+}
+
+func methodLabel(method string) string {
+	if slices.Contains(knownMethods, method) {
+		return method
+	}
+	return "other"
+}
+
+func observeRequest(route, method string, code int, duration time.Duration) {
+	method = methodLabel(method)
+	requests.WithLabelValues(route, method, strconv.Itoa(code)).Inc()
+	requestDuration.WithLabelValues(route, method).Observe(duration.Seconds())
+}

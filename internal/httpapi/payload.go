@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// checkRequest refuses what this version cannot do as it is asked, before the body is read. A parameter that is not
+// known is refused and not skipped, because a caller may depend on it: a preview must not run.
+func checkRequest(r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		refused := refuse(reasonInvalidRequest, "this call takes no query parameters")
+		for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
+			refused.at(name, "unknown query parameter")
+		}
+		return refused
+	}
+	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ", "); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		// RFC 9110, section 15.5.16: Accept-Encoding tells which codings would have been accepted.
+		return refuse(reasonUnsupportedEncoding, "the payload is taken as it is sent: send it without Content-Encoding").
+			with("Accept-Encoding", "identity")
+	}
+	if r.Header.Get("Content-Range") != "" {
+		// RFC 9110, section 14.5: a partial PUT that is taken for a whole one would corrupt.
+		return refuse(reasonInvalidRequest, "a payload cannot be sent in parts: send it without Content-Range")
+	}
+	return nil
+}
+
+// readPayload reads the body as it was sent, whatever its Content-Type. A body that is declared too large is refused
+// unread, so a client that sent Expect: 100-continue never sends it.
+func readPayload(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
+	tooLarge := refuse(reasonPayloadTooLarge, "the payload is larger than the %d bytes that are accepted", limit).
+		with("Connection", "close")
+	if r.ContentLength > limit {
+		return "", tooLarge.because(fmt.Errorf("the request declares %d bytes", r.ContentLength))
+	}
+	var payload strings.Builder
+	payload.Grow(int(max(r.ContentLength, 0)))
+	if _, err := io.Copy(&payload, http.MaxBytesReader(w, r.Body, limit)); err != nil {
+		if tooMany := (*http.MaxBytesError)(nil); errors.As(err, &tooMany) {
+			return "", tooLarge.because(err)
+		}
+		if slow := net.Error(nil); errors.As(err, &slow) && slow.Timeout() {
+			return "", refuse(reasonRequestTimeout, "the payload did not arrive within %s", readTimeout).
+				with("Connection", "close").because(err)
+		}
+		return "", refuse(reasonInvalidRequest, "the payload could not be read to its end").
+			with("Connection", "close").because(err)
+	}
+	if at := firstInvalidByte(payload.String()); at >= 0 {
+		return "", refuse(reasonInvalidRequest, "the payload is not UTF-8 text").
+			at("payload", fmt.Sprintf("is not valid UTF-8 at byte %d", at))
+	}
+	return payload.String(), nil
+}
+
+// firstInvalidByte returns the offset of the first byte that is not UTF-8, or -1.
+func firstInvalidByte(text string) int {
+	if utf8.ValidString(text) {
+		return -1
+	}
+	for at := 0; at < len(text); {
+		char, size := utf8.DecodeRuneInString(text[at:])
+		if char == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}

@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// reason tells in one word why a request was refused. Callers may rely on these words.
+type reason string
+
+const (
+	// reasonInvalidRequest: the request itself is malformed: its names, its parameters, its body.
+	reasonInvalidRequest reason = "InvalidRequest"
+
+	// reasonForbidden: a quota or a policy of the cluster does not allow the execution.
+	reasonForbidden reason = "Forbidden"
+
+	// reasonNotFound: this API has no such path.
+	reasonNotFound reason = "NotFound"
+
+	// reasonJobTemplateNotFound: the namespace has no such JobTemplate.
+	reasonJobTemplateNotFound reason = "JobTemplateNotFound"
+
+	// reasonNamespaceNotFound: there is no such namespace.
+	reasonNamespaceNotFound reason = "NamespaceNotFound"
+
+	// reasonMethodNotAllowed: the path exists; the Allow header says what can be done with it.
+	reasonMethodNotAllowed reason = "MethodNotAllowed"
+
+	// reasonRequestTimeout: the body did not arrive in time.
+	reasonRequestTimeout reason = "RequestTimeout"
+
+	// reasonNamespaceTerminating: the namespace is being deleted, so nothing can be created in it.
+	reasonNamespaceTerminating reason = "NamespaceTerminating"
+
+	// reasonPayloadTooLarge: the payload is over --max-payload-bytes, or over what the API server can store.
+	reasonPayloadTooLarge reason = "PayloadTooLarge"
+
+	// reasonUnsupportedEncoding: the body is compressed. Payloads are taken as they are sent.
+	reasonUnsupportedEncoding reason = "UnsupportedEncoding"
+
+	// reasonInvalid: admission refused the execution, most often because the template does not render with this payload.
+	reasonInvalid reason = "Invalid"
+
+	// reasonTooManyRequests: the API server is busy.
+	reasonTooManyRequests reason = "TooManyRequests"
+
+	// reasonInternalError: a fault of Dispatcher. The log has it under the request id.
+	reasonInternalError reason = "InternalError"
+
+	// reasonUnavailable: the API server, or the admission webhook that it calls, cannot be reached or is not ready.
+	reasonUnavailable reason = "Unavailable"
+
+	// reasonTimeout: the API server did not answer in time.
+	reasonTimeout reason = "Timeout"
+)
+
+// statuses is the one place where a reason becomes a status code.
+var statuses = map[reason]int{
+	reasonInvalidRequest:       http.StatusBadRequest,
+	reasonForbidden:            http.StatusForbidden,
+	reasonNotFound:             http.StatusNotFound,
+	reasonJobTemplateNotFound:  http.StatusNotFound,
+	reasonNamespaceNotFound:    http.StatusNotFound,
+	reasonMethodNotAllowed:     http.StatusMethodNotAllowed,
+	reasonRequestTimeout:       http.StatusRequestTimeout,
+	reasonNamespaceTerminating: http.StatusConflict,
+	reasonPayloadTooLarge:      http.StatusRequestEntityTooLarge,
+	reasonUnsupportedEncoding:  http.StatusUnsupportedMediaType,
+	reasonInvalid:              http.StatusUnprocessableEntity,
+	reasonTooManyRequests:      http.StatusTooManyRequests,
+	reasonInternalError:        http.StatusInternalServerError,
+	reasonUnavailable:          http.StatusServiceUnavailable,
+	reasonTimeout:              http.StatusGatewayTimeout,
+}
+
+// refusal is an error whose detail and field errors are meant for the caller. Its cause is for the log alone: what the
+// caller is told may quote the payload, which must not be logged, and the caller has it.
+type refusal struct {
+	reason            reason
+	detail            string
+	errors            []fieldError
+	retryAfterSeconds int
+	header            http.Header
+	cause             error
+}
+
+// refuse returns a refusal with a detail for the caller.
+func refuse(why reason, format string, args ...any) *refusal {
+	return &refusal{reason: why, detail: fmt.Sprintf(format, args...)}
+}
+
+// because adds the cause, for the log.
+func (r *refusal) because(cause error) *refusal {
+	r.cause = cause
+	return r
+}
+
+// at says which field the refusal is about.
+func (r *refusal) at(field, detail string) *refusal {
+	r.errors = append(r.errors, fieldError{Field: field, Detail: detail})
+	return r
+}
+
+// with adds a header to the answer.
+func (r *refusal) with(name, value string) *refusal {
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	r.header.Set(name, value)
+	return r
+}
+
+// retryAfter tells the caller when to come back: after the given time, or where that is 0, after fallback.
+func (r *refusal) retryAfter(seconds, fallback int) *refusal {
+	r.retryAfterSeconds = seconds
+	if seconds <= 0 {
+		r.retryAfterSeconds = fallback
+	}
+	return r
+}
+
+func (r *refusal) status() int {
+	return statuses[r.reason]
+}
+
+// Error is the refusal as the log has it: the reason, the fields and the cause.
+func (r *refusal) Error() string {
+	text := string(r.reason)
+	for _, wrong := range r.errors {
+		text += " " + wrong.Field
+	}
+	if r.cause != nil {
+		text += ": " + r.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (r *refusal) Unwrap() error {
+	return r.cause
+}

@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// routes registers the paths that it handles, each beside its handler.
+type routes interface {
+	register(router *mux.Router)
+}
+
+// newRouter returns a router over groups of routes. Paths are matched as they were sent: cleaning them would answer
+// with a redirect, and most clients follow that with a GET.
+func newRouter(groups ...routes) *mux.Router {
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	router.NotFoundHandler = handler(func(_ http.ResponseWriter, _ *http.Request) error {
+		return refuse(reasonNotFound, "this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}")
+	})
+	router.Use(recordRoute)
+	for _, group := range groups {
+		group.register(router)
+	}
+	return router
+}
+
+// handler is an HTTP handler that returns what it refuses, so that refusals are written in one place.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// ServeHTTP calls the handler and writes the problem that it returns. An error that is not a refusal is a fault of ours.
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	err := h(w, r)
+	if err == nil {
+		return
+	}
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		refused = internalError().because(err)
+	}
+	recordOf(r).err = refused
+	writeProblem(w, r, refused)
+}
+
+// internalError is all that a caller learns of a fault of ours.
+func internalError() *refusal {
+	return refuse(reasonInternalError, "an internal error occurred; the log tells more under this request id")
+}
+
+// methods is a path's handlers by method. It answers OPTIONS, and every other method with a 405 that says which do.
+// The router's own method matching is not used, since it knows no Allow header.
+type methods map[string]handler
+
+// ServeHTTP implements http.Handler.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, ok := m[r.Method]; ok {
+		h.ServeHTTP(w, r)
+		return
+	}
+	allow := strings.Join(append(slices.Sorted(maps.Keys(m)), http.MethodOptions), ", ")
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", allow)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	handler(func(http.ResponseWriter, *http.Request) error {
+		return refuse(reasonMethodNotAllowed, "this path takes %s", allow).with("Allow", allow)
+	}).ServeHTTP(w, r)
+}
