@@ -1,0 +1,127 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// controllers are those that the life of a Job touches: its pods, its TTL, garbage collection and namespaces.
+const controllers = "job-controller,ttl-after-finished-controller,garbage-collector-controller,namespace-controller," +
+	"serviceaccount-controller,resourcequota-controller"
+
+// ControlPlane is a running Kubernetes without nodes.
+type ControlPlane struct {
+	// Config is that of an administrator, without client-side rate limits.
+	Config *rest.Config
+	// Kubeconfig is a file with the same access, for kubectl.
+	Kubeconfig string
+	// Webhooks is where the API server sends admission requests.
+	Webhooks *Forwarder
+	// Root is the root of the repository.
+	Root string
+
+	environment *envtest.Environment
+	manager     *Process
+	output      *Output
+	directory   string
+}
+
+// Start starts a control plane with the CRD and webhook files of the repository at root. The caller must call Stop,
+// also after an error, if the control plane is not nil.
+func Start(root string, scheme *runtime.Scheme) (*ControlPlane, error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return nil, errors.New("KUBEBUILDER_ASSETS is not set: it names the folder with etcd, kube-apiserver, kube-controller-manager " +
+			"and kubectl; `make test` finds or builds them and sets it")
+	}
+	directory, err := os.MkdirTemp("", "dispatcher-test-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder: %w", err)
+	}
+	c := &ControlPlane{Root: root, directory: directory, output: &Output{}, environment: &envtest.Environment{
+		Scheme:                scheme,
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook")}},
+	}}
+	// Some distributions enforce this: who sets blockOwnerDeletion needs the right to update the owner's finalizers.
+	c.environment.ControlPlane.GetAPIServer().Configure().
+		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
+	config, err := c.environment.Start()
+	if err != nil {
+		return c, fmt.Errorf("starting the API server: %w", err)
+	}
+	c.Config = rest.CopyConfig(config)
+	c.Config.QPS = -1
+	if c.Kubeconfig, err = c.kubeconfig("admin", c.environment.KubeConfig); err != nil {
+		return c, err
+	}
+	webhooks := &c.environment.WebhookInstallOptions
+	if c.Webhooks, err = NewForwarder(fmt.Sprintf("%s:%d", webhooks.LocalServingHost, webhooks.LocalServingPort)); err != nil {
+		return c, err
+	}
+	return c, c.startControllers()
+}
+
+// Stop ends every process and removes every file of the control plane.
+func (c *ControlPlane) Stop() error {
+	if c.manager != nil {
+		c.manager.Kill()
+	}
+	if c.Webhooks != nil {
+		c.Webhooks.Close()
+	}
+	return errors.Join(c.environment.Stop(), os.RemoveAll(c.directory))
+}
+
+// User returns the configuration of a user that need not exist, without client-side rate limits.
+func (c *ControlPlane) User(name string, groups ...string) (*rest.Config, error) {
+	user, err := c.environment.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{QPS: -1})
+	if err != nil {
+		return nil, fmt.Errorf("adding user %s: %w", name, err)
+	}
+	return user.Config(), nil
+}
+
+// CertificateDirectory holds the serving certificate of the webhooks, tls.crt and tls.key. A manager reloads them when
+// they change.
+func (c *ControlPlane) CertificateDirectory() string {
+	return c.environment.WebhookInstallOptions.LocalServingCertDir
+}
+
+// Output returns what the kube-controller-manager printed.
+func (c *ControlPlane) Output() string { return c.output.String() }
+
+func (c *ControlPlane) startControllers() error {
+	user, err := c.environment.AddUser(envtest.User{Name: "kube-controller-manager", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return fmt.Errorf("adding a user for kube-controller-manager: %w", err)
+	}
+	content, err := user.KubeConfig()
+	if err != nil {
+		return fmt.Errorf("writing a kubeconfig for kube-controller-manager: %w", err)
+	}
+	kubeconfig, err := c.kubeconfig("kube-controller-manager", content)
+	if err != nil {
+		return err
+	}
+	c.manager, err = startProcess(c.output, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"),
+		"--kubeconfig="+kubeconfig, "--bind-address=127.0.0.1", "--secure-port=0", "--leader-elect=false",
+		"--service-account-private-key-file="+filepath.Join(c.environment.ControlPlane.APIServer.CertDir, "sa-signer.key"),
+		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20", "--concurrent-gc-syncs=20",
+		"--controllers="+controllers)
+	return err
+}
+
+func (c *ControlPlane) kubeconfig(name string, content []byte) (string, error) {
+	path := filepath.Join(c.directory, name+".kubeconfig")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return "", fmt.Errorf("writing the kubeconfig of %s: %w", name, err)
+	}
+	return path, nil
+}

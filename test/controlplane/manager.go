@@ -1,0 +1,199 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// BuildManager compiles the manager and returns the path of its binary, which lasts as long as the control plane.
+func (c *ControlPlane) BuildManager(ctx context.Context) (string, error) {
+	binary := filepath.Join(c.directory, "manager")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	build.Dir = c.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the manager: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// Manager is one replica of Dispatcher: its addresses and its proxy stay the same when its process is killed and
+// started again.
+type Manager struct {
+	// Proxy is between this replica and the API server.
+	Proxy *Proxy
+	// URL is the base of the HTTP API.
+	URL string
+	// Output is what all its processes printed.
+	Output *Output
+
+	plane                    *ControlPlane
+	binary                   string
+	args                     []string
+	webhook, health, metrics string
+	process                  *Process
+}
+
+// NewManager prepares a replica that runs binary with the rights of config's user. It adds args to the flags.
+func (c *ControlPlane) NewManager(name, binary string, config *rest.Config, args ...string) (*Manager, error) {
+	proxy, err := NewProxy(config)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(c.directory, name+".kubeconfig")
+	if err := clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"proxy": proxy.cluster()},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"manager": {}},
+		Contexts:       map[string]*clientcmdapi.Context{"manager": {Cluster: "proxy", AuthInfo: "manager"}},
+		CurrentContext: "manager",
+	}, kubeconfig); err != nil {
+		return nil, fmt.Errorf("writing the manager's kubeconfig: %w", err)
+	}
+	addresses, err := freeAddresses(4)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		Proxy: proxy, URL: "http://" + addresses[0], Output: &Output{},
+		plane: c, binary: binary, webhook: addresses[1], health: addresses[2], metrics: addresses[3],
+	}
+	m.args = append([]string{
+		"--kubeconfig=" + kubeconfig,
+		"--web-server-bind-address=" + addresses[0],
+		"--webhook-bind-address=" + m.webhook,
+		"--webhook-cert-path=" + c.CertificateDirectory(),
+		"--health-probe-bind-address=" + m.health,
+		"--metrics-bind-address=" + m.metrics,
+		"--metrics-secure=false",
+	}, args...)
+	return m, nil
+}
+
+// Start starts the process and returns when it is ready, which it must be within a minute. From then on it is a backend
+// of the webhooks.
+func (m *Manager) Start(ctx context.Context, args ...string) error {
+	if err := m.StartUnready(args...); err != nil {
+		return err
+	}
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		select {
+		case <-m.process.Done():
+			return false, fmt.Errorf("the manager ended with code %d", m.process.ExitCode())
+		default:
+			return m.Ready(ctx), nil
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until the manager is ready: %w\n%s", err, m.Output)
+	}
+	m.plane.Webhooks.Add(m.webhook)
+	return nil
+}
+
+// StartUnready starts the process and does not wait. It is no backend of the webhooks until Start was called.
+func (m *Manager) StartUnready(args ...string) error {
+	process, err := startProcess(m.Output, m.binary, slices.Concat(m.args, args)...)
+	if err != nil {
+		return err
+	}
+	m.process = process
+	return nil
+}
+
+// Ready asks /readyz.
+func (m *Manager) Ready(ctx context.Context) bool { return m.probe(ctx, "readyz") }
+
+// Alive asks /healthz.
+func (m *Manager) Alive(ctx context.Context) bool { return m.probe(ctx, "healthz") }
+
+// Running is true while there is a process.
+func (m *Manager) Running() bool {
+	if m.process == nil {
+		return false
+	}
+	select {
+	case <-m.process.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// Kill ends the process without warning, and returns when it is gone.
+func (m *Manager) Kill() {
+	m.plane.Webhooks.Remove(m.webhook)
+	if m.process != nil {
+		m.process.Kill()
+	}
+}
+
+// Terminate asks the process to end, as the kubelet does; Process tells when and how it did. As in a cluster, no new
+// connection for webhooks is sent to it.
+func (m *Manager) Terminate() *Process {
+	m.plane.Webhooks.Remove(m.webhook)
+	m.process.Terminate()
+	return m.process
+}
+
+// Close ends the process and closes the proxy.
+func (m *Manager) Close() {
+	m.Kill()
+	m.Proxy.Close()
+}
+
+// WebhookAddress is where this replica serves its webhooks.
+func (m *Manager) WebhookAddress() string { return m.webhook }
+
+func (m *Manager) probe(ctx context.Context, path string) bool {
+	_, err := m.get(ctx, "http://"+m.health+"/"+path)
+	return err == nil
+}
+
+func (m *Manager) get(ctx context.Context, url string) (body string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	var content strings.Builder
+	if _, err := io.Copy(&content, response.Body); err != nil {
+		return "", err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", response.Status, content.String())
+	}
+	return content.String(), nil
+}
+
+// freeAddresses returns addresses on 127.0.0.1 that nobody listened at a moment ago.
+func freeAddresses(count int) (addresses []string, err error) {
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		// Kept until all are found, or the same could come twice.
+		defer func() { err = errors.Join(err, listener.Close()) }()
+		addresses = append(addresses, listener.Addr().String())
+	}
+	return addresses, nil
+}
