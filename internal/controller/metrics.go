@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// Values of the label result.
+const (
+	resultSucceeded = "succeeded"
+	resultFailed    = "failed"
+)
+
+var (
+	// executionsTotal has one series per template and result. Templates are written by a platform team, and their number
+	// is bounded by it; executions, whose number is not, are no label. The histograms have no template, since each of
+	// its values would cost a series per bucket.
+	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dispatcher_executions_total",
+		Help: "Finished JobExecutions by the namespace and name of their JobTemplate and by result (succeeded, failed). Each is counted once.",
+	}, []string{"namespace", "template", "result"})
+
+	jobCreationDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "dispatcher_execution_job_creation_duration_seconds",
+		Help:    "Time from the request, or from the creation of the JobExecution where it came without one, to the creation of its Job.",
+		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
+	})
+
+	runDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "dispatcher_execution_run_duration_seconds",
+		Help: "Time from the start of the Job to the end of the JobExecution, by result (succeeded, failed).",
+		// A Job's times have whole seconds. Jobs take from seconds to a day.
+		Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400},
+	}, []string{"result"})
+)
+
+func init() {
+	metrics.Registry.MustRegister(executionsTotal, jobCreationDuration, runDuration)
+}
+
+// observeJobCreated measures how long the execution waited for its Job, which was created now.
+func observeJobCreated(execution *dispatcherv1alpha1.JobExecution, now time.Time) {
+	jobCreationDuration.Observe(max(0, now.Sub(requestedAt(execution)).Seconds()))
+}
+
+// requestedAt is when the HTTP API received the request, or else when the execution was created. Anyone may write the
+// annotation, so it is believed only where it agrees with the API server's clock.
+func requestedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
+	const tolerance = time.Minute
+	created := execution.CreationTimestamp.Time
+	received, err := time.Parse(time.RFC3339Nano, execution.Annotations[dispatcherv1alpha1.AnnotationReceivedAt])
+	if err != nil || received.Sub(created).Abs() > tolerance {
+		return created
+	}
+	return received
+}
+
+// observeFinished counts an execution whose end was written just now.
+func observeFinished(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {
+	result := resultFailed
+	if summaryOf(status.Conditions).Status == metav1.ConditionTrue {
+		result = resultSucceeded
+	}
+	executionsTotal.WithLabelValues(execution.Namespace, execution.Spec.JobTemplateName, result).Inc()
+	if status.Duration != nil {
+		runDuration.WithLabelValues(result).Observe(status.Duration.Seconds())
+	}
+}

@@ -1,0 +1,50 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// renderJob renders the Job that the execution asks for. A verdict against the execution is never based on the cache,
+// which may lag behind the admission that let it in: it is confirmed with the template that the API server has now.
+func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
+	job, err := r.renderJobFrom(ctx, r.client, execution)
+	var final *failure
+	if errors.As(err, &final) {
+		return r.renderJobFrom(ctx, r.live, execution)
+	}
+	return job, err
+}
+
+func (r *reconciler) renderJobFrom(ctx context.Context, reader client.Reader, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
+	template := &dispatcherv1alpha1.JobTemplate{}
+	err := reader.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}, template)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, templateNotFound(execution)
+	case err != nil:
+		return nil, fmt.Errorf("reading JobTemplate %s: %w", execution.Spec.JobTemplateName, err)
+	}
+	program, errs := r.programs.Program(template)
+	if len(errs) > 0 {
+		return nil, renderFailed(template, errs)
+	}
+	job, errs := render.Job(ctx, program, template, execution)
+	switch {
+	case ctx.Err() != nil:
+		// Rendering ended since the manager stops, or this reconcile took too long: no fault of the template's.
+		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, context.Cause(ctx))
+	case len(errs) > 0:
+		return nil, renderFailed(template, errs)
+	}
+	return job, nil
+}
