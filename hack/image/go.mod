@@ -1,0 +1,3 @@
+module dispatcher.ivan.vc/hack/image
+
+go 1.26.0
