@@ -1,0 +1,144 @@
+// Command dispatcher is the manager: the admission webhooks, the controller and the HTTP API of Dispatcher in one
+// process. It holds the flags and what the parts share, and must not do what one of them could do itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/controller"
+	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/webhook"
+)
+
+const (
+	// maxPrograms bounds the compiled templates that are kept. A cluster has tens of templates, some have hundreds.
+	maxPrograms = 1024
+
+	// stopMargin is what the other parts may take to stop, before and after the HTTP API.
+	stopMargin = 10 * time.Second
+)
+
+// version is set by the linker for a release.
+var version string
+
+func main() {
+	if err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs the manager until ctx ends. What --help and --version ask for goes to out, the log to standard error.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.showVersion {
+		_, err := fmt.Fprintln(out, release())
+		return err
+	}
+	log := zap.New(zap.UseFlagOptions(&o.logging))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+
+	mgr, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	log.Info("starting Dispatcher", "version", release(), "apiServer", mgr.GetConfig().Host, "leaderElection", o.leaderElect,
+		"defaultNamespace", o.http.DefaultNamespace, "maxPayloadBytes", o.http.MaxPayloadBytes, "logPayloads", o.http.LogPayloads,
+		"metricsBindAddress", o.metricsBindAddress, "metricsSecure", o.metricsSecure, "http2", o.enableHTTP2)
+	return mgr.Start(ctx)
+}
+
+// newManager returns a manager with every surface of Dispatcher set up.
+func newManager(o *options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, dispatcherv1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	managerOptions, err := o.manager(scheme)
+	if err != nil {
+		return nil, err
+	}
+	restConfig, err := config.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("loading the client configuration: %w", err)
+	}
+	// No client-side rate limit: it would stretch a burst of executions, and the API server's priority and fairness
+	// governs anyway.
+	restConfig.QPS = -1
+
+	mgr, err := ctrl.NewManager(restConfig, managerOptions)
+	if err != nil {
+		return nil, fmt.Errorf("creating the manager: %w", err)
+	}
+	if err := setUp(mgr, o); err != nil {
+		return nil, err
+	}
+	return mgr, nil
+}
+
+// setUp adds the surfaces, which share the compiled templates, and the health checks.
+func setUp(mgr ctrl.Manager, o *options) error {
+	programs := render.NewCache(maxPrograms)
+	if err := webhook.Setup(mgr, programs); err != nil {
+		return fmt.Errorf("setting up the webhooks: %w", err)
+	}
+	if err := controller.Setup(mgr, programs); err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	if err := httpapi.Setup(mgr, o.http); err != nil {
+		return fmt.Errorf("setting up the HTTP API: %w", err)
+	}
+	if err := metrics.Registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dispatcher_render_cache_programs",
+		Help: "Compiled JobTemplates that are kept.",
+	}, func() float64 { return float64(programs.Len()) })); err != nil {
+		return fmt.Errorf("registering the metrics of the render cache: %w", err)
+	}
+	// Ready means that all of it works. The HTTP API adds a check of its own, which holds until the caches are in sync.
+	if err := mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()); err != nil {
+		return fmt.Errorf("adding the readiness check of the webhooks: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the liveness check: %w", err)
+	}
+	return nil
+}
+
+// release is the version that the linker was given, else the one that the Go tool knows.
+func release() string {
+	if version != "" {
+		return version
+	}
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return build.Main.Version
+	}
+	return "devel"
+}
