@@ -2,6 +2,8 @@ package render
 
 import (
 	"context"
+	"maps"
+	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,27 +13,63 @@ import (
 )
 
 // Job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
-// labels, annotations and controller reference. The program must be template's.
+// labels, annotations and controller reference. The program must be template's. As for a CronJob, nothing else of
+// metadata reaches the Job.
 func Job(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
-	rendered, errs := program.Render(ctx, NewData(template, execution.Name, execution.Spec.Payload))
+	job, errs := newJob(ctx, program, template, NewData(template, execution.Name, execution.Spec.Payload))
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: execution.Name, Namespace: execution.Namespace},
-		Spec:       rendered.Spec,
-	}, nil
+	job.Namespace = execution.Namespace
+	job.OwnerReferences = []metav1.OwnerReference{
+		*metav1.NewControllerRef(execution, dispatcherv1alpha1.GroupVersion.WithKind("JobExecution")),
+	}
+	return job, nil
 }
 
-// DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
-// of which one must do. The Job that it returns has no owner, since there is no execution.
-func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
-	rendered, errs := program.Render(ctx, NewData(template, template.Name, ""))
+// newJob renders the Job of an execution that data tells of, without an owner.
+func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate, data Data) (*batchv1.Job, field.ErrorList) {
+	rendered, errs := program.Render(ctx, data)
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: template.Name, Namespace: template.Namespace},
-		Spec:       rendered.Spec,
-	}, nil
+	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
+		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), abridged(namespace),
+			"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out")}
+	}
+	own := map[string]string{
+		dispatcherv1alpha1.LabelJobTemplate:  data.JobTemplate.Name,
+		dispatcherv1alpha1.LabelJobExecution: data.Name,
+	}
+	job := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      rendered.Name,
+			Namespace: data.Namespace,
+			Labels:    merged(template.Labels, rendered.Labels, own),
+			Annotations: merged(rendered.Annotations, map[string]string{
+				dispatcherv1alpha1.AnnotationJobTemplateUID:        string(template.UID),
+				dispatcherv1alpha1.AnnotationJobTemplateGeneration: strconv.FormatInt(template.Generation, 10),
+			}),
+		},
+		Spec: rendered.Spec,
+	}
+	if job.Name == "" {
+		job.Name = data.Name
+	}
+	if job.Spec.TTLSecondsAfterFinished != nil {
+		job.Finalizers = []string{dispatcherv1alpha1.FinalizerJobTracking}
+	}
+	// The template's own labels are kept from the pods: a label that a tool puts on all objects of an application would
+	// make them endpoints of a Service that selects by it.
+	job.Spec.Template.Labels = merged(rendered.Spec.Template.Labels, own)
+	return job, nil
+}
+
+// merged returns a new map of all entries. Later maps win.
+func merged(all ...map[string]string) map[string]string {
+	result := map[string]string{}
+	for _, m := range all {
+		maps.Copy(result, m)
+	}
+	return result
 }

@@ -1,0 +1,138 @@
+package render
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// limits bound what one render may use. All of a Job's strings draw on the same budget.
+type limits struct {
+	// steps are loop iterations, template calls and function calls. Work on large values counts as more.
+	steps int
+	// output is how many bytes all strings of the Job may have together. etcd takes objects of 1.5 MiB.
+	output int
+	// value is how many bytes one value that a function takes or makes may have.
+	value int
+	// total is how many bytes all values that functions make may have together, whether still used or not.
+	total int
+	// depth is how deep templates may call each other.
+	depth int
+	// time is for a machine that is slow or a function that is slower than its steps say: the other limits come first,
+	// and unlike this one they always come at the same point.
+	time time.Duration
+}
+
+var defaultLimits = limits{
+	steps:  1_000_000,
+	output: 2 << 20,
+	value:  16 << 20,
+	total:  64 << 20,
+	depth:  100,
+	time:   2 * time.Second,
+}
+
+// clockInterval is after how many steps the clock is read.
+const clockInterval = 128
+
+// limitError says that a render came to one of its limits. It ends the whole render.
+type limitError struct{ what string }
+
+func (e *limitError) Error() string { return "the template exceeds " + e.what }
+
+// stoppedError says that a render was stopped by the clock or by its caller. It says nothing about the template: the same
+// render may succeed at another time.
+type stoppedError struct{ cause error }
+
+func (e *stoppedError) Error() string { return "stopped: " + e.cause.Error() }
+func (e *stoppedError) Unwrap() error { return e.cause }
+
+// budget is what is left of the limits in one render.
+type budget struct {
+	limits   limits
+	ctx      context.Context
+	deadline time.Time
+
+	steps, output, total, depth int
+	nextClock                   int
+
+	// hint is what the message about a missing value should add, if there is one.
+	hint string
+}
+
+func newBudget(ctx context.Context, limits limits) budget {
+	return budget{limits: limits, ctx: ctx, deadline: time.Now().Add(limits.time), nextClock: clockInterval}
+}
+
+// step takes n steps.
+func (b *budget) step(n int) error {
+	if n < 0 || n > b.limits.steps-b.steps {
+		b.steps = b.limits.steps
+		return &limitError{fmt.Sprintf("its limit of %d steps", b.limits.steps)}
+	}
+	b.steps += n
+	if b.steps < b.nextClock {
+		return nil
+	}
+	b.nextClock = b.steps + clockInterval
+	return b.clock()
+}
+
+// clock says whether the time is up or the caller has gone.
+func (b *budget) clock() error {
+	if err := b.ctx.Err(); err != nil {
+		return &stoppedError{err}
+	}
+	if time.Now().After(b.deadline) {
+		return &stoppedError{fmt.Errorf("rendering took longer than %v", b.limits.time)}
+	}
+	return nil
+}
+
+// write takes n bytes of output.
+func (b *budget) write(n int) error {
+	if n > b.limits.output-b.output {
+		return &limitError{fmt.Sprintf("its limit of %d bytes of output", b.limits.output)}
+	}
+	b.output += n
+	return nil
+}
+
+// fits says whether a value of n bytes may be made at all. It is asked before the value is made.
+func (b *budget) fits(n int) error {
+	if n < 0 || n > b.limits.value {
+		return &limitError{fmt.Sprintf("its limit of %d bytes for one value", b.limits.value)}
+	}
+	if n > b.limits.total-b.total {
+		return &limitError{fmt.Sprintf("its limit of %d bytes for all values together", b.limits.total)}
+	}
+	return nil
+}
+
+// made takes the n bytes of a value that was made.
+func (b *budget) made(n int) error {
+	if err := b.fits(n); err != nil {
+		return err
+	}
+	b.total += n
+	return nil
+}
+
+// enter and leave count how deep templates call each other.
+func (b *budget) enter() (string, error) {
+	b.depth++
+	if b.depth > b.limits.depth {
+		return "", &limitError{fmt.Sprintf("its limit of %d templates that call each other", b.limits.depth)}
+	}
+	return "", b.step(1)
+}
+
+func (b *budget) leave() string {
+	b.depth--
+	return ""
+}
+
+// iterate is the head of every loop body.
+func (b *budget) iterate() (string, error) {
+	return "", b.step(1)
+}

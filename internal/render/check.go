@@ -1,0 +1,238 @@
+package render
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"text/template/parse"
+)
+
+const (
+	// maxTemplate is how many bytes one templated string may have: as many as the kernel takes in one argument.
+	maxTemplate = 128 << 10
+	// maxNodes is how many nodes the parse trees of one Job may have together. A node takes some 200 bytes.
+	maxNodes = 20_000
+	// maxBlocks is how deep actions and parentheses may be nested.
+	maxBlocks = 200
+)
+
+// problem is one thing that is wrong with a template.
+type problem struct {
+	pos     parse.Pos
+	message string
+}
+
+// checker judges the parse trees of one string, and puts into them the calls that bound them.
+type checker struct {
+	defined  map[string]*parse.Tree // by the names of the author
+	rename   func(string) string    // from the author's names to those in the program
+	calls    map[string]bool        // the functions that are called
+	problems []problem
+	nodes    int
+	depth    int
+}
+
+// tree checks one tree. root is the type of its $, nil if it is not known.
+func (c *checker) tree(root *parse.ListNode, dot reflect.Type) {
+	c.list(root, scope{dot: dot, root: dot})
+}
+
+// scope is what is known of the data at some place of a template: the types of dot and of $, nil where not known.
+type scope struct{ dot, root reflect.Type }
+
+func (c *checker) report(pos parse.Pos, format string, args ...any) {
+	c.problems = append(c.problems, problem{pos, fmt.Sprintf(format, args...)})
+}
+
+// count counts a node and says whether to go on.
+func (c *checker) count(pos parse.Pos) bool {
+	c.nodes++
+	switch {
+	case c.nodes == maxNodes+1:
+		c.report(pos, "the templates of a Job may have at most %d parts", maxNodes)
+	case c.depth == maxBlocks+1:
+		c.report(pos, "actions and parentheses may be nested at most %d deep", maxBlocks)
+		c.nodes = maxNodes + 1
+	}
+	return c.nodes <= maxNodes
+}
+
+func (c *checker) list(list *parse.ListNode, in scope) {
+	if list == nil {
+		return
+	}
+	c.depth++
+	defer func() { c.depth-- }()
+	for _, node := range list.Nodes {
+		if !c.count(node.Position()) {
+			return
+		}
+		switch n := node.(type) {
+		case *parse.ActionNode:
+			c.pipe(n.Pipe, in)
+			if len(n.Pipe.Decl) == 0 {
+				appendCall(n.Pipe, emitFunction)
+			}
+		case *parse.IfNode:
+			c.pipe(n.Pipe, in)
+			c.list(n.List, in)
+			c.list(n.ElseList, in)
+		case *parse.WithNode:
+			c.list(n.List, scope{dot: c.pipe(n.Pipe, in), root: in.root})
+			c.list(n.ElseList, in)
+		case *parse.RangeNode:
+			c.pipe(n.Pipe, in)
+			c.list(n.List, scope{root: in.root})
+			c.list(n.ElseList, in)
+			appendCall(n.Pipe, rangeFunction)
+			n.List.Nodes = slices.Insert(n.List.Nodes, 0, action(n.Pos, iterateFunction))
+		case *parse.TemplateNode:
+			c.template(n, in)
+		}
+	}
+}
+
+func (c *checker) template(n *parse.TemplateNode, in scope) {
+	if n.Pipe != nil {
+		c.pipe(n.Pipe, in)
+	}
+	if _, ok := c.defined[n.Name]; !ok {
+		c.report(n.Pos, "there is no template %q in this string", n.Name)
+	}
+	n.Name = c.rename(n.Name)
+}
+
+// pipe checks a pipeline and returns the type of what it gives, where that is known.
+func (c *checker) pipe(pipe *parse.PipeNode, in scope) reflect.Type {
+	c.depth++
+	defer func() { c.depth-- }()
+	var typ reflect.Type
+	for _, cmd := range pipe.Cmds {
+		for i, arg := range cmd.Args {
+			if !c.count(arg.Position()) {
+				return nil
+			}
+			typ = c.operand(arg, in)
+			if id, ok := arg.(*parse.IdentifierNode); ok {
+				c.function(id)
+			}
+			if i > 0 {
+				typ = nil
+			}
+		}
+	}
+	if len(pipe.Cmds) > 1 {
+		return nil
+	}
+	return typ
+}
+
+// operand checks an operand and returns its type, where that is known.
+func (c *checker) operand(node parse.Node, in scope) reflect.Type {
+	switch n := node.(type) {
+	case *parse.DotNode:
+		return in.dot
+	case *parse.FieldNode:
+		return c.fields(n.Pos, "", in.dot, n.Ident)
+	case *parse.VariableNode:
+		if n.Ident[0] != "$" {
+			return nil
+		}
+		return c.fields(n.Pos, "$", in.root, n.Ident[1:])
+	case *parse.ChainNode:
+		if !c.count(n.Pos) {
+			return nil
+		}
+		typ := c.operand(n.Node, in)
+		if id, ok := n.Node.(*parse.IdentifierNode); ok {
+			c.function(id)
+		}
+		return c.fields(n.Pos, "("+n.Node.String()+")", typ, n.Field)
+	case *parse.PipeNode:
+		return c.pipe(n, in)
+	}
+	return nil
+}
+
+// fields checks a chain of fields that begins at a value of type typ.
+func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []string) reflect.Type {
+	for _, name := range names {
+		if typ == nil {
+			return nil
+		}
+		switch typ.Kind() {
+		case reflect.Struct:
+			f, ok := typ.FieldByName(name)
+			if !ok {
+				c.report(pos, "there is no %s.%s, but %s", so, name, fieldNames(so, typ))
+				return nil
+			}
+			typ = f.Type
+		case reflect.Map:
+			typ = typ.Elem()
+		default:
+			hint := ""
+			if strings.HasSuffix(so, ".Payload") {
+				hint = fmt.Sprintf(": for JSON, write (fromJson %s).%s", so, name)
+			}
+			c.report(pos, "%s is text and has no .%s%s", so, name, hint)
+			return nil
+		}
+		so += "." + name
+	}
+	return typ
+}
+
+// fieldNames lists the fields of a struct, as templates write them.
+func fieldNames(prefix string, typ reflect.Type) string {
+	names := make([]string, typ.NumField())
+	for i := range names {
+		names[i] = prefix + "." + typ.Field(i).Name
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+func (c *checker) function(n *parse.IdentifierNode) {
+	if reason, ok := leftOut[n.Ident]; ok {
+		c.report(n.Pos, "the function %s cannot be used: %s", n.Ident, reason)
+		return
+	}
+	if !known(n.Ident) {
+		c.report(n.Pos, "there is no function %q", n.Ident)
+		return
+	}
+	if _, ok := functions[n.Ident]; ok {
+		c.calls[n.Ident] = true
+	}
+}
+
+// bodies puts the calls that bound recursion into the defined templates.
+func (c *checker) bodies() {
+	for _, name := range slices.Sorted(maps.Keys(c.defined)) {
+		root := c.defined[name].Root
+		root.Nodes = slices.Insert(root.Nodes, 0, action(root.Pos, enterFunction))
+		root.Nodes = append(root.Nodes, action(root.Pos, leaveFunction))
+	}
+}
+
+// appendCall appends a call of the function to a pipeline.
+func appendCall(pipe *parse.PipeNode, name string) {
+	pipe.Cmds = append(pipe.Cmds, command(pipe.Pos, name))
+}
+
+// action returns a node that calls the function and prints what it gives.
+func action(pos parse.Pos, name string) parse.Node {
+	pipe := &parse.PipeNode{NodeType: parse.NodePipe, Pos: pos, Cmds: []*parse.CommandNode{command(pos, name)}}
+	return &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: pipe}
+}
+
+func command(pos parse.Pos, name string) *parse.CommandNode {
+	return &parse.CommandNode{
+		NodeType: parse.NodeCommand,
+		Pos:      pos,
+		Args:     []parse.Node{parse.NewIdentifier(name).SetPos(pos)},
+	}
+}

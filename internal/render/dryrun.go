@@ -1,0 +1,57 @@
+package render
+
+import (
+	"context"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// syntheticPayloads are tried where a template has no samplePayload: nothing, a text, an empty JSON object, an empty list.
+var syntheticPayloads = []string{"", "text", "{}", "[]"}
+
+// DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
+// of which one must do. The Job that it returns has no owner, since there is no execution.
+func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
+	template = named(template)
+	if sample := template.Spec.SamplePayload; sample != nil {
+		return newJob(ctx, program, template, NewData(template, executionName(template.Name), *sample))
+	}
+	var fewest field.ErrorList
+	for _, payload := range syntheticPayloads {
+		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), payload))
+		if len(errs) == 0 {
+			return job, nil
+		}
+		if fewest == nil || len(errs) < len(fewest) {
+			fewest = errs
+		}
+		if !program.usesPayload || Retryable(errs) {
+			return nil, errs
+		}
+	}
+	return nil, append(fewest, field.Required(field.NewPath("spec", "samplePayload"),
+		`the template renders with none of the payloads that were tried ("", "text", "{}" and "[]"): set this to one that it accepts`))
+}
+
+// named returns template with a name: one that is to be created with generateName has none yet at admission.
+func named(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTemplate {
+	if template.Name != "" {
+		return template
+	}
+	template = template.DeepCopy()
+	template.Name = template.GenerateName + "00000"
+	return template
+}
+
+// executionName returns a name as the HTTP API gives it to an execution of the template.
+func executionName(template string) string {
+	const longest = 52
+	if len(template) > longest {
+		template = strings.TrimRight(template[:longest], "-.")
+	}
+	return template + "-0123456789"
+}

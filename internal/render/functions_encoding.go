@@ -1,0 +1,161 @@
+package render
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+)
+
+// encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as if it
+// were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
+var encodingFunctions = map[string]function{
+	"fromJson":     {fromJSON, jsonBound},
+	"mustFromJson": {mustFromJSON, jsonBound},
+	"toYaml":       {toYAML, indented(16)},
+	"fromYaml":     {fromYAML, linear(96)},
+	"b64dec":       {func(s string) (string, error) { return decoded(base64.StdEncoding.DecodeString(s)) }, linear(1)},
+	"b32dec":       {func(s string) (string, error) { return decoded(base32.StdEncoding.DecodeString(s)) }, linear(1)},
+}
+
+func decoded(text []byte, err error) (string, error) { return string(text), err }
+
+// jsonBound estimates what the values of a JSON text take in memory: a small map takes the most.
+func jsonBound(c *call) (int, error) {
+	text := c.text(0)
+	if !json.Valid([]byte(text)) {
+		c.hint = "fromJson was given what is not JSON"
+	}
+	size := len(text) + 336*strings.Count(text, "{") + 64*(strings.Count(text, "[")+strings.Count(text, ","))
+	return size, c.step(size / 64)
+}
+
+// fromJSON returns nil for what is not JSON, as sprig does.
+func fromJSON(text string) any {
+	value, err := mustFromJSON(text)
+	if err != nil {
+		return nil
+	}
+	return value
+}
+
+func mustFromJSON(text string) (any, error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("there is more text after the JSON value")
+	}
+	return whole(value), nil
+}
+
+// whole replaces the numbers in value, in place.
+func whole(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = whole(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = whole(v[k])
+		}
+	}
+	return value
+}
+
+// toYAML prints value as YAML, without the newline at its end.
+func toYAML(value any) (string, error) {
+	text, err := yaml.Marshal(value)
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+// fromYAML reads one YAML document. It takes no aliases: a short text with them can stand for a value of any size.
+func fromYAML(text string) (any, error) {
+	var document yamlv3.Node
+	if err := yamlv3.Unmarshal([]byte(text), &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) == 0 {
+		return nil, nil
+	}
+	return yamlValue(document.Content[0], 0)
+}
+
+func yamlValue(node *yamlv3.Node, depth int) (any, error) {
+	if depth > maxNesting {
+		return nil, errNesting
+	}
+	switch node.Kind {
+	case yamlv3.ScalarNode:
+		return yamlScalar(node)
+	case yamlv3.SequenceNode:
+		list := make([]any, len(node.Content))
+		for i, item := range node.Content {
+			value, err := yamlValue(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = value
+		}
+		return list, nil
+	case yamlv3.MappingNode:
+		dict := make(map[string]any, len(node.Content)/2)
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind != yamlv3.ScalarNode {
+				return nil, fmt.Errorf("line %d: a key must be text", key.Line)
+			}
+			if _, twice := dict[key.Value]; twice {
+				return nil, fmt.Errorf("line %d: key %q is already there", key.Line, key.Value)
+			}
+			value, err := yamlValue(node.Content[i+1], depth+1)
+			if err != nil {
+				return nil, err
+			}
+			dict[key.Value] = value
+		}
+		return dict, nil
+	case yamlv3.AliasNode:
+		return nil, fmt.Errorf("line %d: fromYaml takes no aliases", node.Line)
+	}
+	return nil, errors.New("not a YAML value")
+}
+
+// yamlScalar gives numbers and truth values as JSON has them, and all else, such as dates, as the text that stands there.
+func yamlScalar(node *yamlv3.Node) (any, error) {
+	switch node.ShortTag() {
+	case "!!null":
+		return nil, nil
+	case "!!bool":
+		var value bool
+		err := node.Decode(&value)
+		return value, err
+	case "!!int":
+		if n, err := strconv.ParseInt(node.Value, 0, 64); err == nil {
+			return n, nil
+		}
+		fallthrough
+	case "!!float":
+		var value float64
+		err := node.Decode(&value)
+		return value, err
+	}
+	return node.Value, nil
+}

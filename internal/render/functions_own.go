@@ -1,0 +1,127 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+
+	"maps"
+)
+
+// errMissing says that a missing value would be printed. Who knows which value it is adds that.
+var errMissing = errors.New("is missing")
+
+// ownFunctions are those that sprig does not have, or that are not right in it.
+var ownFunctions = map[string]function{
+	"required":   {required, fixed(16)},
+	"shellQuote": {shellQuote, textual(5)},
+	// sprig's takes the bytes of a UTF-8 text for characters.
+	"nospace": {nospace, linear(1)},
+}
+
+// dictFunctions return keys and values in the order of the keys, where sprig's have no order: the same payload gives the
+// same Job.
+var dictFunctions = map[string]function{
+	"keys":   {keys, shells},
+	"values": {values, shells},
+}
+
+// required returns value, or an error with message if it is missing or empty text.
+func required(message string, value any) (any, error) {
+	if value == nil || value == "" {
+		return nil, errors.New(message)
+	}
+	return value, nil
+}
+
+// shellQuote quotes what it is given so that a POSIX shell takes it as one word, whatever is in it.
+func shellQuote(value any) string {
+	text, ok := value.(string)
+	if !ok {
+		text = fmt.Sprint(value)
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func nospace(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+func keys(dicts ...map[string]any) []string {
+	all := []string{}
+	for _, dict := range dicts {
+		all = append(all, slices.Sorted(maps.Keys(dict))...)
+	}
+	return all
+}
+
+func values(dict map[string]any) []any {
+	all := make([]any, 0, len(dict))
+	for _, key := range slices.Sorted(maps.Keys(dict)) {
+		all = append(all, dict[key])
+	}
+	return all
+}
+
+// index is text/template's, except that a key which a map does not have is missing, not empty: `index .JobTemplate.Labels
+// "team"` is then as good as .JobTemplate.Labels.team.
+func index(item reflect.Value, indexes ...reflect.Value) (reflect.Value, error) {
+	for _, at := range indexes {
+		item, at = indirect(item), indirect(at)
+		switch item.Kind() {
+		case reflect.Invalid:
+			return item, nil
+		case reflect.Map:
+			if !at.IsValid() || !at.Type().AssignableTo(item.Type().Key()) {
+				return item, fmt.Errorf("a key of %s is needed", item.Type().Key())
+			}
+			item = item.MapIndex(at)
+		case reflect.Slice, reflect.Array, reflect.String:
+			if !at.IsValid() || !at.CanInt() {
+				return item, errors.New("a number is needed to index a list")
+			}
+			if i := at.Int(); i < 0 || i >= int64(item.Len()) {
+				return item, fmt.Errorf("index %d is out of range: there are %d items", i, item.Len())
+			}
+			item = item.Index(int(at.Int()))
+		default:
+			return item, fmt.Errorf("cannot index a value of type %s", item.Type())
+		}
+	}
+	return item, nil
+}
+
+func length(item reflect.Value) (int, error) {
+	item = indirect(item)
+	switch item.Kind() {
+	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
+		return item.Len(), nil
+	case reflect.Invalid:
+		return 0, errMissing
+	}
+	return 0, fmt.Errorf("a value of type %s has no length", item.Type())
+}
+
+func not(value reflect.Value) bool {
+	value = indirect(value)
+	if value.Kind() == reflect.Map || value.Kind() == reflect.Slice {
+		return value.Len() == 0
+	}
+	return !value.IsValid() || value.Kind() != reflect.Struct && value.IsZero()
+}
+
+// indirect returns what v points to, or the zero Value if that is nothing.
+func indirect(v reflect.Value) reflect.Value {
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	return v
+}

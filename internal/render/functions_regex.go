@@ -1,0 +1,72 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+const (
+	// maxPattern is how many bytes a regular expression may have.
+	maxPattern = 1000
+	// maxSearch bounds one search: the size of the compiled expression times the length of the text. One search takes
+	// about a second at most.
+	maxSearch = 1 << 26
+)
+
+// searched bounds a function that searches once: `regexMatch PATTERN TEXT`.
+func searched(c *call) (int, error) {
+	pattern, text := c.text(0), c.text(1)
+	if len(pattern) > maxPattern {
+		return 0, fmt.Errorf("a regular expression may have at most %d bytes", maxPattern)
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0, nil // The function itself says so, or takes it for no match.
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0, err
+	}
+	if times(len(program.Inst), len(text)+1) > maxSearch {
+		return 0, &limitError{"what a regular expression may take: a shorter text or expression is needed"}
+	}
+	return len(text), c.step(100 + len(program.Inst) + len(text)/64)
+}
+
+// searchedAll bounds a function that searches again after each match, in which it can take the square of the text's
+// length: it does the searching once beforehand, where it can be stopped after each match, and counts what will be made.
+func searchedAll(c *call) (size int, err error) {
+	if _, err := searched(c); err != nil {
+		return 0, err
+	}
+	expression, err := regexp.Compile(c.text(0))
+	if err != nil {
+		return 0, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			stop, ok := r.(error)
+			if !ok {
+				stop = errors.New("the regular expression failed")
+			}
+			err = stop
+		}
+	}()
+	replacement := ""
+	if len(c.args) > 2 {
+		replacement, _ = c.args[2].(string)
+	}
+	size = len(c.text(1))
+	expression.ReplaceAllStringFunc(c.text(1), func(match string) string {
+		// A reference in the replacement gives one group, at most the match.
+		size += 32 + len(replacement) + times(strings.Count(replacement, "$"), len(match))
+		if err := errors.Join(c.step(1+len(match)/256), c.clock(), c.fits(size)); err != nil {
+			panic(err)
+		}
+		return ""
+	})
+	return size, nil
+}

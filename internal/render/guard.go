@@ -1,0 +1,109 @@
+package render
+
+import (
+	"reflect"
+)
+
+// function is what a template may call.
+type function struct {
+	fn any
+	// bound returns how many bytes the function makes at most of these arguments. It is asked before the function is
+	// called, and also takes the steps of what is more work than it looks.
+	bound func(*call) (int, error)
+}
+
+// call is one call of a function that is about to be made.
+type call struct {
+	*budget
+	// args are the arguments, those of a variadic function spread out.
+	args []any
+}
+
+func (c *call) text(i int) string {
+	s, _ := c.args[i].(string)
+	return s
+}
+
+func (c *call) number(i int) int {
+	n, _ := c.args[i].(int)
+	return n
+}
+
+// measure measures all arguments.
+func (c *call) measure() (meter, error) { return c.budget.measure(c.args...) }
+
+var (
+	errorType        = reflect.TypeFor[error]()
+	reflectValueType = reflect.TypeFor[reflect.Value]()
+)
+
+// guard returns f as templates call it: bounded by b before it runs. It takes the same arguments, so that text/template
+// judges them as it always does. A panic of the function becomes an error in text/template.
+func guard(f function, b *budget) any {
+	fn := reflect.ValueOf(f.fn)
+	typ := fn.Type()
+	in := make([]reflect.Type, typ.NumIn())
+	for i := range in {
+		in[i] = typ.In(i)
+	}
+	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
+	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
+		result, err := invoke(fn, typ, f.bound, args, b)
+		if err != nil {
+			return []reflect.Value{reflect.Zero(typ.Out(0)), reflect.ValueOf(&err).Elem()}
+		}
+		return []reflect.Value{result, reflect.Zero(errorType)}
+	}).Interface()
+}
+
+func invoke(fn reflect.Value, typ reflect.Type, bound func(*call) (int, error), args []reflect.Value, b *budget) (reflect.Value, error) {
+	if err := b.step(1); err != nil {
+		return reflect.Value{}, err
+	}
+	size, err := bound(&call{budget: b, args: spread(args, typ.IsVariadic())})
+	if err != nil {
+		return reflect.Value{}, err
+	}
+	if err := b.fits(size); err != nil {
+		return reflect.Value{}, err
+	}
+	var results []reflect.Value
+	if typ.IsVariadic() {
+		results = fn.CallSlice(args)
+	} else {
+		results = fn.Call(args)
+	}
+	if len(results) == 2 && !results[1].IsNil() {
+		return reflect.Value{}, results[1].Interface().(error)
+	}
+	if results[0].Kind() == reflect.String {
+		size = results[0].Len()
+	}
+	return results[0], b.made(size)
+}
+
+// spread returns the arguments of a call as plain values.
+func spread(args []reflect.Value, variadic bool) []any {
+	values := make([]any, 0, len(args))
+	for i, arg := range args {
+		if variadic && i == len(args)-1 {
+			for j := range arg.Len() {
+				values = append(values, plain(arg.Index(j)))
+			}
+			continue
+		}
+		values = append(values, plain(arg))
+	}
+	return values
+}
+
+// plain unwraps the reflect.Value that a function may take as an argument.
+func plain(v reflect.Value) any {
+	if v.Type() == reflectValueType {
+		v = v.Interface().(reflect.Value)
+		if !v.IsValid() || !v.CanInterface() {
+			return nil
+		}
+	}
+	return v.Interface()
+}

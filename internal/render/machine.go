@@ -1,0 +1,143 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"text/template"
+	"unicode/utf8"
+)
+
+// The names of the functions that Compile puts into the templates. No template can call them itself: they are not known.
+const (
+	emitFunction    = "_emit"    // at the end of each action that prints
+	rangeFunction   = "_range"   // at the end of what a range is over
+	iterateFunction = "_iterate" // at the head of each loop body
+	enterFunction   = "_enter"   // at the head of each defined template
+	leaveFunction   = "_leave"   // at its end
+)
+
+// machine runs the templates of one program, one render at a time. It is what the program's functions are bound to.
+type machine struct {
+	budget
+	templates []*template.Template
+
+	// out is the output of the string being rendered. literal is where the author's own text begins that is being
+	// written to it, and expanded says that the kubelet will expand it.
+	out      []byte
+	literal  int
+	expanded bool
+}
+
+var errPanic = errors.New("cannot be rendered")
+
+// newMachine returns a machine for p.
+func newMachine(p *Program) *machine {
+	m := &machine{}
+	bound := template.FuncMap{
+		emitFunction:    m.emit,
+		rangeFunction:   m.ranged,
+		iterateFunction: m.budget.iterate,
+		enterFunction:   m.budget.enter,
+		leaveFunction:   m.budget.leave,
+	}
+	for name := range p.calls {
+		bound[name] = guard(functions[name], &m.budget)
+	}
+	set := template.New("").Funcs(bound)
+	for _, tree := range p.trees {
+		// The only error is an empty template that would replace another one: all names are different here.
+		template.Must(set.AddParseTree(tree.Name, tree))
+	}
+	for _, s := range p.strings {
+		m.templates = append(m.templates, set.Lookup(s.main))
+	}
+	return m
+}
+
+// start begins a render.
+func (m *machine) start(ctx context.Context, limits limits) {
+	m.budget = newBudget(ctx, limits)
+}
+
+// run renders the i-th string.
+func (m *machine) run(i int, expanded bool, data any) (text string, err error) {
+	// text/template passes on panics that are not its own. Not one is known, but this is the API server's admission.
+	defer func() {
+		if r := recover(); r != nil {
+			err = errPanic
+		}
+	}()
+	if cap(m.out) > 64<<10 {
+		m.out = nil
+	}
+	m.out, m.literal, m.expanded, m.depth, m.hint = m.out[:0], 0, expanded, 0, ""
+	if err := m.templates[i].Execute(m, data); err != nil {
+		return "", err
+	}
+	if !utf8.Valid(m.out) {
+		return "", errUTF8
+	}
+	return string(m.out), nil
+}
+
+// Write takes the author's literal text, and nothing for each action: what actions print comes to emit.
+func (m *machine) Write(text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	if err := m.write(len(text)); err != nil {
+		return 0, err
+	}
+	m.out = append(m.out, text...)
+	return len(text), nil
+}
+
+// emit prints what an action gives.
+func (m *machine) emit(value reflect.Value) (string, error) {
+	text, err := m.print(value)
+	if err != nil {
+		return "", err
+	}
+	if m.expanded {
+		m.out = closeLiteral(m.out, m.literal)
+		text = escapeAction(text)
+	}
+	if err := m.write(len(text)); err != nil {
+		return "", err
+	}
+	m.out = append(m.out, text...)
+	m.literal = len(m.out)
+	return "", m.step(1)
+}
+
+// print returns what text/template would print of value, but for what is missing.
+func (m *machine) print(value reflect.Value) (string, error) {
+	value = indirect(value)
+	if value.Kind() == reflect.String {
+		return value.String(), nil
+	}
+	if !value.IsValid() {
+		return "", errMissing
+	}
+	size, err := m.measure(value)
+	if err != nil {
+		return "", err
+	}
+	if size.missing {
+		return "", errMissing
+	}
+	if err := m.fits(size.size); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(value.Interface()), nil
+}
+
+// ranged takes the steps of sorting a map, which text/template does before it ranges over it.
+func (m *machine) ranged(value reflect.Value) (reflect.Value, error) {
+	if over := indirect(value); over.Kind() == reflect.Map {
+		return value, m.step(over.Len())
+	}
+	return value, nil
+}
