@@ -1,0 +1,117 @@
+# What can be changed from outside: make deploy IMG=registry.example.com/dispatcher:v0.1.0
+IMG            ?= dispatcher:latest
+VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+OVERLAY        ?= config/default
+CONTAINER_TOOL ?= docker
+NODE           ?= 1
+
+# kubectl of the local cluster while that is up, else the machine's own.
+KUBECTL ?= hack/kubectl.sh
+# The race detector needs a C compiler.
+TEST_FLAGS ?= $(if $(shell command -v gcc),-race)
+
+TOOL           := go tool -modfile=hack/tools/go.mod
+CONTROLLER_GEN := $(TOOL) controller-gen
+KUSTOMIZE      := $(TOOL) kustomize
+GOLANGCI_LINT  := go tool -modfile=hack/golangci-lint/go.mod golangci-lint
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The manifests to deploy, with the image in place. No tracked file is touched.
+MANIFESTS = $(KUSTOMIZE) build $(OVERLAY) | sed 's#image: dispatcher:latest$$#image: $(IMG)#'
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+.DEFAULT_GOAL := help
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Generate the deepcopy functions of the API types.
+	$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CRDs, the role and the webhook configurations from their markers.
+	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
+	go run ./hack/trimcrd config/crd/bases/dispatcher.ivan.vc_jobtemplates.yaml
+	$(CONTROLLER_GEN) rbac:roleName=manager-role webhook paths=./internal/... output:rbac:dir=config/rbac output:webhook:dir=config/webhook
+
+.PHONY: fmt
+fmt: ## Format the Go code and sort its imports.
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: lint
+lint: ## Run the linters.
+	$(GOLANGCI_LINT) run
+
+.PHONY: test
+test: ## Run every test, the integration suite on a real API server included.
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test $(TEST_FLAGS) -timeout 30m ./...
+
+.PHONY: verify
+verify: ## Check that what is generated, formatted or tidied is up to date, and that every overlay builds.
+	hack/verify.sh
+
+##@ Build
+
+.PHONY: build
+build: ## Build the manager into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push the image IMG.
+	$(CONTAINER_TOOL) push $(IMG)
+
+.PHONY: build-installer
+build-installer: ## Write all that `make deploy` applies into dist/install.yaml.
+	mkdir -p dist
+	$(MANIFESTS) >dist/install.yaml
+
+##@ Run on this machine
+
+.PHONY: cluster-up
+cluster-up: ## Start a local Kubernetes (NODE=0: a control plane only, no pods run).
+ifeq ($(NODE),0)
+	hack/controlplane/up.sh
+else
+	@echo "A node is not supported yet: make cluster-up NODE=0 starts a control plane, in which Jobs exist and no pod runs." >&2; exit 1
+endif
+
+.PHONY: cluster-down
+cluster-down: ## End the local Kubernetes and remove all of it.
+	hack/controlplane/down.sh
+
+.PHONY: run
+run: build ## Run the manager in the foreground against the local Kubernetes, its webhooks registered.
+	go build -o bin/run ./hack/run
+	bin/run
+
+.PHONY: kubectl
+kubectl: ## Print the path of the kubectl that came with the local Kubernetes.
+	@echo "$$(hack/kubernetes/assets.sh)/kubectl"
+
+##@ Deploy to a cluster
+
+.PHONY: install
+install: ## Install the CRDs.
+	$(KUBECTL) apply -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs, and with them every template and execution.
+	KUBECTL=$(KUBECTL) hack/remove-executions.sh
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: ## Deploy OVERLAY with the image IMG. The cluster needs cert-manager.
+	$(MANIFESTS) | $(KUBECTL) apply -f -
+
+.PHONY: undeploy
+undeploy: ## Remove what `make deploy` deployed, and with it every template and execution.
+	KUBECTL=$(KUBECTL) hack/remove-executions.sh
+	$(MANIFESTS) | $(KUBECTL) delete --ignore-not-found -f -

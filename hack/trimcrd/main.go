@@ -1,0 +1,94 @@
+// Command trimcrd fits a generated JobTemplate CRD to what is stored in it: a Job whose strings are templates.
+//
+//	trimcrd FILE
+//
+// Below spec.jobTemplate it removes
+//
+//   - the descriptions of Kubernetes' own fields. They are nine tenths of the file, which with them would not fit into the
+//     annotation that `kubectl apply` writes. `kubectl explain cronjob.spec.jobTemplate` has the same text;
+//   - the rules that forbid changes (CEL over oldSelf). They are meant for a Job; the template of one may change.
+//
+// It must not touch our own fields, and it writes the same file however often it is called.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// definition is a CustomResourceDefinition without its status, which is the API server's to write.
+type definition struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+
+	Spec apiextensionsv1.CustomResourceDefinitionSpec `json:"spec"`
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: trimcrd FILE")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "trimcrd:", err)
+		os.Exit(1)
+	}
+}
+
+func run(file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if content, err = trim(content); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, content, 0o644)
+}
+
+func trim(content []byte) ([]byte, error) {
+	var crd definition
+	if err := yaml.UnmarshalStrict(content, &crd); err != nil {
+		return nil, fmt.Errorf("reading the definition: %w", err)
+	}
+	for i := range crd.Spec.Versions {
+		root := crd.Spec.Versions[i].Schema.OpenAPIV3Schema
+		spec := root.Properties["spec"]
+		job, found := spec.Properties["jobTemplate"]
+		if !found {
+			return nil, errors.New("no spec.jobTemplate in it")
+		}
+		trimBelow(&job)
+		spec.Properties["jobTemplate"] = job
+	}
+	content, err := yaml.Marshal(crd)
+	if err != nil {
+		return nil, fmt.Errorf("writing the definition: %w", err)
+	}
+	return append([]byte("---\n"), content...), nil
+}
+
+// trimBelow trims every schema below schema, but not schema itself.
+func trimBelow(schema *apiextensionsv1.JSONSchemaProps) {
+	for name, property := range schema.Properties {
+		trimSchema(&property)
+		schema.Properties[name] = property
+	}
+	if schema.Items != nil && schema.Items.Schema != nil {
+		trimSchema(schema.Items.Schema)
+	}
+	if schema.AdditionalProperties != nil && schema.AdditionalProperties.Schema != nil {
+		trimSchema(schema.AdditionalProperties.Schema)
+	}
+}
+
+func trimSchema(schema *apiextensionsv1.JSONSchemaProps) {
+	schema.Description = ""
+	schema.XValidations = nil
+	trimBelow(schema)
+}
