@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// controllers are those that the life of a Job touches: its pods, its TTL, garbage collection and namespaces.
+// controllers are those that the life of a Job touches, and those that quotas and aggregated roles need.
 const controllers = "job-controller,ttl-after-finished-controller,garbage-collector-controller,namespace-controller," +
-	"serviceaccount-controller,resourcequota-controller"
+	"serviceaccount-controller,resourcequota-controller,clusterrole-aggregation-controller"
 
 // ControlPlane is a running Kubernetes without nodes.
 type ControlPlane struct {

@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+var _ = Describe("The custom resource definitions", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("fit into the annotation of a client-side apply", func(ctx SpecContext) {
+		applied := kubectl(ctx, "apply", "-f", filepath.Join(plane.Root, "config", "crd", "bases"))
+		Expect(applied.err).NotTo(HaveOccurred(), applied.stderr)
+	})
+
+	It("explain our own fields", func(ctx SpecContext) {
+		Expect(kubectl(ctx, "explain", "jobtemplate.spec").stdout).To(And(
+			ContainSubstring("samplePayload"), ContainSubstring("A template is tried before it is stored")))
+		Expect(kubectl(ctx, "explain", "jobexecution.status.conditions").stdout).To(ContainSubstring("Waiting, Running and Succeeded"))
+	})
+
+	It("keep the metadata of the Job and of its pods", func(ctx SpecContext) {
+		metadata := metav1.ObjectMeta{Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"c": "{{ .Name }}"}}
+		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.ObjectMeta = metadata
+			job(t).Template.ObjectMeta = metadata
+		})
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
+		Expect(template.Spec.JobTemplate.ObjectMeta).To(Equal(metadata))
+		Expect(job(template).Template.ObjectMeta).To(Equal(metadata))
+	})
+
+	It("refuse a field that they do not know, under kubectl", func(ctx SpecContext) {
+		applied := kubectlWithInput(ctx, `{apiVersion: dispatcher.ivan.vc/v1alpha1, kind: JobExecution,
+			metadata: {name: unknown, namespace: `+namespace+`}, spec: {jobTemplateName: echo, paylod: x}}`, "apply", "-f", "-")
+		Expect(applied.err).To(HaveOccurred())
+		Expect(applied.stderr).To(ContainSubstring(`unknown field "spec.paylod"`))
+	})
+
+	It("show an execution as waiting before any controller has seen it", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		execution := createExecution(ctx, namespace, "fresh", "")
+		Expect(state(execution)).To(Equal("Waiting=- Running=- Succeeded=Unknown Waiting"))
+	})
+
+	DescribeTable("refuse",
+		func(ctx SpecContext, object client.Object, field string) {
+			object.SetNamespace(namespace)
+			err := admin.Create(ctx, object)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(causes(err)).To(HaveKeyWithValue(field, Not(BeEmpty())))
+		},
+		Entry("an execution whose Job could not have its name", newExecution("", strings.Repeat("n", 64), ""), "<nil>"),
+		Entry("a template whose name is no label", newTemplate("", func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Name = strings.Repeat("n", 64)
+		}), "<nil>"),
+		Entry("a payload of more characters than a MiB has", newExecution("", "large", strings.Repeat("x", 1<<20+1)), "spec.payload"),
+		Entry("a payload of more bytes than a MiB has", newExecution("", "large", strings.Repeat("é", 1<<19+1)), "spec.payload"),
+		Entry("an execution without the name of a template", unnamedTemplate(""), "spec.jobTemplateName"),
+		Entry("an execution with an impossible name of a template", unnamedTemplate("Not_A_Name"), "spec.jobTemplateName"),
+		Entry("an execution with a TTL below zero", func() client.Object {
+			execution := newExecution("", "negative", "")
+			execution.Spec.TTLSecondsAfterFinished = ptr.To[int32](-1)
+			return execution
+		}(), "spec.ttlSecondsAfterFinished"),
+		Entry("a template with a TTL below zero", newTemplate("", func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](-1)
+		}), "spec.ttlSecondsAfterFinished"),
+	)
+
+	DescribeTable("refuse to change an execution's",
+		func(ctx SpecContext, change func(*dispatcherv1alpha1.JobExecutionSpec)) {
+			createTemplate(ctx, namespace)
+			execution := createExecution(ctx, namespace, "fixed", "before")
+			Eventually(func(g Gomega) {
+				g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())
+				change(&execution.Spec)
+				err := admin.Update(ctx, execution)
+				g.Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+				g.Expect(causes(err)).To(HaveKeyWithValue("spec", ConsistOf(ContainSubstring("immutable"))))
+			}).WithContext(ctx).Should(Succeed())
+		},
+		Entry("payload", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
+		Entry("payload, by leaving it out", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "" }),
+		Entry("template", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.JobTemplateName = "other" }),
+		Entry("TTL", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = ptr.To[int32](1) }),
+	)
+})
+
+var _ = Describe("kubectl", func() {
+	It("gets, waits for, and deletes an execution with all that belongs to it", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		Expect(kubectlApply(ctx, newTemplate(namespace)).err).NotTo(HaveOccurred())
+		execution := newExecution(namespace, "by-kubectl", "hello")
+		Expect(kubectlApply(ctx, execution).err).NotTo(HaveOccurred())
+
+		endPods(ctx, execution, corev1.PodSucceeded)
+		Expect(kubectl(ctx, "-n", namespace, "wait", "--for=condition=Succeeded", "je/by-kubectl", "--timeout=60s").err).NotTo(HaveOccurred())
+
+		Expect(rows(kubectl(ctx, "-n", namespace, "get", "je"))).To(HaveExactElements(
+			HaveExactElements("NAME", "TEMPLATE", "STATUS", "JOB", "DURATION", "AGE"),
+			HaveExactElements("by-kubectl", "echo", "Succeeded", "by-kubectl", MatchRegexp(`^\d+m?s$`), Not(BeEmpty())),
+		))
+		Expect(rows(kubectl(ctx, "-n", namespace, "get", "jt"))).To(HaveExactElements(
+			HaveExactElements("NAME", "IMAGE", "AGE"),
+			HaveExactElements("echo", "alpine:latest", Not(BeEmpty())),
+		))
+		Expect(kubectl(ctx, "-n", namespace, "get", "dispatcher", "-o", "name").stdout).To(And(
+			ContainSubstring("jobtemplate.dispatcher.ivan.vc/echo"), ContainSubstring("jobexecution.dispatcher.ivan.vc/by-kubectl")))
+
+		Expect(kubectl(ctx, "-n", namespace, "delete", "je", "by-kubectl").err).NotTo(HaveOccurred())
+		Eventually(func() int { return len(jobs(ctx, namespace)) + len(pods(ctx, execution)) }).WithContext(ctx).Should(BeZero())
+	})
+
+	It("judges without storing, under --dry-run=server", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		createTemplate(ctx, namespace)
+		for _, object := range []client.Object{newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "tried" }), newExecution(namespace, "tried", "x")} {
+			Expect(admin.Create(ctx, object, client.DryRunAll)).To(Succeed())
+		}
+		err := admin.Create(ctx, newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Image = "{{ .Paylod }}"
+		}), client.DryRunAll)
+		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+		letTheControllerCatchUp(ctx)
+		Expect(executions(ctx, namespace)).To(BeEmpty())
+		Expect(jobs(ctx, namespace)).To(BeEmpty())
+	})
+})
+
+// unnamedTemplate is an execution of a template that the CRD cannot accept, and that the typed client would not leave out.
+func unnamedTemplate(name string) client.Object {
+	execution := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+	execution.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))
+	execution.SetName("unnamed")
+	if name != "" {
+		execution.Object["spec"] = map[string]any{"jobTemplateName": name}
+	}
+	return execution
+}
+
+// rows splits a table that kubectl prints.
+func rows(table result) [][]string {
+	var found [][]string
+	for line := range strings.Lines(table.stdout) {
+		found = append(found, strings.Fields(line))
+	}
+	return found
+}

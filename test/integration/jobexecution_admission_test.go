@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+var _ = Describe("Admission of JobExecutions", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("refuses one whose template does not exist", func(ctx SpecContext) {
+		execution := newExecution(namespace, "lost", "")
+		err := admin.Create(ctx, execution)
+		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+		Expect(causes(err)).To(HaveKey("spec.jobTemplateName"))
+
+		applied := kubectlApply(ctx, execution)
+		Expect(applied.err).To(HaveOccurred())
+		Expect(applied.stderr).To(And(ContainSubstring("spec.jobTemplateName"), ContainSubstring("echo")))
+		Expect(executions(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("refuses one whose payload does not render, naming the template's field", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, value(`{{ required "name is missing" (index (mustFromJson .Payload) "name") }}`),
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = ptr.To(`{"name":"x"}`) })
+		for _, payload := range []string{"", "not JSON", `{"nmae":"x"}`} {
+			err := admin.Create(ctx, newExecution(namespace, "unfit", payload))
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%q: %v", payload, err)
+			Expect(causes(err)).To(HaveKeyWithValue(valuePath, ConsistOf(ContainSubstring(`JobTemplate "echo"`))))
+		}
+		Expect(executions(ctx, namespace)).To(BeEmpty())
+	})
+
+	DescribeTable("refuses a payload that an environment variable cannot carry:",
+		func(ctx SpecContext, payload string) {
+			createTemplate(ctx, namespace)
+			err := admin.Create(ctx, newExecution(namespace, "unfit", payload))
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(causes(err)).To(HaveKey(valuePath))
+		},
+		Entry("a NUL", "a\x00b"),
+		Entry("more than the kernel takes for one string", strings.Repeat("x", 131072)),
+	)
+
+	It("finds a template that its cache does not have yet", func(ctx SpecContext) {
+		release := manager.Proxy.HoldEvents("jobtemplates")
+		DeferCleanup(release)
+		createTemplate(ctx, namespace)
+		createExecution(ctx, namespace, "early", "")
+	})
+
+	It("refuses by no template that has been corrected since", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace, value(`{{ mustFromJson .Payload | toJson }}`))
+		Expect(apierrors.IsInvalid(admin.Create(ctx, newExecution(namespace, "text", "text"), client.DryRunAll))).To(BeTrue())
+		release := manager.Proxy.HoldEvents("jobtemplates")
+		DeferCleanup(release)
+		container(template).Env[0].Value = "{{ .Payload }}"
+		Expect(admin.Update(ctx, template)).To(Succeed())
+		createExecution(ctx, namespace, "text", "text")
+	})
+
+	It("fills in what the template says and the execution does not", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Labels = map[string]string{"team": "data", "tier": "batch"}
+			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600)
+		})
+		plain := createExecution(ctx, namespace, "plain", "")
+		Expect(plain.Labels).To(Equal(map[string]string{
+			"team": "data", "tier": "batch", dispatcherv1alpha1.LabelJobTemplate: "echo",
+		}))
+		Expect(plain.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(600)))
+
+		own := newExecution(namespace, "own", "")
+		own.Labels = map[string]string{"team": "web", dispatcherv1alpha1.LabelJobTemplate: "other"}
+		own.Spec.TTLSecondsAfterFinished = ptr.To[int32](5)
+		Expect(admin.Create(ctx, own)).To(Succeed())
+		Expect(own.Labels).To(Equal(map[string]string{
+			"team": "web", "tier": "batch", dispatcherv1alpha1.LabelJobTemplate: "echo",
+		}))
+		Expect(own.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(5)))
+	})
+
+	It("takes a name that the API server makes up", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		for range 2 {
+			execution := newExecution(namespace, "", "")
+			execution.GenerateName = "generated-"
+			Expect(admin.Create(ctx, execution)).To(Succeed())
+			Expect(eventuallyJob(ctx, execution).Name).To(HavePrefix("generated-"))
+		}
+	})
+
+	It("is needed: without it nothing is accepted", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		restartAfterwards()
+		manager.Kill()
+		Expect(admin.Create(ctx, newExecution(namespace, "unjudged", ""))).To(MatchError(ContainSubstring("failed calling webhook")))
+		Expect(admin.Create(ctx, newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "unjudged" }))).
+			To(MatchError(ContainSubstring("failed calling webhook")))
+	})
+})

@@ -1,0 +1,127 @@
+package integration
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// Paths of fields of the template that newTemplate returns.
+const (
+	podPath       = "spec.jobTemplate.spec.template"
+	containerPath = podPath + ".spec.containers[0]"
+	valuePath     = containerPath + ".env[0].value"
+)
+
+func value(text string) func(*dispatcherv1alpha1.JobTemplate) {
+	return func(t *dispatcherv1alpha1.JobTemplate) { container(t).Env[0].Value = text }
+}
+
+var _ = Describe("Admission of JobTemplates", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	DescribeTable("refuses at kubectl apply, naming every wrong field, and stores nothing:",
+		func(ctx SpecContext, change func(*dispatcherv1alpha1.JobTemplate), fields ...string) {
+			template := newTemplate(namespace, change)
+			err := admin.Create(ctx, template.DeepCopy())
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(slices.Sorted(maps.Keys(causes(err)))).To(Equal(slices.Sorted(slices.Values(fields))), "%v", err)
+
+			applied := kubectlApply(ctx, template)
+			Expect(applied.err).To(HaveOccurred())
+			for _, field := range fields {
+				Expect(applied.stderr).To(ContainSubstring(field))
+			}
+			Expect(apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(template), template))).To(BeTrue())
+		},
+		Entry("a field that does not exist", value("{{ .Paylod }}"), valuePath),
+		Entry("an action that is not closed", value("{{ .Payload"), valuePath),
+		Entry("a function that does not exist", value("{{ shout .Payload }}"), valuePath),
+		Entry("a function that reaches outside", value(`{{ env "HOME" }}`), valuePath),
+		Entry("a restartPolicy that a Job cannot have", func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+		}, podPath+".spec.restartPolicy"),
+		Entry("a label that is none, on the Job", func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Labels = map[string]string{"a": "not a label"}
+		}, "spec.jobTemplate.metadata.labels"),
+		Entry("a label that is none, on the pods", func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Template.Labels = map[string]string{"a": "{{ .Name }} !"}
+		}, podPath+".metadata.labels"),
+		Entry("several that do not compile", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Image = "{{ .Payload"
+			container(t).Env[0].Value = "{{ shout }}"
+			container(t).Args = []string{"fine", "{{ end }}"}
+		}, containerPath+".image", valuePath, containerPath+".args[1]"),
+		Entry("several that do not render", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Image = "{{ .Paylod }}"
+			container(t).Env[0].Value = "{{ .Nmae }}"
+		}, containerPath+".image", valuePath),
+		Entry("several that are invalid as a Job", func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+			container(t).ImagePullPolicy = "{{ lower \"SOMETIMES\" }}"
+		}, podPath+".spec.restartPolicy", containerPath+".imagePullPolicy"),
+		Entry("a samplePayload that it does not accept", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Env[0].Value = `{{ (fromJson .Payload).name | required "name is missing" }}`
+			t.Spec.SamplePayload = ptr.To(`{"nmae":"x"}`)
+		}, valuePath),
+		Entry("an IntOrString that renders to no port", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+				HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromString("{{ .Nmae }}")}}}
+		}, containerPath+".livenessProbe.httpGet.port"),
+	)
+
+	It("says to set a samplePayload when no synthetic payload does", func(ctx SpecContext) {
+		needsName := value(`{{ required "name is missing" (index (fromJson .Payload) "name") }}`)
+		err := admin.Create(ctx, newTemplate(namespace, needsName))
+		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+		Expect(err).To(MatchError(ContainSubstring("samplePayload")))
+
+		createTemplate(ctx, namespace, needsName, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.SamplePayload = ptr.To(`{"name":"x"}`)
+		})
+	})
+
+	It("needs no samplePayload for a template that wants JSON, but any JSON", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, value(`{{ .Payload | mustFromJson | toJson }}`))
+	})
+
+	DescribeTable("answers to a hostile template within the time that the API server waits:",
+		func(ctx SpecContext, text string) {
+			err := admin.Create(ctx, newTemplate(namespace, value(text)))
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(causes(err)).To(HaveKey(valuePath))
+		},
+		Entry("an endless loop", `{{ range 100000000000 }}{{ end }}`),
+		Entry("endless recursion", `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`),
+		Entry("a value that doubles", `{{ $a := "x" }}{{ range 100 }}{{ $a = print $a $a }}{{ end }}`),
+		Entry("a huge repetition", `{{ repeat 1000000000 "x" }}`),
+		Entry("output without end", `{{ range 1000000 }}`+strings.Repeat("x", 1000)+`{{ end }}`),
+	)
+
+	It("judges a changed spec, and lets everything else change", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace)
+		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = "{{ .Paylod }}"
+		err := admin.Update(ctx, template)
+		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+		Expect(causes(err)).To(HaveKey(containerPath + ".image"))
+
+		By("changing only metadata while no webhook answers")
+		restartAfterwards()
+		manager.Kill()
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
+		template.Labels = map[string]string{"team": "data"}
+		Expect(admin.Update(ctx, template)).To(Succeed())
+	})
+})

@@ -1,0 +1,110 @@
+package integration
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+var _ = Describe("Warnings", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	DescribeTable("are given for a template that is accepted:",
+		func(ctx SpecContext, change func(*dispatcherv1alpha1.JobTemplate), expected ...string) {
+			c, warnings := warned()
+			Expect(c.Create(ctx, newTemplate(namespace, change))).To(Succeed())
+			var matchers []any
+			for _, text := range expected {
+				matchers = append(matchers, ContainSubstring(text))
+			}
+			Expect(warnings.take()).To(ConsistOf(matchers...))
+		},
+		Entry("none for a good one", func(*dispatcherv1alpha1.JobTemplate) {}),
+		Entry("$PAYLOAD, which nothing expands", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Command = []string{"echo", "$PAYLOAD"}
+		}, "$(PAYLOAD)"),
+		Entry("a payload in a shell command without quotes", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Command = []string{"sh", "-c", "echo {{ .Payload }}"}
+		}, "shellQuote"),
+		Entry("none for a payload that is quoted for the shell", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Command = []string{"sh", "-c", "echo {{ .Payload | shellQuote }}"}
+		}),
+		Entry("a fixed name, which allows one execution at a time", func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Name = "the-only-one"
+		}, "metadata.name"),
+	)
+
+	It("print in kubectl as the first published sample is applied", func(ctx SpecContext) {
+		applied := kubectlWithInput(ctx, `
+apiVersion: dispatcher.ivan.vc/v1alpha1
+kind: JobTemplate
+metadata: {name: jobtemplate-sample, namespace: `+namespace+`}
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          containers:
+          - name: my-container
+            image: alpine:latest
+            command: ["echo", "$PAYLOAD"]
+            env: [{name: PAYLOAD, value: "{{ .Payload }}"}]
+          restartPolicy: Never
+      backoffLimit: 0
+`, "apply", "-f", "-")
+		Expect(applied.err).NotTo(HaveOccurred())
+		Expect(applied.stderr).To(And(ContainSubstring("Warning:"), ContainSubstring(containerPath+".command[1]"), ContainSubstring("$(PAYLOAD)")))
+	})
+
+	It("tell of an exhausted quota, which is no fault of the template", func(ctx SpecContext) {
+		exhaustQuota(ctx, namespace)
+		c, warnings := warned()
+		Expect(c.Create(ctx, newTemplate(namespace))).To(Succeed())
+		Expect(warnings.take()).To(ConsistOf(ContainSubstring("exceeded quota")))
+	})
+
+	It("tell who deletes a template that executions still need", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = ptr.To(true) })
+		execution := createExecution(ctx, namespace, "unfinished", "")
+		eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonSuspended))
+		c, warnings := warned()
+		Expect(c.Delete(ctx, template, client.DryRunAll)).To(Succeed())
+		Expect(warnings.take()).To(ConsistOf(ContainSubstring("1 unfinished")))
+
+		By("deleting one while no webhook answers")
+		restartAfterwards()
+		manager.Kill()
+		Expect(c.Delete(ctx, template)).To(Succeed())
+		eventuallyGone(ctx, template)
+	})
+
+	It("are not given for the deletion of a template that nobody runs", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace)
+		c, warnings := warned()
+		Expect(c.Delete(ctx, template)).To(Succeed())
+		Expect(warnings.take()).To(BeEmpty())
+	})
+})
+
+// exhaustQuota allows no Job in the namespace, and returns when the API server knows.
+func exhaustQuota(ctx SpecContext, namespace string) *corev1.ResourceQuota {
+	GinkgoHelper()
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "no-jobs"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}},
+	}
+	Expect(admin.Create(ctx, quota)).To(Succeed())
+	Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(quota), quota)).To(Succeed())
+		g.Expect(quota.Status.Used).To(HaveKey(corev1.ResourceName("count/jobs.batch")))
+	}).WithContext(ctx).Should(Succeed())
+	return quota
+}

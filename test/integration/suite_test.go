@@ -1,0 +1,93 @@
+package integration
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/controlplane"
+)
+
+var (
+	// plane is started once. Each spec works in a namespace of its own.
+	plane *controlplane.ControlPlane
+
+	// admin may do everything, and reads past every cache.
+	admin client.WithWatch
+
+	// identity has the rights that config/rbac gives the manager, and no others: a verb that is missing there fails a spec.
+	identity *rest.Config
+
+	// manager runs in every spec. A spec that ends it starts it again.
+	manager *controlplane.Manager
+
+	// managerBinary is what manager runs.
+	managerBinary string
+
+	scheme = runtime.NewScheme()
+)
+
+func TestIntegration(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Integration")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(time.Minute)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+	log.SetLogger(GinkgoLogr)
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(dispatcherv1alpha1.AddToScheme(scheme))
+
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	Expect(err).NotTo(HaveOccurred())
+	plane, err = controlplane.Start(root, scheme)
+	if plane != nil {
+		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
+	}
+	Expect(err).NotTo(HaveOccurred())
+	admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+
+	identity = installRights(ctx)
+	managerBinary, err = plane.BuildManager(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	manager, err = plane.NewManager("manager", managerBinary, identity)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(manager.Close)
+	Expect(manager.Start(ctx)).To(Succeed())
+})
+
+// What the manager printed during a spec is shown when that spec fails.
+var outputBefore int
+
+var _ = BeforeEach(func() { outputBefore = manager.Output.Len() })
+
+var _ = AfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		GinkgoWriter.Println("output of the manager:")
+		GinkgoWriter.Println(manager.Output.String()[outputBefore:])
+	}
+})
+
+// restartAfterwards starts the manager as it was when the spec ends, whatever became of it.
+func restartAfterwards() {
+	DeferCleanup(func(ctx context.Context) {
+		manager.Kill()
+		Expect(manager.Start(ctx)).To(Succeed())
+	})
+}
