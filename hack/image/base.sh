@@ -10,4 +10,4 @@ layout=$1 tools=$2 busybox=$3
 applets=$("$busybox" --list | grep -vx busybox | sed 's#.*#/bin/&->busybox#')
 # shellcheck disable=SC2086 # one word per applet
 "$tools/mkimage" -layout "$layout" -cmd sh \
-  -tag docker.io/library/busybox:latest -tag docker.io/library/alpine:latest "$busybox=/bin/busybox" $applets >/dev/null
+  -tag busybox -tag alpine "$busybox=/bin/busybox" $applets >/dev/null

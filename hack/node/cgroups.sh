@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The cluster's cgroups, sourced by init.sh. All its processes are in them, which is how down.sh finds them.
 
 # enter_cgroups makes a cgroup in every hierarchy of the machine, moves this process there, and writes the list to a file.

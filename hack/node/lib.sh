@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What up.sh, down.sh and in.sh share: where things are, and how to tell and end what runs. Sourced, never called.
 export LC_ALL=C
 hack=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -42,6 +43,6 @@ take_down() {
   done
   [ -z "$left" ] || die "cannot remove the cgroup $left"
   # No mount of the cluster is visible out here; --one-file-system is for the day when that is no longer so.
-  rm -rf --one-file-system "$state" "$kubeconfig"
+  rm -rf --one-file-system "$state" "$kubeconfig" "$cluster/kubectl"
   rmdir "$cluster" 2>/dev/null || true
 }

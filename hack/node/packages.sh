@@ -3,8 +3,8 @@
 # work tree, which it prints. Nothing is installed and no service starts. The folder is named after the packages'
 # versions and hashes, so that what is there already is not fetched again.
 set -euo pipefail
-packages="containerd runc containernetworking-plugins busybox-static nftables libnftables1 libnftnl11"
-fetch() { apt-get -q -o APT::Sandbox::User=root download "$@" $packages; }
+packages=(containerd runc containernetworking-plugins busybox-static nftables libnftables1 libnftnl11)
+fetch() { apt-get -q -o APT::Sandbox::User=root download "$@" "${packages[@]}"; }
 
 if ! uris=$(fetch --print-uris 2>/dev/null); then
   echo "apt-get update: the package lists are missing or out of date" >&2
@@ -14,7 +14,7 @@ fi
 debian=${DISPATCHER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dispatcher}/debian-$(sha256sum <<<"$uris" | cut -c1-16)
 
 if [ ! -d "$debian" ]; then
-  echo "fetching Debian packages: $packages" >&2
+  echo "fetching Debian packages: ${packages[*]}" >&2
   mkdir -p "$(dirname "$debian")"
   download=$(mktemp -d "$debian.XXXXXX")
   trap 'rm -rf "$download"' EXIT

@@ -9,6 +9,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 api_port=${API_PORT:-16443} http_port=${HTTP_PORT:-8000}
+forward="127.0.0.1:$api_port=127.0.0.1:6443 127.0.0.1:$http_port=dispatcher-manager.dispatcher-system.svc.cluster.local:80 ${FORWARD:-}"
 
 "$hack/node/check.sh"
 exec 9<"$hack/node/lib.sh"
@@ -17,30 +18,32 @@ if [ -n "$(processes)" ]; then
   say "the cluster is up already: export KUBECONFIG=$kubeconfig"
   exit
 fi
-take_down # what a killed cluster left
-
-finish() {
-  local status=$?
-  [ $status != 0 ] || return 0
-  trap - EXIT INT TERM
-  echo "up.sh: the cluster did not come up; the last lines of its logs:" >&2
-  tail -n 4 "$state"/log/*.log >&2 2>/dev/null || true
-  take_down
-  exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
+[ -e "$state" ] || [ ! -e "$kubeconfig" ] || die "another cluster is up, a control plane without a node perhaps: make cluster-down ends it"
 for port in "$api_port" "$http_port"; do
   ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port of 127.0.0.1 is in use; choose others with API_PORT and HTTP_PORT"
 done
+take_down # what a killed cluster left
 
 kubernetes=$("$hack/kubernetes/build.sh" etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl)
 coredns=$("$hack/cached-build.sh" "$hack/coredns")
 tools=$("$hack/cached-build.sh" "$hack/node" holder pki)
 images=$("$hack/cached-build.sh" "$hack/image" mkimage registry pause)
 debian=$("$hack/node/packages.sh")
-say "all programs are there"
+say "all programs are at hand"
+
+finish() {
+  local status=$?
+  [ $status != 0 ] || return 0
+  trap - EXIT INT TERM
+  if [ $status = 1 ]; then
+    echo "up.sh: the last lines of the logs:" >&2
+    tail -n 3 "$state"/log/*.log | cut -c 1-300 >&2
+  fi
+  take_down
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 mkdir -p "$state"/{lib,log,images,run}
 "$tools/pki" -dir "$state/lib/kubernetes" -admin "$kubeconfig" -server "https://127.0.0.1:$api_port"
@@ -51,9 +54,7 @@ modprobe -qa overlay veth bridge br_netfilter nf_tables 2>/dev/null || true # bu
 env -i LC_ALL=C HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin STATE="$state" \
   KUBERNETES="$kubernetes" COREDNS="$coredns" TOOLS="$tools" IMAGES="$images" DEBIAN="$debian" \
   KUBE_APISERVER_FLAGS="${KUBE_APISERVER_FLAGS:-}" \
-  setsid "$tools/holder" hold -pid "$state/pid" -forward \
-  "127.0.0.1:$api_port=127.0.0.1:6443 127.0.0.1:$http_port=dispatcher-manager.dispatcher-system.svc.cluster.local:80 ${FORWARD:-}" \
-  bash "$hack/node/init.sh" >"$state/log/init.log" 2>&1 </dev/null 9<&- &
+  setsid "$tools/holder" hold -pid "$state/pid" -forward "$forward" bash "$hack/node/init.sh" >"$state/log/init.log" 2>&1 </dev/null 9<&- &
 
 # wait_for WHAT COMMAND... tries until the command succeeds, for a minute at most.
 wait_for() {
@@ -66,11 +67,12 @@ wait_for() {
   done
   say "$what"
 }
-kubectl() { "$kubernetes/kubectl" --kubeconfig "$kubeconfig" --cache-dir "$state/kubectl" "$@"; }
+kubectl() { "$kubernetes/kubectl" --kubeconfig "$kubeconfig" --cache-dir "$cluster/kubectl" "$@"; }
 resolves() { timeout 1 "$hack/node/in.sh" busybox nslookup -type=a kubernetes.default.svc.cluster.local 10.200.0.1; }
 wait_for "the API server answers" kubectl get --raw /readyz
 wait_for "the node is ready" kubectl wait --for=condition=Ready node/node --timeout=5s
 wait_for "names of Services resolve" resolves
 wait_for "pods can be made" kubectl get serviceaccount default
 disown
-say "the cluster is up: export KUBECONFIG=$kubeconfig PATH=$kubernetes:\$PATH"
+say "the cluster is up:"
+echo "  export KUBECONFIG=$kubeconfig PATH=$kubernetes:\$PATH"

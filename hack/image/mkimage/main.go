@@ -60,7 +60,7 @@ func main() {
 
 func run() error {
 	var tags stringList
-	flag.Var(&tags, "tag", "full reference of the image, such as docker.io/library/busybox:latest; repeatable")
+	flag.Var(&tags, "tag", "reference of the image, such as busybox, which means docker.io/library/busybox:latest; repeatable")
 	layout := flag.String("layout", "", "folder of the OCI image layout; made when absent")
 	entrypoint := flag.String("entrypoint", "", "entrypoint, words separated by spaces")
 	cmd := flag.String("cmd", "", "default arguments, words separated by spaces")
@@ -143,6 +143,7 @@ func tag(layout string, manifest descriptor, tags []string) error {
 		}
 	}
 	for _, name := range tags {
+		name = fullName(name)
 		kept := list.Manifests[:0]
 		for _, m := range list.Manifests {
 			if m.Annotations[annotationRefName] != name {
@@ -160,6 +161,21 @@ func tag(layout string, manifest descriptor, tags []string) error {
 		return err
 	}
 	return replace(path, content)
+}
+
+// fullName completes a reference as container runtimes do: registry docker.io, folder library, tag latest.
+func fullName(reference string) string {
+	registry, _, hasPath := strings.Cut(reference, "/")
+	switch {
+	case !hasPath:
+		reference = "docker.io/library/" + reference
+	case !strings.ContainsAny(registry, ".:") && registry != "localhost":
+		reference = "docker.io/" + reference
+	}
+	if !strings.Contains(reference[strings.LastIndex(reference, "/"):], ":") {
+		reference += ":latest"
+	}
+	return reference
 }
 
 // replace writes a file in one step, so that the registry, which serves the same folder, never reads half of it.

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# `make demo`: everything that the README shows, for real, on a machine that has nothing but Debian, Go, make and curl.
+# Safe to run again: what is there stays, and only what changed is built and deployed anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=node/lib.sh
+. hack/node/lib.sh
+export KUBECONFIG=$kubeconfig
+url=http://127.0.0.1:${HTTP_PORT:-8000}
+export no_proxy=127.0.0.1 # the machine's proxy, if it has one, does not know our cluster
+
+hack/node/check.sh
+
+step() { printf '\n'; say "$1"; }
+# show runs a command and shows it as one would type it.
+show() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
+# eventually repeats a command until it succeeds, for a minute at most; then its last words are shown.
+eventually() {
+  local last deadline=$((SECONDS + 60))
+  until last=$("$@" 2>&1); do
+    [ $SECONDS -lt $deadline ] || die "not after a minute: $*: $last"
+    sleep 0.2
+  done
+}
+kubectl() { hack/kubectl.sh "$@"; }
+
+echo "The first run builds Kubernetes and cert-manager from their Go modules: about 20 minutes on two cores, and 5 GB in"
+echo "Go's caches. Each later run takes seconds. \`make cluster-down\` removes the cluster, whenever you like."
+
+step "1/6 a local Kubernetes with one node"
+nice hack/node/up.sh
+
+step "2/6 cert-manager, for the webhooks' certificates"
+nice hack/cert-manager/up.sh
+
+step "3/6 Dispatcher's image, without Docker"
+nice make --no-print-directory --silent build
+image=dispatcher:$(sha256sum bin/manager | cut -c1-12)
+hack/image/manager.sh "$image"
+
+step "4/6 config/default, two replicas"
+nice make --no-print-directory deploy IMG="$image"
+kubectl -n dispatcher-system rollout status deployment/dispatcher-manager --timeout=90s
+# Ready pods are not all: the API server must have the CA's certificate before it believes the webhooks.
+eventually kubectl apply --dry-run=server -f config/samples/jobtemplate.yaml
+
+step "5/6 the sample"
+show kubectl apply -f config/samples/jobtemplate.yaml
+
+step "6/6 a call from this machine: the pod prints the payload"
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
+call=(curl --fail-with-body --silent --show-error "$url/execute/default/jobtemplate-sample" -X PUT -d 'my test payload')
+printf "$ curl %s/execute/default/jobtemplate-sample -X PUT -d 'my test payload'\n" "$url"
+eventually "${call[@]}" --output "$answer"
+kubectl wait --for=condition=Succeeded --timeout=60s -f "$answer" >/dev/null
+show kubectl get -f "$answer"
+job=$(kubectl get -f "$answer" -o jsonpath='{.status.job.name}')
+printf '$ kubectl logs job/%s\n' "$job"
+log=$(kubectl logs "job/$job")
+echo "$log"
+[ "$log" = "my test payload" ] || die "the pod did not print the payload"
+
+step "done. The cluster stays up. Try:"
+cat <<TRY
+  export KUBECONFIG=$kubeconfig PATH=$(dirname "$(make --no-print-directory --silent kubectl)"):\$PATH
+  curl $url/execute/default/jobtemplate-sample -X PUT -d 'hello again'
+  kubectl get jobexecutions,jobs,pods
+  kubectl -n dispatcher-system logs deployment/dispatcher-manager
+  make cluster-down
+(alpine:latest is busybox under that name: this cluster has no way to a registry.)
+TRY
