@@ -7,6 +7,10 @@ import (
 
 // JobExecutionSpec says what to run, and with what. It cannot be changed: to run something else, create another
 // execution.
+//
+// The rule for the payload stands here and not at its field, since the API server's message would quote all of the payload.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.payload) || bytes(self.payload).size() <= 1048576",fieldPath=".payload",message="must be at most 1048576 bytes"
 type JobExecutionSpec struct {
 	// JobTemplateName names the JobTemplate to run, in the namespace of the execution.
 	// +kubebuilder:validation:MinLength=1
@@ -17,7 +21,6 @@ type JobExecutionSpec struct {
 
 	// Payload is handed to the template as .Payload. Any UTF-8 text of at most 1 MiB.
 	// +kubebuilder:validation:MaxLength=1048576
-	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 1048576",message="must be at most 1048576 bytes"
 	// +optional
 	Payload string `json:"payload,omitempty"`
 
