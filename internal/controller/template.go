@@ -41,8 +41,9 @@ func (r *reconciler) renderJobFrom(ctx context.Context, reader client.Reader, ex
 	job, errs := render.Job(ctx, program, template, execution)
 	switch {
 	case ctx.Err() != nil:
-		// Rendering ended since the manager stops, or this reconcile took too long: no fault of the template's.
 		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, context.Cause(ctx))
+	case render.Retryable(errs):
+		return nil, renderStopped(template, errs)
 	case len(errs) > 0:
 		return nil, renderFailed(template, errs)
 	}

@@ -131,6 +131,15 @@ func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList
 	}
 }
 
+// renderStopped is the verdict on a render that took too long: the machine was too slow, and may be faster next time.
+func renderStopped(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
+	return &obstacle{
+		reason:  dispatcherv1alpha1.ReasonWaiting,
+		message: fmt.Sprintf("rendering JobTemplate %s was stopped, and is tried again: %s", template.Name, bounded(listed(errs))),
+		cause:   errs.ToAggregate(),
+	}
+}
+
 func jobDeleted(execution *dispatcherv1alpha1.JobExecution, job string) error {
 	return &failure{reason: dispatcherv1alpha1.ReasonJobDeleted, message: jobDeletedMessage(execution, job)}
 }

@@ -1,0 +1,371 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+var (
+	testTime = time.Date(2030, time.March, 4, 5, 6, 7, 0, time.UTC)
+	testKey  = types.NamespacedName{Namespace: "default", Name: "run"}
+)
+
+// cluster is an API server and a cache that shows it as it was at the last sync. It stands for the two only where what
+// counts is which calls the reconciler makes, and what it does when they disagree or fail.
+type cluster struct {
+	t          *testing.T
+	reconciler *reconciler
+	clock      *clocktesting.FakePassiveClock
+	recorder   *events.FakeRecorder
+
+	server client.WithWatch
+	cache  client.WithWatch
+
+	// calls are the calls that reached the server, like "create Job" or "get JobExecution".
+	calls []string
+	// createError is what the server answers to the creation of a Job.
+	createError error
+	// deletions are the options of the executions' deletions.
+	deletions []client.DeleteOptions
+}
+
+// newCluster returns a cluster whose cache is in sync, with a reconciler that has led for long.
+func newCluster(t *testing.T, objects ...client.Object) *cluster {
+	t.Helper()
+	c := newLaggingCluster(t, store(objects...), nil)
+	c.sync()
+	return c
+}
+
+// newLaggingCluster returns a cluster whose cache shows something else than its server has.
+func newLaggingCluster(t *testing.T, server, cache client.WithWatch) *cluster {
+	t.Helper()
+	c := &cluster{
+		t:        t,
+		clock:    clocktesting.NewFakePassiveClock(testTime.Add(-time.Hour)),
+		recorder: events.NewFakeRecorder(100),
+		server:   server,
+		cache:    cache,
+	}
+	cached, live := c.clients()
+	c.reconciler = newReconciler(cached, live, render.NewCache(8), c.recorder, c.clock)
+	c.reconciler.leadingSince()
+	c.clock.SetTime(testTime)
+	return c
+}
+
+// clients returns the reconciler's two clients.
+func (c *cluster) clients() (cached, live client.WithWatch) {
+	cached = interceptor.NewClient(c.server, interceptor.Funcs{
+		Get: func(ctx context.Context, _ client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			return c.cache.Get(ctx, key, object, options...)
+		},
+		List: func(ctx context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			return c.cache.List(ctx, list, options...)
+		},
+		Create: c.create,
+		Patch: func(ctx context.Context, server client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			c.called("patch", object)
+			return server.Patch(ctx, object, patch, options...)
+		},
+		Delete: func(ctx context.Context, server client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			c.called("delete", object)
+			c.deletions = append(c.deletions, *(&client.DeleteOptions{}).ApplyOptions(options))
+			return server.Delete(ctx, object, options...)
+		},
+		SubResourcePatch: func(ctx context.Context, server client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			c.called("patch "+name+" of", object)
+			return server.SubResource(name).Patch(ctx, object, patch, options...)
+		},
+	})
+	live = interceptor.NewClient(c.server, interceptor.Funcs{
+		Get: func(ctx context.Context, server client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			c.called("get", object)
+			return server.Get(ctx, key, object, options...)
+		},
+		List: func(ctx context.Context, server client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			c.called("list", list)
+			return server.List(ctx, list, options...)
+		},
+	})
+	return cached, live
+}
+
+func store(objects ...client.Object) client.WithWatch {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, dispatcherv1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &batchv1.Job{}).
+		WithIndex(&batchv1.Job{}, jobsByExecution, executionNames).Build()
+}
+
+func (c *cluster) called(verb string, object runtime.Object) {
+	kind := strings.TrimPrefix(fmt.Sprintf("%T", object), "*")
+	c.calls = append(c.calls, verb+" "+kind[strings.Index(kind, ".")+1:])
+}
+
+func (c *cluster) create(ctx context.Context, server client.WithWatch, object client.Object, options ...client.CreateOption) error {
+	c.called("create", object)
+	if c.createError != nil {
+		return c.createError
+	}
+	object.SetUID(types.UID("uid-of-" + object.GetName()))
+	object.SetCreationTimestamp(metav1.NewTime(c.clock.Now()))
+	return server.Create(ctx, object, options...)
+}
+
+// sync brings everything that the server has into the cache.
+func (c *cluster) sync() {
+	c.t.Helper()
+	var objects []client.Object
+	var templates dispatcherv1alpha1.JobTemplateList
+	var executions dispatcherv1alpha1.JobExecutionList
+	var jobs batchv1.JobList
+	for _, list := range []client.ObjectList{&templates, &executions, &jobs} {
+		if err := c.server.List(c.t.Context(), list); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	for i := range templates.Items {
+		objects = append(objects, &templates.Items[i])
+	}
+	for i := range executions.Items {
+		objects = append(objects, &executions.Items[i])
+	}
+	for i := range jobs.Items {
+		if _, ok := jobs.Items[i].Labels[dispatcherv1alpha1.LabelJobExecution]; ok {
+			objects = append(objects, &jobs.Items[i])
+		}
+	}
+	c.cache = store(objects...)
+}
+
+// reconcile calls the reconciler once and returns the calls that it made.
+func (c *cluster) reconcile() (ctrl.Result, []string, error) {
+	c.calls = nil
+	result, err := c.reconciler.Reconcile(c.t.Context(), ctrl.Request{NamespacedName: testKey})
+	return result, c.calls, err
+}
+
+// step calls the reconciler once, wants no error, and brings the cache up to date.
+func (c *cluster) step() []string {
+	c.t.Helper()
+	_, calls, err := c.reconcile()
+	if err != nil {
+		c.t.Fatalf("reconcile: %v", err)
+	}
+	c.sync()
+	return calls
+}
+
+// execution returns what the server has, or nil.
+func (c *cluster) execution() *dispatcherv1alpha1.JobExecution {
+	c.t.Helper()
+	execution, err := getExecution(c.t.Context(), c.server, testKey)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return execution
+}
+
+// summary returns the Succeeded condition on the server.
+func (c *cluster) summary() metav1.Condition {
+	c.t.Helper()
+	execution := c.execution()
+	if execution == nil {
+		c.t.Fatal("the execution is gone")
+	}
+	return summaryOf(execution.Status.Conditions)
+}
+
+// jobs returns the names of the server's Jobs.
+func (c *cluster) jobs() []string {
+	c.t.Helper()
+	var jobs batchv1.JobList
+	if err := c.server.List(c.t.Context(), &jobs); err != nil {
+		c.t.Fatal(err)
+	}
+	names := []string{}
+	for _, job := range jobs.Items {
+		names = append(names, job.Name)
+	}
+	return names
+}
+
+// events returns the type and reason of every event so far.
+func (c *cluster) events() []string {
+	all := []string{}
+	for len(c.recorder.Events) > 0 {
+		parts := strings.SplitN(<-c.recorder.Events, " ", 3)
+		all = append(all, parts[0]+" "+parts[1])
+	}
+	return all
+}
+
+// setJob changes the Job on the server, as the Job controller or a user would.
+func (c *cluster) setJob(change func(*batchv1.Job)) {
+	c.t.Helper()
+	job := &batchv1.Job{}
+	if err := c.server.Get(c.t.Context(), testKey, job); err != nil {
+		c.t.Fatal(err)
+	}
+	changed := job.DeepCopy()
+	change(changed)
+	status := changed.DeepCopy()
+	if err := c.server.Patch(c.t.Context(), changed, client.MergeFrom(job)); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.server.Status().Patch(c.t.Context(), status, client.MergeFrom(job)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) delete(object client.Object) {
+	c.t.Helper()
+	if err := c.server.Delete(c.t.Context(), object); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// newExecution returns an execution as the API server has it just after it was created.
+func newExecution(changes ...func(*dispatcherv1alpha1.JobExecution)) *dispatcherv1alpha1.JobExecution {
+	execution := &dispatcherv1alpha1.JobExecution{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         testKey.Namespace,
+			Name:              testKey.Name,
+			UID:               "uid-of-execution",
+			Generation:        1,
+			CreationTimestamp: metav1.NewTime(testTime),
+		},
+		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "hello", Payload: "world"},
+		Status: dispatcherv1alpha1.JobExecutionStatus{Conditions: []metav1.Condition{{
+			Type:               dispatcherv1alpha1.ConditionSucceeded,
+			Status:             metav1.ConditionUnknown,
+			Reason:             dispatcherv1alpha1.ReasonWaiting,
+			Message:            "waiting for the controller",
+			LastTransitionTime: metav1.NewTime(time.Unix(0, 0)),
+		}}},
+	}
+	for _, change := range changes {
+		change(execution)
+	}
+	return execution
+}
+
+func newTemplate(changes ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
+	template := &dispatcherv1alpha1.JobTemplate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: testKey.Namespace, Name: "hello", UID: "uid-of-template", Generation: 1},
+	}
+	template.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever,
+		Containers:    []corev1.Container{{Name: "hello", Image: "alpine", Args: []string{"{{ .Payload }}"}}},
+	}
+	for _, change := range changes {
+		change(template)
+	}
+	return template
+}
+
+// broken makes a template that does not render.
+func broken(template *dispatcherv1alpha1.JobTemplate) {
+	template.Generation = 2
+	template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args = []string{`{{ fail "no" }}`}
+}
+
+// newJob returns the Job of newExecution as the API server has it just after it was created.
+func newJob(changes ...func(*batchv1.Job)) *batchv1.Job {
+	job := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         testKey.Namespace,
+			Name:              testKey.Name,
+			UID:               "uid-of-run",
+			CreationTimestamp: metav1.NewTime(testTime),
+			Labels:            map[string]string{dispatcherv1alpha1.LabelJobExecution: testKey.Name},
+			Annotations: map[string]string{
+				dispatcherv1alpha1.AnnotationJobTemplateUID:        "uid-of-template",
+				dispatcherv1alpha1.AnnotationJobTemplateGeneration: "1",
+			},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(newExecution(), dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))},
+		},
+	}
+	for _, change := range changes {
+		change(job)
+	}
+	return job
+}
+
+// The states of a Job, as changes to newJob.
+
+func active(job *batchv1.Job) {
+	job.Status.StartTime = new(at(1))
+	job.Status.Active = 1
+}
+
+func complete(job *batchv1.Job) {
+	active(job)
+	job.Status.Active = 0
+	job.Status.CompletionTime = new(at(31))
+	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: at(31)})
+}
+
+func failed(reason string) func(*batchv1.Job) {
+	return func(job *batchv1.Job) {
+		active(job)
+		job.Status.Active = 0
+		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{
+			Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: reason, Message: "it went wrong", LastTransitionTime: at(31),
+		})
+	}
+}
+
+func suspended(job *batchv1.Job) { job.Spec.Suspend = new(true) }
+
+func held(job *batchv1.Job) {
+	job.Finalizers = append(job.Finalizers, dispatcherv1alpha1.FinalizerJobTracking)
+}
+
+func deleting(job *batchv1.Job) { job.DeletionTimestamp = new(at(20)) }
+
+// at returns the time that is some seconds after testTime.
+func at(seconds int) metav1.Time {
+	return metav1.NewTime(testTime.Add(time.Duration(seconds) * time.Second))
+}
+
+// make creates an object on the server, as somebody else would.
+func (c *cluster) make(object client.Object) {
+	c.t.Helper()
+	if err := c.server.Create(c.t.Context(), object); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// setStatus stores the status of an execution on the server, as another process would.
+func (c *cluster) setStatus(execution *dispatcherv1alpha1.JobExecution) {
+	c.t.Helper()
+	if err := c.server.Status().Update(c.t.Context(), execution); err != nil {
+		c.t.Fatal(err)
+	}
+}

@@ -1,0 +1,53 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// finishedCount returns how many executions of newExecution's template were counted.
+func finishedCount(t *testing.T, result string) float64 {
+	t.Helper()
+	var metric dto.Metric
+	if err := executionsTotal.WithLabelValues(testKey.Namespace, "hello", result).Write(&metric); err != nil {
+		t.Fatal(err)
+	}
+	return metric.GetCounter().GetValue()
+}
+
+func TestExecutionsAreCountedByResult(t *testing.T) {
+	succeeded, failures := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed)
+	newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
+	newCluster(t, newTemplate(), newExecution(), newJob(failed(""))).step()
+	newCluster(t, newExecution()).step() // its template is gone
+	if got := finishedCount(t, resultSucceeded) - succeeded; got != 1 {
+		t.Errorf("%v succeeded, want 1", got)
+	}
+	if got := finishedCount(t, resultFailed) - failures; got != 2 {
+		t.Errorf("%v failed, want 2", got)
+	}
+}
+
+func TestRequestedAt(t *testing.T) {
+	for _, test := range []struct {
+		reason   string
+		received string
+		want     time.Time
+	}{
+		{"the HTTP API notes when it received the request", "2030-03-04T05:06:06.5Z", testTime.Add(-500 * time.Millisecond)},
+		{"kubectl notes nothing", "", testTime},
+		{"users may write anything", "yesterday", testTime},
+		{"users may write any time", "2010-03-04T05:06:07Z", testTime},
+	} {
+		execution := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
+			execution.Annotations = map[string]string{dispatcherv1alpha1.AnnotationReceivedAt: test.received}
+		})
+		if got := requestedAt(execution); !got.Equal(test.want) {
+			t.Errorf("%s: requestedAt = %v, want %v", test.reason, got, test.want)
+		}
+	}
+}

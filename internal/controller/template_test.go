@@ -1,0 +1,62 @@
+package controller
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+func TestRenderJob(t *testing.T) {
+	fixed := newTemplate()
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, test := range []struct {
+		reason         string
+		ctx            context.Context
+		cached, server *dispatcherv1alpha1.JobTemplate
+		job            *batchv1.Job // on the server, and not in the cache
+		want           string
+		jobs           []string
+		retried        bool
+	}{
+		{"a template that is gone does not come back", t.Context(), nil, nil, nil, "JobTemplateNotFound", []string{}, false},
+		{"a template that the cache has not seen yet is read past it", t.Context(), nil, fixed, nil, "Waiting", []string{"run"}, false},
+		{"a template that does not render is final", t.Context(), newTemplate(broken), newTemplate(broken), nil, "RenderFailed", []string{}, false},
+		{"the cache's idea of a template is no ground for a verdict", t.Context(), newTemplate(broken), newTemplate(func(template *dispatcherv1alpha1.JobTemplate) { template.Generation = 3 }), nil, "Waiting", []string{"run"}, false},
+		{"nor is that of the cache when it is gone", t.Context(), newTemplate(broken), nil, nil, "JobTemplateNotFound", []string{}, false},
+		{"what ran already is not judged by its template", t.Context(), nil, nil, newJob(active), "Running", []string{"run"}, false},
+		{"whatever its Job is called", t.Context(), newTemplate(broken), newTemplate(broken), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
+		{"another execution's Job is no reason to wait", t.Context(), nil, nil, newJob(active, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" }), "JobTemplateNotFound", []string{"run"}, false},
+		{"a manager that stops judges nobody", stopped, newTemplate(broken), newTemplate(broken), nil, "Waiting", []string{}, true},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			server, cache := []client.Object{newExecution()}, []client.Object{newExecution()}
+			if test.server != nil {
+				server = append(server, test.server)
+			}
+			if test.job != nil {
+				server = append(server, test.job)
+			}
+			if test.cached != nil {
+				cache = append(cache, test.cached)
+			}
+			c := newLaggingCluster(t, store(server...), store(cache...))
+			_, err := c.reconciler.Reconcile(test.ctx, ctrl.Request{NamespacedName: testKey})
+			if retried := err != nil; retried != test.retried {
+				t.Errorf("error = %v, want one: %v", err, test.retried)
+			}
+			if got := c.summary().Reason; got != test.want {
+				t.Errorf("reason = %s, want %s", got, test.want)
+			}
+			if diff := cmp.Diff(test.jobs, c.jobs()); diff != "" {
+				t.Errorf("jobs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+func TestAfterFinished(t *testing.T) {
+	ttl := func(seconds int32) func(*dispatcherv1alpha1.JobExecution) {
+		return func(execution *dispatcherv1alpha1.JobExecution) { execution.Spec.TTLSecondsAfterFinished = &seconds }
+	}
+	endedWith := func(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecution) {
+		return func(execution *dispatcherv1alpha1.JobExecution) {
+			execution.Status = deriveStatus(execution, newJob(changes...))
+		}
+	}
+	endedWithout := func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Status = failedStatus(execution, &failure{reason: dispatcherv1alpha1.ReasonJobInvalid}, at(31).Time)
+	}
+	unlabelled := newJob(complete, func(job *batchv1.Job) { job.Labels = nil })
+
+	for _, test := range []struct {
+		reason    string
+		execution *dispatcherv1alpha1.JobExecution
+		cached    *batchv1.Job
+		job       *batchv1.Job // on the server
+		now       metav1.Time
+		gone      bool
+		after     time.Duration
+	}{
+		{"a TTL counts from the end", newExecution(endedWith(complete), ttl(60)), newJob(complete), newJob(complete), at(41), false, 50 * time.Second},
+		{"at its end all goes", newExecution(endedWith(complete), ttl(60)), newJob(complete), newJob(complete), at(91), true, 0},
+		{"a TTL of zero is one", newExecution(endedWith(complete), ttl(0)), newJob(complete), newJob(complete), at(31), true, 0},
+		{"with a TTL the record outlives the Job", newExecution(endedWith(complete), ttl(60)), nil, nil, at(41), false, 50 * time.Second},
+		{"a TTL goes for what ended without a Job", newExecution(endedWithout, ttl(60)), nil, nil, at(91), true, 0},
+		{"a TTL goes for what lost its Job", newExecution(endedWith(active, deleting), ttl(60)), nil, nil, at(81), true, 0},
+		{"without a TTL it stays while its Job does", newExecution(endedWith(complete)), newJob(complete), newJob(complete), at(1000), false, 0},
+		{"and goes after it", newExecution(endedWith(complete)), nil, nil, at(1000), true, 0},
+		{"and after a Job that failed", newExecution(endedWith(failed(""))), nil, nil, at(1000), true, 0},
+		{"a Job that the cache does not show is not gone", newExecution(endedWith(complete)), nil, newJob(complete), at(1000), false, 0},
+		{"nor is one that lost its label", newExecution(endedWith(complete)), nil, unlabelled, at(1000), false, 0},
+		{"another Job of that name does not count", newExecution(endedWith(complete)), nil, newJob(func(job *batchv1.Job) { job.UID = "another" }), at(1000), true, 0},
+		{"what ended without a Job stays", newExecution(endedWithout), nil, nil, at(1000), false, 0},
+		{"what lost its Job stays", newExecution(endedWith(active, deleting)), nil, nil, at(1000), false, 0},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			server, cache := []client.Object{test.execution}, []client.Object{test.execution}
+			if test.job != nil {
+				server = append(server, test.job)
+			}
+			if test.cached != nil {
+				cache = append(cache, test.cached)
+			}
+			c := newLaggingCluster(t, store(server...), store(cache...))
+			c.clock.SetTime(test.now.Time)
+			result, _, err := c.reconcile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.RequeueAfter != test.after {
+				t.Errorf("requeue after %v, want %v", result.RequeueAfter, test.after)
+			}
+			if gone := c.execution() == nil; gone != test.gone {
+				t.Fatalf("gone = %v, want %v", gone, test.gone)
+			}
+			var want []client.DeleteOptions
+			if test.gone {
+				want = []client.DeleteOptions{{
+					Preconditions:     &metav1.Preconditions{UID: ptr.To(test.execution.UID)},
+					PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
+				}}
+			}
+			if diff := cmp.Diff(want, c.deletions, cmp.FilterPath(func(path cmp.Path) bool { return path.String() == "Raw" }, cmp.Ignore())); diff != "" {
+				t.Errorf("options of the deletion (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// maxNote is what the API server takes as the note of an event.
+const maxNote = 1024
+
+// However long the texts and names are that a message repeats, it fits an event and stays UTF-8.
+func TestMessagesAreBounded(t *testing.T) {
+	long, name := strings.Repeat("ü", 4000), strings.Repeat("n", 63)
+	execution := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Name, execution.Spec.JobTemplateName = name, name
+	})
+	template := newTemplate(func(template *dispatcherv1alpha1.JobTemplate) { template.Name = name })
+	job := newJob(failed(""), func(job *batchv1.Job) {
+		job.Name, job.Namespace = name, name
+		job.Status.Conditions[0].Message = long
+		job.OwnerReferences[0].Kind, job.OwnerReferences[0].Name = name, name
+	})
+	errs := field.ErrorList{field.Invalid(field.NewPath("spec"), "", long)}
+
+	texts := map[string]string{"Failed": failureMessage(job, endOf(job))}
+	for _, err := range []error{
+		refused(execution, apierrors.NewBadRequest(long)),
+		refused(execution, apierrors.NewForbidden(jobs, name, errors.New(long))),
+		nameTaken(execution, job),
+		templateNotFound(execution),
+		renderFailed(template, errs),
+		renderStopped(template, errs),
+		jobDeleted(execution, name),
+	} {
+		var final *failure
+		var waits *obstacle
+		switch {
+		case errors.As(err, &final):
+			texts[final.reason] = final.message
+		case errors.As(err, &waits):
+			texts[waits.reason] = waits.message
+		}
+	}
+	if len(texts) != 8 {
+		t.Errorf("%d messages, want 8", len(texts))
+	}
+	for reason, text := range texts {
+		if len(text) > maxNote || !utf8.ValidString(text) {
+			t.Errorf("the message of %s has %d bytes, want at most %d, valid UTF-8: %q", reason, len(text), maxNote, text)
+		}
+	}
+}
+
+// Whoever reads that a template does not render learns of every field.
+func TestRenderFailedNamesEveryField(t *testing.T) {
+	err := renderFailed(newTemplate(), field.ErrorList{
+		field.Invalid(field.NewPath("spec", "jobTemplate", "metadata", "name"), "{{ .A }}", "no"),
+		field.Invalid(field.NewPath("spec", "jobTemplate", "spec", "parallelism"), "{{ .B }}", "no"),
+	})
+	for _, path := range []string{"spec.jobTemplate.metadata.name", "spec.jobTemplate.spec.parallelism"} {
+		if !strings.Contains(err.Error(), path) {
+			t.Errorf("%q does not name %s", err, path)
+		}
+	}
+}
