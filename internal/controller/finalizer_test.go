@@ -22,7 +22,9 @@ func TestFinalizer(t *testing.T) {
 	leaving := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
 		execution.DeletionTimestamp, execution.Finalizers = new(at(0)), []string{metav1.FinalizerOrphanDependents}
 	})
-	earlier := func(job *batchv1.Job) { job.OwnerReferences[0].UID = "uid-of-earlier-execution" }
+	earlier := func(job *batchv1.Job) {
+		job.UID, job.OwnerReferences[0].UID = "uid-of-earlier-job", "uid-of-earlier-execution"
+	}
 	orphaned := func(job *batchv1.Job) { job.OwnerReferences = nil }
 	const write, release = "patch status of JobExecution", "patch Job"
 

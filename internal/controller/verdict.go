@@ -154,7 +154,7 @@ func listed(errs field.ErrorList) string {
 
 // maxDetail bounds, in bytes, what a message repeats of somebody else's text. With our own words around it a message
 // then fits the note of an event, which holds 1024 bytes.
-const maxDetail = 640
+const maxDetail = 600
 
 func bounded(text string) string {
 	if len(text) <= maxDetail {
