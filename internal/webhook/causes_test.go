@@ -1,0 +1,87 @@
+package webhook
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func TestTemplatePath(t *testing.T) {
+	for _, test := range []struct{ reason, job, want string }{
+		{"the Job's spec", "spec.template.spec.restartPolicy", "spec.jobTemplate.spec.template.spec.restartPolicy"},
+		{"the Job's metadata", "metadata.labels", "spec.jobTemplate.metadata.labels"},
+		{"an index stays", "spec.template.spec.containers[0].name", "spec.jobTemplate.spec.template.spec.containers[0].name"},
+		{"validation leaves metadata out", "spec.template.labels", "spec.jobTemplate.spec.template.metadata.labels"},
+		{"the same with a key", "spec.template.annotations[a/b]", "spec.jobTemplate.spec.template.metadata.annotations[a/b]"},
+		{"no other field that begins so", "spec.template.labelsX", "spec.jobTemplate.spec.template.labelsX"},
+		{"a policy that names no field", "", "spec.jobTemplate"},
+		{"a nil path as it prints", "<nil>", "spec.jobTemplate"},
+	} {
+		if got := templatePath(test.job); got != test.want {
+			t.Errorf("%s: templatePath(%q) = %q, want %q", test.reason, test.job, got, test.want)
+		}
+	}
+}
+
+// What a cause says must come out as it went in: only the path is ours.
+func TestTemplateErrorsKeepTheMessage(t *testing.T) {
+	path := field.NewPath("spec", "x")
+	kind := schema.GroupKind{Group: "batch", Kind: "Job"}
+	refused := apierrors.NewInvalid(kind, "a", field.ErrorList{
+		field.Required(path, "say something"),
+		field.Required(path, ""),
+		field.Invalid(path, "bad", "is bad"),
+		field.Invalid(path, map[string]string{"a": "b"}, "is bad: very"),
+		field.Invalid(path, 7, ""),
+		field.NotSupported(path, "Always", []string{"Never", "OnFailure"}),
+		field.Duplicate(path, "twice"),
+		field.Forbidden(path, "not here"),
+		field.TooLong(path, "", 63),
+		field.TooMany(path, 3, 2),
+		field.TypeInvalid(path, "x", "must be a number"),
+		field.NotFound(path, "volume"),
+	}).Status()
+
+	got := apierrors.NewInvalid(kind, "a", templateErrors(refused)).Status().Details.Causes
+
+	want := refused.Details.Causes
+	for i := range want {
+		want[i].Field = "spec.jobTemplate.spec.x"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("causes (-want +got):\n%s", diff)
+	}
+}
+
+func TestTemplateErrorsOfOtherOrigin(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		status metav1.Status
+		want   string
+	}{
+		{
+			"no causes at all: the message speaks",
+			metav1.Status{Message: "no latest tags"},
+			"spec.jobTemplate: Invalid value: no latest tags",
+		},
+		{
+			"an admission policy's cause has neither type nor field",
+			metav1.Status{Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: "no latest tags"}}}},
+			"spec.jobTemplate: Invalid value: no latest tags",
+		},
+		{
+			"a type that is not a field error's",
+			metav1.Status{Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{
+				{Type: "Odd", Field: "spec.suspend", Message: "odd"}}}},
+			"spec.jobTemplate.spec.suspend: Invalid value: odd",
+		},
+	} {
+		if got := templateErrors(test.status).ToAggregate().Error(); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package webhook
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+const (
+	namesPath = "spec.jobTemplateName"
+	refusing  = `{{ fail "no, no" }}`
+)
+
+func TestValidateExecution(t *testing.T) {
+	fine, bad := jobTemplate("a", "{{ .Payload }}"), jobTemplate("a", refusing)
+	dying := jobTemplate("a", "")
+	dying.DeletionTimestamp = &metav1.Time{Time: metav1.Now().Time}
+
+	for _, test := range []struct {
+		reason       string
+		cached, live *dispatcherv1alpha1.JobTemplate
+		want         map[string]metav1.CauseType // none is accepted
+	}{
+		{"renders", fine, fine, nil},
+		{"no template", nil, nil, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+		{"does not render", bad, bad, map[string]metav1.CauseType{valuePath: metav1.CauseTypeFieldValueInvalid}},
+		{"mended a moment ago", bad, changed(fine), nil},
+		{"broken a moment ago: the controller will say so", fine, changed(bad), nil},
+		{"changed, and still wrong", bad, changed(bad), map[string]metav1.CauseType{valuePath: metav1.CauseTypeFieldValueInvalid}},
+		{"deleted a moment ago", bad, nil, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+		{"being deleted", dying, dying, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+		{"being deleted, which the cache does not know", bad, changed(dying), map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+	} {
+		validator := &jobExecutionValidator{
+			templates: &templateLookup{cached: &stubReader{template: test.cached}, live: &stubReader{template: test.live}},
+			programs:  render.NewCache(8),
+		}
+		_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", "hello"))
+		if test.want == nil && err != nil {
+			t.Errorf("%s: refused: %v", test.reason, err)
+		}
+		if test.want != nil && !apierrors.IsInvalid(err) {
+			t.Errorf("%s: got %v, want Invalid", test.reason, err)
+		}
+		if diff := cmp.Diff(test.want, causes(err)); diff != "" {
+			t.Errorf("%s: causes (-want +got):\n%s", test.reason, diff)
+		}
+	}
+}
+
+// changed returns template as a later update left it.
+func changed(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTemplate {
+	template = template.DeepCopy()
+	template.Generation++
+	template.ResourceVersion += "1"
+	return template
+}
+
+func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
+	template := jobTemplate("report", `password={{ fail "no, no" }}`)
+	validator := &jobExecutionValidator{
+		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		programs:  render.NewCache(1),
+	}
+	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "report", ""))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, part := range []string{valuePath, `in JobTemplate "report"`, "no, no"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %s", err, part)
+		}
+	}
+	if strings.Contains(err.Error(), "password") {
+		t.Errorf("%q shows the template's text to someone who may not be allowed to read it", err)
+	}
+}
+
+func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
+	validator := &jobExecutionValidator{
+		templates: &templateLookup{cached: &stubReader{}, live: &stubReader{err: errors.New("away")}},
+		programs:  render.NewCache(1),
+	}
+	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", ""))
+	if !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("got %v, want 503: nothing is known about the template", err)
+	}
+}
+
+// An execution that uses generateName may have no name yet.
+func TestValidateExecutionWithoutName(t *testing.T) {
+	template := jobTemplate("a", `{{ if ne .Name "run-xxxxx" }}{{ fail .Name }}{{ end }}`)
+	validator := &jobExecutionValidator{
+		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		programs:  render.NewCache(1),
+	}
+	execution := jobExecution("", "a", "")
+	execution.Namespace, execution.GenerateName = "", "run-"
+	if _, err := validator.ValidateCreate(asked(t), execution); err != nil {
+		t.Error(err)
+	}
+	if execution.Name != "" {
+		t.Errorf("the object under admission was given the name %q", execution.Name)
+	}
+}

@@ -1,0 +1,33 @@
+package webhook
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// refusals counts what admission refused. The reason is that of the answer: Invalid, Forbidden, ServiceUnavailable or
+// Timeout. controller-runtime counts requests and their latency, but not what was answered.
+var refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "dispatcher_admission_refusals_total",
+	Help: "Objects that admission refused, by kind and by the reason of the answer.",
+}, []string{"kind", "reason"})
+
+func init() {
+	metrics.Registry.MustRegister(refusals)
+}
+
+// counted counts err as a refusal of an object of kind, and returns it.
+func counted(kind schema.GroupKind, err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := apierrors.ReasonForError(err)
+	if reason == metav1.StatusReasonUnknown {
+		reason = metav1.StatusReasonInternalError
+	}
+	refusals.WithLabelValues(kind.Kind, string(reason)).Inc()
+	return err
+}

@@ -1,0 +1,32 @@
+package webhook
+
+import (
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+var (
+	jobTemplateKind  = schema.GroupKind{Group: dispatcherv1alpha1.GroupVersion.Group, Kind: "JobTemplate"}
+	jobExecutionKind = schema.GroupKind{Group: dispatcherv1alpha1.GroupVersion.Group, Kind: "JobExecution"}
+)
+
+// notRendered answers 422, with errs as its causes. But where they only say that time ran out, the object is not called
+// invalid: the answer is 504.
+func notRendered(kind schema.GroupKind, name string, errs field.ErrorList) error {
+	if render.Retryable(errs) {
+		return apierrors.NewTimeoutError(fmt.Sprintf("%s %q was not judged: %v", kind.String(), name, errs.ToAggregate()), 0)
+	}
+	return apierrors.NewInvalid(kind, name, errs)
+}
+
+// unavailable answers 503 when the API server could not be asked: nothing is admitted unjudged, as nothing is when the
+// webhook itself cannot be reached (failurePolicy Fail).
+func unavailable(doing string, err error) error {
+	return apierrors.NewServiceUnavailable(fmt.Sprintf("%s: %v", doing, err))
+}

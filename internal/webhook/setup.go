@@ -1,0 +1,78 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// These markers make config/webhook/manifests.yaml. Metadata that changes does not concern the JobTemplate webhook, and
+// must pass even where a template that was stored by an older release would be refused today.
+//
+// +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
+// +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
+// +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"spec-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
+// +kubebuilder:webhook:path=/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=ignore,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=delete,versions=v1alpha1,name=jobtemplate-deletion.dispatcher.ivan.vc,admissionReviewVersions=v1
+// +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
+// +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
+
+// Setup registers every webhook with the manager's webhook server. The programs may be shared with the controller: only
+// templates as stored are looked up in them. A panic in a webhook is answered as an error, which is what
+// controller-runtime does unless told otherwise.
+func Setup(mgr ctrl.Manager, programs *render.Cache) error {
+	direct, err := directClient(mgr)
+	if err != nil {
+		return err
+	}
+	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobTemplate{}).
+		WithValidator(&jobTemplateValidator{direct: direct}).
+		Complete()
+	if err != nil {
+		return fmt.Errorf("registering the JobTemplate webhook: %w", err)
+	}
+
+	templates := &templateLookup{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
+	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobExecution{}).
+		WithDefaulter(&jobExecutionDefaulter{templates: templates}).
+		WithValidator(&jobExecutionValidator{templates: templates, programs: programs}).
+		Complete()
+	if err != nil {
+		return fmt.Errorf("registering the JobExecution webhooks: %w", err)
+	}
+	return setupDeletionWarning(mgr)
+}
+
+// directClient returns a client that is like the manager's, but hands the warnings that the API server answers with to
+// the caller instead of the log.
+func directClient(mgr ctrl.Manager) (client.Client, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.WarningHandlerWithContext = collectingHandler{}
+	direct, err := client.New(config, client.Options{
+		HTTPClient: mgr.GetHTTPClient(),
+		Scheme:     mgr.GetScheme(),
+		Mapper:     mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the client of the dry-run: %w", err)
+	}
+	return direct, nil
+}
+
+func setupDeletionWarning(mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &dispatcherv1alpha1.JobExecution{},
+		indexUnfinished, unfinishedTemplate)
+	if err != nil {
+		return fmt.Errorf("indexing unfinished executions: %w", err)
+	}
+	mgr.GetWebhookServer().Register(deletionPath, &admission.Webhook{
+		Handler: &deletionWarner{executions: mgr.GetClient()},
+	})
+	return nil
+}

@@ -1,0 +1,127 @@
+package webhook
+
+import (
+	"context"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// The API server itself speaks in test/integration. Here it is played by stubs, which answer what a test wants
+// to hear and remember what they were asked.
+
+// stubAPI answers access reviews and dry-run creates.
+type stubAPI struct {
+	client.Client
+
+	denied    bool
+	reviewErr error
+	jobErr    func(job *batchv1.Job) error
+
+	reviews []*authorizationv1.SubjectAccessReview
+	jobs    []*batchv1.Job
+	dryRuns int
+}
+
+func (s *stubAPI) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+	switch object := object.(type) {
+	case *authorizationv1.SubjectAccessReview:
+		s.reviews = append(s.reviews, object.DeepCopy())
+		object.Status.Allowed = !s.denied
+		return s.reviewErr
+	case *batchv1.Job:
+		s.jobs = append(s.jobs, object.DeepCopy())
+		created := &client.CreateOptions{}
+		created.ApplyOptions(options)
+		if len(created.DryRun) == 1 && created.DryRun[0] == metav1.DryRunAll {
+			s.dryRuns++
+		}
+		if s.jobErr != nil {
+			return s.jobErr(object)
+		}
+		return nil
+	}
+	panic("unexpected create")
+}
+
+// stubReader answers every read of a JobTemplate with template, or with NotFound, or with err.
+type stubReader struct {
+	client.Reader
+
+	template *dispatcherv1alpha1.JobTemplate
+	err      error
+	blocks   bool
+	gets     int
+}
+
+func (s *stubReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	s.gets++
+	if s.blocks {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if s.template == nil || s.template.Name != key.Name || s.template.Namespace != key.Namespace {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "jobtemplates"}, key.Name)
+	}
+	s.template.DeepCopyInto(object.(*dispatcherv1alpha1.JobTemplate))
+	return nil
+}
+
+// asked returns a context as controller-runtime hands it to a webhook.
+func asked(t *testing.T) context.Context {
+	t.Helper()
+	return admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Namespace: "default",
+		UserInfo:  authenticationv1.UserInfo{Username: "jane", Groups: []string{"writers"}},
+	}})
+}
+
+// jobTemplate returns a template whose only templated string is the value of an environment variable.
+func jobTemplate(name, value string) *dispatcherv1alpha1.JobTemplate {
+	template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Namespace: "default", UID: "1", Generation: 1, ResourceVersion: "1",
+	}}
+	template.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever,
+		Containers: []corev1.Container{{
+			Name: "main", Image: "alpine", Env: []corev1.EnvVar{{Name: "VALUE", Value: value}},
+		}},
+	}
+	return template
+}
+
+func jobExecution(name, template, payload string) *dispatcherv1alpha1.JobExecution {
+	return &dispatcherv1alpha1.JobExecution{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+		Spec:       dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template, Payload: payload},
+	}
+}
+
+// causes returns the causes of an API error, field by field.
+func causes(err error) map[string]metav1.CauseType {
+	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // webhooks return it as it is
+	if !ok || status.Status().Details == nil {
+		return nil
+	}
+	found := map[string]metav1.CauseType{}
+	for _, cause := range status.Status().Details.Causes {
+		found[cause.Field] = cause.Type
+	}
+	return found
+}
+
+const valuePath = "spec.jobTemplate.spec.template.spec.containers[0].env[0].value"
