@@ -48,6 +48,8 @@ func (r *reconciler) releaseLeftovers(ctx context.Context, key types.NamespacedN
 	return nil
 }
 
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
+
 // release takes the finalizer from a Job whose outcome is recorded, or of which nobody wants to know it any more.
 func (r *reconciler) release(ctx context.Context, job *batchv1.Job) error {
 	if !isHeld(job) {

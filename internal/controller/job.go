@@ -48,6 +48,11 @@ func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.
 	return nil, absent
 }
 
+// The owner reference of a Job blocks the deletion of its execution, which takes the right to set finalizers on it where
+// OwnerReferencesPermissionEnforcement is on.
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create
+// +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/finalizers,verbs=update
+
 // createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only: however often and
 // by whomever this is called, the API server stores one object of that name.
 func (r *reconciler) createJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) (*batchv1.Job, error) {

@@ -42,6 +42,9 @@ type observation struct {
 	leftovers []batchv1.Job
 }
 
+// +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch
+
 // observe reads the execution and its Job, from the cache where it can be trusted. While a Job is there, or the
 // execution is finished or fresh, it costs no call.
 func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (observation, error) {
@@ -136,6 +139,9 @@ func (r *reconciler) liveJob(ctx context.Context, execution *dispatcherv1alpha1.
 	return job, r.restoreLabel(ctx, execution, job)
 }
 
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
+
+// restoreLabel gives a Job its label back, by which the cache finds it.
 func (r *reconciler) restoreLabel(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) error {
 	if _, ok := job.Labels[dispatcherv1alpha1.LabelJobExecution]; ok {
 		return nil

@@ -15,6 +15,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
+// +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/status,verbs=patch
+
 // writeStatus stores the status if it changed, and then tells the world. The optimistic lock lets one of several writers
 // through, so that an end is counted and announced once.
 func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) error {
@@ -45,6 +47,8 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 	r.announce(execution, status)
 	return nil
 }
+
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // announce emits the events of a status that was written just now: one at the end, and one when the Job is held up.
 func (r *reconciler) announce(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {

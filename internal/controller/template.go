@@ -14,6 +14,8 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
+// +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=get;list;watch
+
 // renderJob renders the Job that the execution asks for. A verdict against the execution is never based on the cache,
 // which may lag behind the admission that let it in: it is confirmed with the template that the API server has now.
 func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {

@@ -51,6 +51,8 @@ func finishedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 	return ptr.Deref(execution.Status.CompletionTime, summaryOf(execution.Status.Conditions).LastTransitionTime).Time
 }
 
+// +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=delete
+
 // deleteExecution deletes this very execution, and leaves its Job and pods to the garbage collector.
 func (r *reconciler) deleteExecution(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	err := r.client.Delete(ctx, execution,
