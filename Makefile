@@ -19,7 +19,7 @@ SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
 # The manifests to deploy, with the image in place. No tracked file is touched.
-MANIFESTS = $(KUSTOMIZE) build $(OVERLAY) | sed 's#image: dispatcher:latest$$#image: $(IMG)#'
+MANIFESTS = $(KUSTOMIZE) build $(OVERLAY) | sed 's|image: dispatcher:latest$$|image: $(IMG)|'
 
 .PHONY: help
 help: ## List the targets.
