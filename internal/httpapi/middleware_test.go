@@ -1,0 +1,191 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// capturedLog collects what is logged, one object per line.
+type capturedLog struct {
+	mutex sync.Mutex
+	lines []string
+}
+
+func (c *capturedLog) logger() logr.Logger {
+	return funcr.NewJSON(func(line string) {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.lines = append(c.lines, line)
+	}, funcr.Options{})
+}
+
+// only returns the one line that was logged.
+func (c *capturedLog) only(t *testing.T) map[string]any {
+	t.Helper()
+	if len(c.lines) != 1 {
+		t.Fatalf("got %d lines, want 1:\n%s", len(c.lines), strings.Join(c.lines, "\n"))
+	}
+	got := map[string]any{}
+	if err := json.Unmarshal([]byte(c.lines[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestAccessLog(t *testing.T) {
+	logPayloads := testOptions()
+	logPayloads.LogPayloads = true
+	refused := func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
+		answerError(w, apierrors.NewInvalid(executionKind, "n", field.ErrorList{field.Invalid(field.NewPath("spec", "payload"), execution.Spec.Payload, "no")}))
+		return true
+	}
+	rbac := func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
+		answerError(w, apierrors.NewUnauthorized("token expired"))
+		return true
+	}
+	for _, test := range []struct {
+		reason   string
+		options  Options
+		path     string
+		onCreate answerCreate
+		want     map[string]any
+	}{
+		{reason: "a created execution, without its payload", options: testOptions(), path: "/execute/team-a/nightly", want: map[string]any{
+			"method": "PUT", "route": "/execute/{namespace}/{template}", "path": "/execute/team-a/nightly", "status": 201.0,
+			"namespace": "team-a", "jobTemplate": "nightly"}},
+		{reason: "with it where that is asked for", options: logPayloads, path: "/execute/nightly", want: map[string]any{
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 201.0,
+			"namespace": "default", "jobTemplate": "nightly", "payload": "top\nsecret"}},
+		{reason: "an error that quotes the payload", options: testOptions(), path: "/execute/nightly", onCreate: refused, want: map[string]any{
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 422.0,
+			"namespace": "default", "jobTemplate": "nightly", "error": "Invalid spec.payload"}},
+		{reason: "what the caller is not told", options: testOptions(), path: "/execute/nightly", onCreate: rbac, want: map[string]any{
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 500.0,
+			"namespace": "default", "jobTemplate": "nightly", "error": "InternalError: token expired"}},
+		{reason: "a line break in a path is one value", options: testOptions(), path: "/execute/a%0Ab", want: map[string]any{
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0, "error": "InvalidRequest template"}},
+		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 1000), want: map[string]any{
+			"method": "PUT", "route": "other", "path": "/" + strings.Repeat("a", 255), "status": 404.0, "error": "NotFound"}},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			api := newFakeAPIServer(t)
+			api.onCreate = test.onCreate
+			log := &capturedLog{}
+			server := newServer(api.client(t), test.options, log.logger())
+			request := httptest.NewRequest(http.MethodPut, test.path, strings.NewReader("top\nsecret"))
+			request.Header.Set("X-Request-Id", "r1")
+			response := serve(server, request)
+
+			got := log.only(t)
+			test.want["requestID"], test.want["remoteAddress"], test.want["msg"] = "r1", request.RemoteAddr, "request"
+			test.want["bytes"] = float64(bodyLength(t, response))
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreMapEntries(func(key string, _ any) bool {
+				return key == "duration" || key == "logger" || key == "level" || key == "jobExecution"
+			})); diff != "" {
+				t.Errorf("access log (-want +got):\n%s", diff)
+			}
+			if _, created := got["jobExecution"]; created != (response.StatusCode == http.StatusCreated) {
+				t.Errorf("jobExecution = %v with status %d", got["jobExecution"], response.StatusCode)
+			}
+		})
+	}
+}
+
+func bodyLength(t *testing.T, response *http.Response) int {
+	t.Helper()
+	var body strings.Builder
+	if err := response.Write(&body); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(body.String(), "\r\n\r\n")
+	return len(rest)
+}
+
+func TestMetrics(t *testing.T) {
+	requests.Reset()
+	requestDuration.Reset()
+	server := newFakeAPIServer(t).server(t, testOptions())
+	for _, request := range []struct{ method, path string }{
+		{http.MethodPut, "/execute/a/t"}, {http.MethodPut, "/execute/b/u"}, {http.MethodGet, "/execute/t"},
+		{"BREW", "/execute/t"}, {"MIX", "/execute/t"}, {http.MethodPut, "/x"}, {http.MethodPut, "/y"},
+	} {
+		serve(server, httptest.NewRequest(request.method, request.path, nil))
+	}
+	const want = `
+# HELP dispatcher_http_requests_total HTTP requests that were answered, by route, method and status code.
+# TYPE dispatcher_http_requests_total counter
+dispatcher_http_requests_total{code="201",method="PUT",route="/execute/{namespace}/{template}"} 2
+dispatcher_http_requests_total{code="405",method="GET",route="/execute/{template}"} 1
+dispatcher_http_requests_total{code="405",method="other",route="/execute/{template}"} 2
+dispatcher_http_requests_total{code="404",method="PUT",route="other"} 2
+`
+	if err := testutil.CollectAndCompare(requests, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	if got := testutil.CollectAndCount(requestDuration); got != 4 {
+		t.Errorf("%d series of durations, want 4", got)
+	}
+	if got := testutil.ToFloat64(requestsInFlight); got != 0 {
+		t.Errorf("%v requests in flight, want none", got)
+	}
+	for _, metric := range []prometheus.Collector{requests, requestDuration, requestsInFlight} {
+		problems, err := testutil.CollectAndLint(metric)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%v, %v", problems, err)
+		}
+	}
+}
+
+// panicking is a route whose handler panics, before or after it began to answer.
+type panicking struct{}
+
+func (panicking) register(router *mux.Router) {
+	router.Handle("/before", handler(func(http.ResponseWriter, *http.Request) error { panic("a secret") }))
+	router.Handle("/after", handler(func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Length", "10")
+		_, _ = w.Write([]byte("half"))
+		panic("a secret")
+	}))
+}
+
+func TestPanics(t *testing.T) {
+	log := &capturedLog{}
+	server := httptest.NewServer(observe(log.logger(), recoverPanics(log.logger(), newRouter(panicking{}))))
+	defer server.Close()
+
+	response, err := http.Get(server.URL + "/before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if got := problemOf(t, response); got.Reason != reasonInternalError || strings.Contains(got.Detail, "secret") {
+		t.Errorf("got %+v", got)
+	}
+	if !strings.Contains(strings.Join(log.lines, "\n"), "a secret") {
+		t.Error("the panic is not logged")
+	}
+
+	if response, err = http.Get(server.URL + "/after"); err == nil {
+		defer response.Body.Close()
+		if _, err = io.ReadAll(response.Body); err == nil {
+			t.Error("half an answer looks like a whole one")
+		}
+	}
+}

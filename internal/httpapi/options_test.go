@@ -1,0 +1,40 @@
+package httpapi
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOptions(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		change func(*Options)
+		want   []string // what the error says; none where the options are good
+	}{
+		{"the defaults", func(*Options) {}, nil},
+		{"all addresses", func(o *Options) { o.BindAddress = ":8000" }, nil},
+		{"IPv6", func(o *Options) { o.BindAddress = "[::1]:8000" }, nil},
+		{"the smallest and the largest payload", func(o *Options) { o.MaxPayloadBytes = 1 << 20 }, nil},
+		{"no port", func(o *Options) { o.BindAddress = "localhost" }, []string{"--web-server-bind-address: must be host:port"}},
+		{"a port's name", func(o *Options) { o.BindAddress = ":http" }, []string{"--web-server-bind-address: must be host:port"}},
+		{"no such port", func(o *Options) { o.BindAddress = ":65536" }, []string{"--web-server-bind-address: must be host:port"}},
+		{"no namespace", func(o *Options) { o.DefaultNamespace = "" }, []string{`--default-namespace: "" is not a namespace`}},
+		{"no label", func(o *Options) { o.DefaultNamespace = "A.b" }, []string{`--default-namespace: "A.b" is not a namespace`}},
+		{"no payload at all", func(o *Options) { o.MaxPayloadBytes = 0 }, []string{"--max-payload-bytes: must be between 1 and 1048576, got 0"}},
+		{"more than the CRD allows", func(o *Options) { o.MaxPayloadBytes = 1<<20 + 1 }, []string{"--max-payload-bytes: must be between 1 and 1048576, got 1048577"}},
+		{"all at once", func(o *Options) { *o = Options{} }, []string{"--web-server-bind-address", "--default-namespace", "--max-payload-bytes"}},
+	} {
+		options := testOptions()
+		test.change(&options)
+		err := options.validate()
+		if (err == nil) != (test.want == nil) {
+			t.Errorf("%s: err = %v", test.reason, err)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not say %q", test.reason, err, want)
+			}
+		}
+	}
+}
