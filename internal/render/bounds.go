@@ -22,7 +22,11 @@ func linear(k int) func(*call) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		return times(m.size+64, k), c.step(times(m.size/256, k))
+		size := times(m.size+64, k)
+		if err := c.fits(size); err != nil {
+			return 0, err
+		}
+		return size, c.step(size / 256)
 	}
 }
 
@@ -39,6 +43,17 @@ func numbers(c *call) (int, error) {
 		err = fmt.Errorf("takes at most 100 numbers")
 	}
 	return 64, err
+}
+
+// decimals is for arithmetic with any number of digits: each factor adds some three hundred.
+func decimals(c *call) (int, error) {
+	if len(c.args) > 20 {
+		return 0, fmt.Errorf("takes at most 20 numbers")
+	}
+	if err := c.step(10 * len(c.args) * len(c.args)); err != nil {
+		return 0, err
+	}
+	return numbers(c)
 }
 
 // textual is for functions that print what they are given: a missing value is an error, as it is where an action prints.
@@ -125,10 +140,13 @@ func trimmed(c *call) (int, error) {
 	return len(c.text(1)), c.step(times(len(c.text(0)), len(c.text(1))) / 256)
 }
 
-// pieces bounds functions that split their last argument at their first.
-func pieces(c *call) (int, error) {
-	n := strings.Count(c.text(len(c.args)-1), c.text(0)) + 1
-	return times(n, 128), c.step(n/8 + len(c.text(len(c.args)-1))/256)
+// pieces is for functions that split their last argument at their first, and need k bytes for each piece.
+func pieces(k int) func(*call) (int, error) {
+	return func(c *call) (int, error) {
+		text := c.text(len(c.args) - 1)
+		n := strings.Count(text, c.text(0)) + 1
+		return times(n, k), c.step(n/8 + len(text)/256)
+	}
 }
 
 // joined bounds `join SEPARATOR LIST`.

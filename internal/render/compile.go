@@ -34,7 +34,7 @@ func Compile(spec *batchv1.JobTemplateSpec) (*Program, field.ErrorList) {
 		calls:  map[string]bool{},
 	}}
 	walk(c.program.spec, func(at place, text string) {
-		if strings.Contains(text, "{{") && c.nodes <= maxNodes {
+		if strings.Contains(text, "{{") && c.nodes <= maxNodes && len(c.errs) <= maxErrors {
 			c.string(at, text)
 		}
 	})
@@ -56,6 +56,10 @@ func (c *compiler) string(at place, text string) {
 	s := templated{place: at, text: text, main: "s" + strconv.Itoa(len(c.program.strings)), expanded: expandedFields[at.fields]}
 	trees, problems := c.parse(s)
 	for _, p := range problems {
+		if len(c.errs) == maxErrors {
+			c.errs = append(c.errs, tooManyErrors)
+			break
+		}
 		c.errs = append(c.errs, field.Invalid(at.path, abridged(text), position(text, int(p.pos))+p.message))
 	}
 	c.program.strings = append(c.program.strings, s)
@@ -66,7 +70,7 @@ func (c *compiler) string(at place, text string) {
 // parse returns the parse trees of one string, its own and those that it defines, ready to be run.
 func (c *compiler) parse(s templated) (trees []*parse.Tree, problems []problem) {
 	if len(s.text) > maxTemplate {
-		return nil, []problem{{message: fmt.Sprintf("a template may have at most %d bytes", maxTemplate)}}
+		return nil, []problem{{noPosition, fmt.Sprintf("a template may have at most %d bytes", maxTemplate)}}
 	}
 	main, defined, err := parseTemplate(s.text)
 	if err != nil {

@@ -10,31 +10,36 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// syntheticPayloads are tried where a template has no samplePayload: nothing, a text, an empty JSON object, an empty list.
-var syntheticPayloads = []string{"", "text", "{}", "[]"}
+// syntheticPayloads are tried where a template has no samplePayload: a text that can be a name, a label or an image,
+// nothing, an empty JSON object and an empty list.
+var syntheticPayloads = []string{"text", "", "{}", "[]"}
 
 // DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
 // of which one must do. The Job that it returns has no owner, since there is no execution.
 func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
-		return newJob(ctx, program, template, NewData(template, executionName(template.Name), *sample))
+		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), *sample))
+		for _, err := range errs {
+			err.Detail += " (rendered with spec.samplePayload)"
+		}
+		return job, errs
 	}
-	var fewest field.ErrorList
+	var telling field.ErrorList
 	for _, payload := range syntheticPayloads {
 		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), payload))
 		if len(errs) == 0 {
 			return job, nil
 		}
-		if fewest == nil || len(errs) < len(fewest) {
-			fewest = errs
+		if telling == nil || len(errs) < len(telling) || payload == "{}" && len(errs) == len(telling) {
+			telling = errs
 		}
 		if !program.usesPayload || Retryable(errs) {
 			return nil, errs
 		}
 	}
-	return nil, append(fewest, field.Required(field.NewPath("spec", "samplePayload"),
-		`the template renders with none of the payloads that were tried ("", "text", "{}" and "[]"): set this to one that it accepts`))
+	return nil, append(telling, field.Required(field.NewPath("spec", "samplePayload"),
+		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): set this to one that it accepts`))
 }
 
 // named returns template with a name: one that is to be created with generateName has none yet at admission.

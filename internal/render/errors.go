@@ -12,6 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// maxErrors is how many errors of one object are reported.
+const maxErrors = 50
+
+// tooManyErrors stands for those that are not.
+var tooManyErrors = field.Invalid(jobTemplatePath, field.OmitValueType{}, "has more errors than are listed here")
+
 var errUTF8 = errors.New("what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters")
 
 // Retryable says whether errs may go away by themselves: the render was stopped because its caller gave up or because the
@@ -55,34 +61,38 @@ func explain(text string, err error, hint string) string {
 	line, _ := strconv.Atoi(parts[1])
 	column, _ := strconv.Atoi(parts[2])
 	at := offset(text, line, column)
-	context, message := parts[3], parts[4]
-	message = strings.TrimPrefix(message, "error calling "+emitFunction+": ")
-	message = strings.TrimPrefix(message, "error calling ")
-	switch {
-	case errors.Is(err, errMissing):
-		message = actionAt(text, at) + " has no value" + withHint(hint)
-	case strings.HasPrefix(message, "invalid value; expected "):
-		message = missingArgument(text, at, context) + withHint(hint)
-	case strings.HasPrefix(message, "nil pointer evaluating "):
-		_, name, _ := strings.Cut(message[len("nil pointer evaluating "):], ".")
-		message = context + " has no value: what should have ." + name + " is null" + withHint(hint)
+	message, missing := cause(err, parts[4], parts[3], actionAt(text, at))
+	if missing && hint != "" {
+		message += ": " + hint
 	}
 	return position(text, at) + abridged(message)
 }
 
-// missingArgument says which argument of a function has no value. Where it came through a pipe, only the pipe is known.
-func missingArgument(text string, at int, context string) string {
-	if strings.ContainsAny(context, ".$(") {
-		return context + " has no value"
+// cause says in our words what text/template says in message, of context, which is part of action. It also says whether
+// the cause is a missing value.
+func cause(err error, message, context, action string) (cause string, missing bool) {
+	message, calling := strings.CutPrefix(message, "error calling ")
+	message, printing := strings.CutPrefix(message, emitFunction+": ")
+	null, isNull := strings.CutPrefix(message, "nil pointer evaluating interface {}")
+	field, isField := strings.CutPrefix(message, "can't evaluate field ")
+	switch {
+	case printing && message == errMissing.Error():
+		return action + " has no value", true
+	case errors.Is(err, errMissing):
+		return "a value is missing in: " + action, true
+	case calling:
+		return strings.Replace(message, "runtime error: ", "", 1), false
+	case strings.HasPrefix(message, "invalid value; expected ") && strings.HasPrefix(context, "."):
+		return context + " has no value", true
+	case strings.HasPrefix(message, "invalid value; expected "):
+		return "a value is missing in: " + action, true
+	case isNull:
+		return fmt.Sprintf("null has no %s, in: %s", null, action), true
+	case isField:
+		field, _, _ = strings.Cut(field, " ")
+		return fmt.Sprintf("only objects have fields: there is no .%s, in: %s", field, action), false
 	}
-	return actionAt(text, at) + " has no value to give to " + context
-}
-
-func withHint(hint string) string {
-	if hint == "" {
-		return ""
-	}
-	return ": " + hint
+	return message, false
 }
 
 // actionAt returns the action of text that offset at is in, without its braces.
@@ -95,16 +105,19 @@ func actionAt(text string, at int) string {
 	return abridged(strings.Trim(text[start:at+end], "{}- \t\n"))
 }
 
+// startedAt is the part of a parser's error that names the template, which has no name here.
+var startedAt = regexp.MustCompile(` started at :(\d+)`)
+
 // parseProblem takes the parser's errors apart: template: :LINE: MESSAGE.
 func parseProblem(text string, err error) problem {
 	message := strings.TrimPrefix(err.Error(), "template: :")
 	number, rest, _ := strings.Cut(message, ": ")
 	line, numberErr := strconv.Atoi(number)
 	if numberErr != nil {
-		return problem{message: abridged(message)}
+		return problem{pos: noPosition, message: abridged(message)}
 	}
 	rest = strings.TrimPrefix(rest, "template: ")
-	rest = regexp.MustCompile(` started at :(\d+)`).ReplaceAllString(rest, " that started in line $1")
+	rest = startedAt.ReplaceAllString(rest, " that started in line $1")
 	if strings.Contains(text, "\n") {
 		rest = fmt.Sprintf("line %d: %s", line, rest)
 	}
@@ -137,7 +150,7 @@ func offset(text string, line, column int) int {
 }
 
 // maxQuoted is how many bytes of a template or of a message an error holds.
-const maxQuoted = 200
+const maxQuoted = 256
 
 // abridged shortens text for an error.
 func abridged(text string) string {

@@ -2,8 +2,8 @@ package render
 
 import (
 	"fmt"
-	"html/template"
 	"maps"
+	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
 )
@@ -71,13 +71,13 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"snakecase": linear(4), "camelcase": linear(4), "kebabcase": linear(4), "wrap": linear(2), "wrapWith": wrapped,
 	"contains": walks, "hasPrefix": walks, "hasSuffix": walks, "quote": textual(4), "squote": textual(2), "cat": textual(2),
 	"indent": padded, "nindent": padded, "replace": replaced, "plural": linear(1), "toString": textual(1), "toStrings": linear(3),
-	"split": pieces, "splitList": pieces, "splitn": pieces, "join": joined, "sortAlpha": linear(20),
+	"split": pieces(128), "splitList": pieces(32), "splitn": pieces(128), "join": joined, "sortAlpha": linear(20),
 	"sha1sum": walks, "sha256sum": walks, "sha512sum": walks, "adler32sum": walks,
 	"b64enc": linear(2), "b32enc": linear(2),
 	"base": linear(1), "dir": linear(1), "clean": linear(1), "ext": linear(1), "isAbs": walks,
 	"osBase": linear(1), "osClean": linear(1), "osDir": linear(1), "osExt": linear(1), "osIsAbs": walks,
 	"urlParse": linear(8), "urlJoin": linear(8),
-	"semver": short, "semverCompare": short,
+	"semverCompare": short,
 
 	// Random.
 	"randAlphaNum": chosen(0, 4), "randAlpha": chosen(0, 4), "randAscii": chosen(0, 4), "randNumeric": chosen(0, 4),
@@ -87,7 +87,7 @@ var sprigBounds = map[string]func(*call) (int, error){
 	// Numbers.
 	"atoi": numbers, "int": numbers, "int64": numbers, "float64": numbers, "toDecimal": numbers,
 	"add": numbers, "add1": numbers, "sub": numbers, "mul": numbers, "div": numbers, "mod": numbers,
-	"addf": numbers, "add1f": numbers, "subf": numbers, "mulf": numbers, "divf": numbers,
+	"addf": decimals, "add1f": decimals, "subf": decimals, "mulf": decimals, "divf": decimals,
 	"biggest": numbers, "max": numbers, "min": numbers, "maxf": numbers, "minf": numbers,
 	"ceil": numbers, "floor": numbers, "round": numbers,
 	"until": counted(-1, 0, -1), "untilStep": counted(0, 1, 2), "seq": sequence,
@@ -103,7 +103,6 @@ var sprigBounds = map[string]func(*call) (int, error){
 	// Dictionaries.
 	"dict": shells, "get": fixed(16), "set": fixed(128), "unset": fixed(16), "hasKey": fixed(8), "pluck": shells,
 	"pick": shells, "omit": shells, "dig": fixed(16),
-	"merge": linear(4), "mustMerge": linear(4), "mergeOverwrite": linear(4), "mustMergeOverwrite": linear(4),
 	"deepCopy": linear(4), "mustDeepCopy": linear(4),
 
 	// Defaults and types.

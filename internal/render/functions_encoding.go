@@ -34,6 +34,9 @@ func jsonBound(c *call) (int, error) {
 		c.hint = "fromJson was given what is not JSON"
 	}
 	size := len(text) + 336*strings.Count(text, "{") + 64*(strings.Count(text, "[")+strings.Count(text, ","))
+	if err := c.fits(size); err != nil {
+		return 0, err
+	}
 	return size, c.step(size / 64)
 }
 

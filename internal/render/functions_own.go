@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode"
-
-	"maps"
 )
 
 // errMissing says that a missing value would be printed. Who knows which value it is adds that.
@@ -18,15 +15,9 @@ var errMissing = errors.New("is missing")
 var ownFunctions = map[string]function{
 	"required":   {required, fixed(16)},
 	"shellQuote": {shellQuote, textual(5)},
+	"semver":     {newVersion, short},
 	// sprig's takes the bytes of a UTF-8 text for characters.
 	"nospace": {nospace, linear(1)},
-}
-
-// dictFunctions return keys and values in the order of the keys, where sprig's have no order: the same payload gives the
-// same Job.
-var dictFunctions = map[string]function{
-	"keys":   {keys, shells},
-	"values": {values, shells},
 }
 
 // required returns value, or an error with message if it is missing or empty text.
@@ -53,22 +44,6 @@ func nospace(text string) string {
 		}
 		return r
 	}, text)
-}
-
-func keys(dicts ...map[string]any) []string {
-	all := []string{}
-	for _, dict := range dicts {
-		all = append(all, slices.Sorted(maps.Keys(dict))...)
-	}
-	return all
-}
-
-func values(dict map[string]any) []any {
-	all := make([]any, 0, len(dict))
-	for _, key := range slices.Sorted(maps.Keys(dict)) {
-		all = append(all, dict[key])
-	}
-	return all
 }
 
 // index is text/template's, except that a key which a map does not have is missing, not empty: `index .JobTemplate.Labels

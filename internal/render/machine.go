@@ -126,7 +126,7 @@ func (m *machine) print(value reflect.Value) (string, error) {
 		return "", err
 	}
 	if size.missing {
-		return "", errMissing
+		return "", fmt.Errorf("a part of it %w", errMissing)
 	}
 	if err := m.fits(size.size); err != nil {
 		return "", err

@@ -53,7 +53,10 @@ func (m *meter) add(v any, depth int) error {
 		m.size += 16 + len(v)
 	case bool, int, int64, float64, instant:
 		m.size += 64
+	case version:
+		m.size += 256 + 4*len(v.Original)
 	case []string:
+		m.size += 24
 		for _, s := range v {
 			m.node(depth + 1)
 			m.size += 16 + len(s)

@@ -56,6 +56,9 @@ func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data a
 			if ends(err) {
 				return errs, true
 			}
+			if len(errs) == maxErrors {
+				return append(errs, tooManyErrors), true
+			}
 			continue
 		}
 		s.set(spec, text)
