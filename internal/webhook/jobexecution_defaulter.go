@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -34,6 +35,10 @@ func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatche
 		return err
 	}
 	key := client.ObjectKey{Namespace: request.Namespace, Name: execution.Spec.JobTemplateName}
+	if len(validation.IsDNS1123Subdomain(key.Name)) > 0 {
+		// Mutation comes before the CRD's own rules: these refuse such a name, and name the field.
+		return nil
+	}
 	template, err := d.templates.get(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
