@@ -88,7 +88,7 @@ func (m *Manager) Start(ctx context.Context, args ...string) error {
 	if err := m.StartUnready(args...); err != nil {
 		return err
 	}
-	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		select {
 		case <-m.process.Done():
 			return false, fmt.Errorf("the manager ended with code %d", m.process.ExitCode())
@@ -97,7 +97,7 @@ func (m *Manager) Start(ctx context.Context, args ...string) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("waiting until the manager is ready: %w\n%s", err, m.Output)
+		return fmt.Errorf("waiting until the manager is ready: %w\n%s", err, m.Output.Tail())
 	}
 	m.plane.Webhooks.Add(m.webhook)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -80,4 +81,16 @@ func (o *Output) Len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buffer.Len()
+}
+
+// Tail returns the end of the output, for an error message. The probes that failed until then are left out.
+func (o *Output) Tail() string {
+	const enough = 40
+	var kept []string
+	for line := range strings.Lines(o.String()) {
+		if !strings.Contains(line, "healthz check failed") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-enough):], "")
 }

@@ -27,9 +27,12 @@ var _ = Describe("The custom resource definitions", func() {
 	})
 
 	It("explain our own fields", func(ctx SpecContext) {
-		Expect(kubectl(ctx, "explain", "jobtemplate.spec").stdout).To(And(
-			ContainSubstring("samplePayload"), ContainSubstring("A template is tried before it is stored")))
-		Expect(kubectl(ctx, "explain", "jobexecution.status.conditions").stdout).To(ContainSubstring("Waiting, Running and Succeeded"))
+		explain := func(field string) string {
+			return strings.Join(strings.Fields(kubectl(ctx, "explain", field).stdout), " ")
+		}
+		Expect(explain("jobtemplate.spec")).To(And(
+			ContainSubstring("samplePayload <string>"), ContainSubstring("A template is tried before it is stored")))
+		Expect(explain("jobexecution.status.conditions")).To(ContainSubstring("Waiting, Running and Succeeded"))
 	})
 
 	It("keep the metadata of the Job and of its pods", func(ctx SpecContext) {
@@ -71,6 +74,7 @@ var _ = Describe("The custom resource definitions", func() {
 		Entry("a payload of more bytes than a MiB has", newExecution("", "large", strings.Repeat("é", 1<<19+1)), "spec.payload"),
 		Entry("an execution without the name of a template", unnamedTemplate(""), "spec.jobTemplateName"),
 		Entry("an execution with an impossible name of a template", unnamedTemplate("Not_A_Name"), "spec.jobTemplateName"),
+		Entry("an execution with a path for the name of a template", unnamedTemplate("a/b"), "spec.jobTemplateName"),
 		Entry("an execution with a TTL below zero", func() client.Object {
 			execution := newExecution("", "negative", "")
 			execution.Spec.TTLSecondsAfterFinished = ptr.To[int32](-1)

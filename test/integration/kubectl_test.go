@@ -41,6 +41,8 @@ func kubectlWithInput(ctx context.Context, input string, args ...string) result 
 	command.Env = []string{"KUBECONFIG=" + plane.Kubeconfig, "HOME=" + home, "PATH=" + os.Getenv("PATH")}
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &stdout, &stderr
 	err := command.Run()
-	GinkgoWriter.Printf("kubectl %s\n%s%s", strings.Join(args, " "), stdout.String(), stderr.String())
+	if args[0] != "kustomize" { // which prints thousands of lines
+		GinkgoWriter.Printf("kubectl %s\n%s%s", strings.Join(args, " "), stdout.String(), stderr.String())
+	}
 	return result{stdout: stdout.String(), stderr: stderr.String(), err: err}
 }

@@ -1,0 +1,105 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/controlplane"
+)
+
+var _ = Describe("What an execution costs and what is told of it", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		createTemplate(ctx, namespace)
+	})
+
+	It("is five writes, no read and no list from PUT to the end", func(ctx SpecContext) {
+		inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace }
+		before := len(manager.Proxy.Requests(inNamespace))
+		execution := put(ctx, namespace+"/echo", "payload").execution()
+		eventuallyState(ctx, execution, running)
+		endPods(ctx, execution, corev1.PodSucceeded)
+		eventuallyState(ctx, execution, succeeded)
+		Eventually(func() int { return len(eventsAbout(ctx, execution)) }).WithContext(ctx).Should(Equal(1))
+
+		letTheControllerCatchUp(ctx)
+		var calls []string
+		for _, r := range manager.Proxy.Requests(inNamespace)[before:] {
+			calls = append(calls, r.Verb+" "+r.Resource+" "+r.Subresource)
+		}
+		Expect(calls).To(HaveExactElements(
+			"create jobexecutions ", "create jobs ",
+			"patch jobexecutions status", "patch jobexecutions status", "create events ",
+		))
+	})
+
+	It("is no call at all while nothing happens to it, nor after its end", func(ctx SpecContext) {
+		runs := createExecution(ctx, namespace, "running", "")
+		ended := createExecution(ctx, namespace, "ended", "")
+		endPods(ctx, ended, corev1.PodSucceeded)
+		eventuallyState(ctx, runs, running)
+		eventuallyState(ctx, ended, succeeded)
+		Eventually(func() int { return len(eventsAbout(ctx, ended)) }).WithContext(ctx).Should(Equal(1))
+
+		inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace }
+		before := len(manager.Proxy.Requests(inNamespace))
+		letTheControllerCatchUp(ctx)
+		letTheControllerCatchUp(ctx)
+		Expect(manager.Proxy.Requests(inNamespace)[before:]).To(BeEmpty())
+	})
+
+	DescribeTable("is told once:",
+		func(ctx SpecContext, phase corev1.PodPhase, end, result, eventType string) {
+			execution := createExecution(ctx, namespace, "told", "")
+			endPods(ctx, execution, phase)
+			ended := eventuallyState(ctx, execution, end)
+			Eventually(func() int { return len(eventsAbout(ctx, execution)) }).WithContext(ctx).Should(Equal(1))
+			Expect(finished(ctx, namespace, result)).To(BeEquivalentTo(1))
+
+			By("making the controller look again, and again after a restart")
+			touch(ctx, ended, "once")
+			letTheControllerCatchUp(ctx)
+			Expect(finished(ctx, namespace, result)).To(BeEquivalentTo(1))
+			restartAfterwards()
+			manager.Kill()
+			Expect(manager.Start(ctx)).To(Succeed())
+			touch(ctx, ended, "twice")
+			letTheControllerCatchUp(ctx)
+			Expect(finished(ctx, namespace, result)).To(BeZero(), "in a new process, since it ended in the one before")
+			events := eventsAbout(ctx, execution)
+			Expect(events).To(HaveLen(1))
+			Expect(events[0].Type).To(Equal(eventType))
+			Expect(events[0].Reason).To(HaveSuffix(ended.Status.Conditions[len(ended.Status.Conditions)-1].Reason))
+			Expect(events[0].Related).NotTo(BeNil())
+			Expect(events[0].Related.Name).To(Equal("told"))
+		},
+		Entry("a success", corev1.PodSucceeded, succeeded, "succeeded", "Normal"),
+		Entry("a failure", corev1.PodFailed, failed("BackoffLimitExceeded"), "failed", "Warning"),
+	)
+
+	It("is measured from the request on", func(ctx SpecContext) {
+		name := "dispatcher_execution_job_creation_duration_seconds"
+		before, err := manager.Metric(ctx, name, nil)
+		Expect(err).NotTo(HaveOccurred())
+		eventuallyJob(ctx, put(ctx, namespace+"/echo", "").execution())
+		Eventually(func() (float64, error) { return manager.Metric(ctx, name, nil) }).WithContext(ctx).Should(Equal(before + 1))
+		route := map[string]string{"route": "/execute/{namespace}/{template}", "method": http.MethodPut, "code": "201"}
+		Expect(manager.Metric(ctx, "dispatcher_http_requests_total", route)).To(BeNumerically(">=", 1))
+	})
+})
+
+// finished is how many executions of a namespace the manager has counted.
+func finished(ctx context.Context, namespace, result string) float64 {
+	GinkgoHelper()
+	count, err := manager.Metric(ctx, "dispatcher_executions_total", map[string]string{"namespace": namespace, "result": result})
+	Expect(err).NotTo(HaveOccurred(), fmt.Sprintf("metrics of %s", dispatcherv1alpha1.GroupVersion))
+	return count
+}

@@ -1,0 +1,192 @@
+package integration
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/controlplane"
+)
+
+var _ = Describe("An execution that cannot succeed", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("ends when its template was deleted before it had a Job", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace)
+		release := manager.Proxy.HoldEvents("jobexecutions")
+		DeferCleanup(release)
+		execution := createExecution(ctx, namespace, "late", "")
+		Expect(admin.Delete(ctx, template)).To(Succeed())
+		eventuallyRefused(ctx, namespace, "")
+		release()
+		eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobTemplateNotFound))
+		Expect(jobs(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("ends when its template was changed so that it does not render", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace)
+		release := manager.Proxy.HoldEvents("jobexecutions")
+		DeferCleanup(release)
+		execution := createExecution(ctx, namespace, "late", "text")
+		container(template).Env[0].Value = "{{ mustFromJson .Payload | toJson }}"
+		Expect(admin.Update(ctx, template)).To(Succeed())
+		eventuallyRefused(ctx, namespace, "text")
+		release()
+		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonRenderFailed))
+		Expect(message(ended)).To(ContainSubstring(valuePath))
+		Expect(jobs(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("ends when the API server calls its Job invalid", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
+			t.Spec.SamplePayload = ptr.To("Never")
+		})
+		ended := eventuallyState(ctx, createExecution(ctx, namespace, "always", "Always"), failed(dispatcherv1alpha1.ReasonJobInvalid))
+		Expect(message(ended)).To(ContainSubstring("restartPolicy"))
+		Expect(ended.Status.Job).To(BeNil())
+		Expect(ended.Status.CompletionTime).NotTo(BeNil())
+	})
+
+	It("ends when its name belongs to another Job, which it leaves alone", func(ctx SpecContext) {
+		template := createTemplate(ctx, namespace)
+		foreign := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "taken"}, Spec: *job(template).DeepCopy()}
+		foreign.Spec.Template.Spec.Containers[0].Env = nil
+		Expect(admin.Create(ctx, foreign)).To(Succeed())
+		eventuallyState(ctx, createExecution(ctx, namespace, "taken", ""), failed(dispatcherv1alpha1.ReasonJobNameConflict))
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(foreign), foreign)).To(Succeed())
+		Expect(foreign.OwnerReferences).To(BeEmpty())
+	})
+
+	It("ends when its template has a fixed name and another execution runs", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Name = "the-only-one" })
+		first := createExecution(ctx, namespace, "first", "")
+		Expect(eventuallyState(ctx, first, running).Status.Job.Name).To(Equal("the-only-one"))
+		ended := eventuallyState(ctx, createExecution(ctx, namespace, "second", ""), failed(dispatcherv1alpha1.ReasonJobNameConflict))
+		Expect(message(ended)).To(ContainSubstring("first"))
+		endPods(ctx, first, corev1.PodSucceeded)
+		eventuallyState(ctx, first, succeeded)
+	})
+
+	It("ends when its Job is deleted midway, and does not run again", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		execution := createExecution(ctx, namespace, "cut", "")
+		eventuallyState(ctx, execution, running)
+		deleted := eventuallyJob(ctx, execution)
+		Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobDeleted))
+		touch(ctx, ended, "again")
+		letTheControllerCatchUp(ctx)
+		Expect(jobs(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("waits while a quota forbids its Job, and runs as soon as it may", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		quota := exhaustQuota(ctx, namespace)
+		execution := createExecution(ctx, namespace, "patient", "")
+		waits := eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonJobForbidden))
+		Expect(message(waits)).To(ContainSubstring("exceeded quota"))
+		Expect(admin.Delete(ctx, quota)).To(Succeed())
+		eventuallyState(ctx, execution, running)
+	})
+})
+
+var _ = Describe("One execution is one Job", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("while the cache does not show the Job", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		release := manager.Proxy.HoldEvents("jobs")
+		DeferCleanup(release)
+		execution := createExecution(ctx, namespace, "lagging", "")
+		created := eventuallyJob(ctx, execution)
+		touch(ctx, execution, "again")
+		endPods(ctx, execution, corev1.PodSucceeded)
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(created), created)).To(Succeed())
+			g.Expect(created.Status.CompletionTime).NotTo(BeNil())
+		}).WithContext(ctx).Should(Succeed())
+		release()
+		eventuallyState(ctx, execution, succeeded)
+		Expect(jobs(ctx, namespace)).To(HaveLen(1))
+	})
+
+	It("while the cache shows neither the execution's end nor that the Job is gone", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600) })
+		execution := createExecution(ctx, namespace, "lagging", "")
+		eventuallyState(ctx, execution, running)
+		release := manager.Proxy.HoldEvents("jobexecutions")
+		DeferCleanup(release)
+		endPods(ctx, execution, corev1.PodSucceeded)
+		eventuallyState(ctx, execution, succeeded)
+		Expect(admin.Delete(ctx, eventuallyJob(ctx, execution), client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "lagging"}})
+		release()
+		letTheControllerCatchUp(ctx)
+		eventuallyState(ctx, execution, succeeded)
+		Expect(jobs(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("when the answer to its creation is lost, even if its name is another at every render", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Name = "random-{{ randAlphaNum 10 | lower }}"
+		})
+		release := manager.Proxy.HoldEvents("jobs")
+		DeferCleanup(release)
+		var lost atomic.Int32
+		DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace), controlplane.Once(controlplane.After(func() { lost.Add(1) }))))
+		execution := createExecution(ctx, namespace, "lost-answer", "")
+		Eventually(lost.Load).WithContext(ctx).Should(BeEquivalentTo(1))
+		// The next attempt is made while the cache still shows nothing.
+		Eventually(func() []controlplane.Request {
+			return manager.Proxy.Requests(func(r controlplane.Request) bool {
+				return r.Namespace == namespace && r.Resource == "jobs" && !r.DryRun
+			})
+		}).WithContext(ctx).Should(HaveLen(2))
+		release()
+		eventuallyState(ctx, execution, running)
+		Expect(jobs(ctx, namespace)).To(HaveLen(1))
+	})
+
+	DescribeTable("whatever the API server answers first:",
+		func(ctx SpecContext, answer *apierrors.StatusError) {
+			createTemplate(ctx, namespace)
+			DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace), controlplane.Once(controlplane.Answer(answer))))
+			execution := createExecution(ctx, namespace, "retried", "")
+			eventuallyState(ctx, execution, running)
+			Expect(jobs(ctx, namespace)).To(HaveLen(1))
+		},
+		Entry("busy", apierrors.NewTooManyRequests("busy", 1)),
+		Entry("an internal error", apierrors.NewInternalError(http.ErrServerClosed)),
+		Entry("not in time", apierrors.NewTimeoutError("slow", 0)),
+	)
+})
+
+// creates matches the creation of what is really stored.
+func creates(resource, namespace string) controlplane.Match {
+	return func(r controlplane.Request) bool {
+		return r.Verb == "create" && r.Resource == resource && r.Namespace == namespace && !r.DryRun
+	}
+}
+
+// eventuallyRefused waits until the manager's cache knows that the template called echo cannot be run with a payload.
+func eventuallyRefused(ctx context.Context, namespace, payload string) {
+	GinkgoHelper()
+	Eventually(func() bool {
+		return apierrors.IsInvalid(admin.Create(ctx, newExecution(namespace, "tried", payload), client.DryRunAll))
+	}).WithContext(ctx).Should(BeTrue())
+}
