@@ -1,6 +1,6 @@
 # What can be changed from outside: make deploy IMG=registry.example.com/dispatcher:v0.1.0
 IMG            ?= dispatcher:latest
-VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 OVERLAY        ?= config/default
 CONTAINER_TOOL ?= docker
 NODE           ?= 1
@@ -75,22 +75,23 @@ build-installer: ## Write all that `make deploy` applies into dist/install.yaml.
 
 ##@ Run on this machine
 
+.PHONY: demo
+demo: ## Show it all on a local Kubernetes with one node: build, deploy, run the sample, print the pod's log.
+	hack/demo.sh
+
 .PHONY: cluster-up
-cluster-up: ## Start a local Kubernetes (NODE=0: a control plane only, no pods run).
-ifeq ($(NODE),0)
-	hack/controlplane/up.sh
-else
-	@echo "A node is not supported yet: make cluster-up NODE=0 starts a control plane, in which Jobs exist and no pod runs." >&2; exit 1
-endif
+cluster-up: ## Start a local Kubernetes with one node (NODE=0: a control plane alone, no pod runs).
+	hack/$(if $(filter 0,$(NODE)),controlplane,node)/up.sh
 
 .PHONY: cluster-down
 cluster-down: ## End the local Kubernetes and remove all of it.
 	hack/controlplane/down.sh
+	hack/node/down.sh
 
 .PHONY: run
 run: build ## Run the manager in the foreground against the local Kubernetes, its webhooks registered.
 	go build -o bin/run ./hack/run
-	bin/run
+	exec bin/run
 
 .PHONY: kubectl
 kubectl: ## Print the path of the kubectl that came with the local Kubernetes.
@@ -101,6 +102,7 @@ kubectl: ## Print the path of the kubectl that came with the local Kubernetes.
 .PHONY: install
 install: ## Install the CRDs.
 	$(KUBECTL) apply -k config/crd
+	$(KUBECTL) wait --for=condition=Established --timeout=30s crd/jobtemplates.dispatcher.ivan.vc crd/jobexecutions.dispatcher.ivan.vc
 
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, and with them every template and execution.

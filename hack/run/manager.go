@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+const (
+	binary = "bin/manager"
+
+	httpAddress    = "127.0.0.1:8000"
+	metricsAddress = "127.0.0.1:8080"
+	healthAddress  = "127.0.0.1:8081"
+
+	// readyTimeout is the time for the manager to start.
+	readyTimeout = time.Minute
+
+	// stopTimeout is the time for the manager to stop. It lets HTTP requests finish, for which it takes 35 s at most.
+	stopTimeout = 45 * time.Second
+)
+
+// manager is the manager's process.
+type manager struct {
+	command *exec.Cmd
+	ended   chan struct{} // closed after err is set
+	err     error
+}
+
+// startManager starts the manager in a process group of its own: a Ctrl-C at the terminal is ours, and we tell the manager
+// when its turn has come.
+func startManager(certificates string, args []string) (*manager, error) {
+	for _, address := range []string{httpAddress, metricsAddress, healthAddress, webhookAddress} {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("does another manager run already? %w", err)
+		}
+		if err := listener.Close(); err != nil {
+			return nil, err
+		}
+	}
+	m := &manager{ended: make(chan struct{}), command: exec.Command(binary, append([]string{
+		"--web-server-bind-address=" + httpAddress,
+		"--health-probe-bind-address=" + healthAddress,
+		"--metrics-bind-address=" + metricsAddress,
+		"--metrics-secure=false",
+		"--webhook-bind-address=" + webhookAddress,
+		"--webhook-cert-path=" + certificates,
+	}, args...)...)}
+	m.command.Stdout, m.command.Stderr = os.Stdout, os.Stderr
+	m.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := m.command.Start(); err != nil {
+		return nil, fmt.Errorf("starting the manager: %w", err)
+	}
+	go func() {
+		m.err = m.command.Wait()
+		close(m.ended)
+	}()
+	return m, nil
+}
+
+// waitUntilReady returns when the manager is ready, or ctx ends.
+func (m *manager) waitUntilReady(ctx context.Context) error {
+	deadline := time.After(readyTimeout)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.ended:
+			return m.failure()
+		case <-deadline:
+			return fmt.Errorf("the manager was not ready after %s", readyTimeout)
+		case <-tick.C:
+			response, err := http.Get("http://" + healthAddress + "/readyz")
+			if err != nil {
+				continue
+			}
+			if err := response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+	}
+}
+
+// wait returns when ctx ends, or with an error when the manager does.
+func (m *manager) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-m.ended:
+		return m.failure()
+	}
+}
+
+// stop ends the manager, if it still runs.
+func (m *manager) stop() error {
+	select {
+	case <-m.ended:
+		return nil // that it ended by itself was said by who found out
+	default:
+	}
+	if err := m.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping the manager: %w", err)
+	}
+	select {
+	case <-m.ended:
+		if m.err != nil {
+			return m.failure()
+		}
+		return nil
+	case <-time.After(stopTimeout):
+		return errors.Join(fmt.Errorf("the manager did not stop within %s and was killed", stopTimeout), m.command.Process.Kill())
+	}
+}
+
+func (m *manager) failure() error {
+	if m.err == nil {
+		return errors.New("the manager ended")
+	}
+	return fmt.Errorf("the manager ended: %w", m.err)
+}
