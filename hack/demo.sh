@@ -42,27 +42,27 @@ image=dispatcher:$(sha256sum bin/manager | cut -c1-12)
 hack/image/manager.sh "$image"
 
 step "4/6 config/default, two replicas"
-nice make --no-print-directory deploy IMG="$image"
+nice make --no-print-directory --silent deploy IMG="$image" | { grep -v ' unchanged$' || true; }
 kubectl -n dispatcher-system rollout status deployment/dispatcher-manager --timeout=90s
 # Ready pods are not all: the API server must have the CA's certificate before it believes the webhooks.
 eventually kubectl apply --dry-run=server -f config/samples/jobtemplate.yaml
 
 step "5/6 the sample"
-show kubectl apply -f config/samples/jobtemplate.yaml
+show kubectl apply -f config/samples/
 
 step "6/6 a call from this machine: the pod prints the payload"
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
-call=(curl --fail-with-body --silent --show-error "$url/execute/default/jobtemplate-sample" -X PUT -d 'my test payload')
-printf "$ curl %s/execute/default/jobtemplate-sample -X PUT -d 'my test payload'\n" "$url"
-eventually "${call[@]}" --output "$answer"
+echo "$ curl $url/execute/default/jobtemplate-sample -X PUT -d 'my test payload'"
+eventually curl --fail-with-body --silent --show-error --output "$answer" \
+  "$url/execute/default/jobtemplate-sample" -X PUT -d 'my test payload'
 kubectl wait --for=condition=Succeeded --timeout=60s -f "$answer" >/dev/null
-show kubectl get -f "$answer"
-job=$(kubectl get -f "$answer" -o jsonpath='{.status.job.name}')
-printf '$ kubectl logs job/%s\n' "$job"
-log=$(kubectl logs "job/$job")
+execution=$(kubectl get -f "$answer" -o name)
+show kubectl get "$execution"
+job=$(kubectl get "$execution" -o jsonpath='{.status.job.name}')
+log=$(show kubectl logs "job/$job")
 echo "$log"
-[ "$log" = "my test payload" ] || die "the pod did not print the payload"
+[ "${log#*$'\n'}" = "my test payload" ] || die "the pod did not print the payload"
 
 step "done. The cluster stays up. Try:"
 cat <<TRY

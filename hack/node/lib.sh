@@ -12,10 +12,10 @@ die() {
   exit 1
 }
 
-# say prints a line of progress with the seconds since the script began.
-began=${EPOCHREALTIME/./}
+# say prints a line of progress with the seconds since the script began, or the one that called it.
+export BEGAN=${BEGAN:-${EPOCHREALTIME/./}}
 say() {
-  printf '%6.1f s  %s\n' "$(((${EPOCHREALTIME/./} - began) / 100000))e-1" "$*"
+  printf '%6.1f s  %s\n' "$(((${EPOCHREALTIME/./} - BEGAN) / 100000))e-1" "$*"
 }
 
 # processes lists the cluster's process ids, pods included. The cgroups are the cluster's own, so these can be no others'.

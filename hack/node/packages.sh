@@ -3,7 +3,8 @@
 # work tree, which it prints. Nothing is installed and no service starts. The folder is named after the packages'
 # versions and hashes, so that what is there already is not fetched again.
 set -euo pipefail
-packages=(containerd runc containernetworking-plugins busybox-static nftables libnftables1 libnftnl11)
+packages=(containerd runc containernetworking-plugins busybox-static)
+packages+=(nftables libnftables1 libnftnl11 libmnl0 libjansson4 libgmp10 libxtables12 libedit2 libbsd0 libmd0) # nft with its libraries
 fetch() { apt-get -q -o APT::Sandbox::User=root download "$@" "${packages[@]}"; }
 
 if ! uris=$(fetch --print-uris 2>/dev/null); then
