@@ -3,12 +3,12 @@ package v1alpha1
 // Condition types of a JobExecution. All three are written together, so that exactly one of them is True while the
 // execution goes on, and at the end Waiting and Running are False.
 const (
-	// ConditionWaiting is True while the Job has no active pod: it is suspended, or was not started yet, or could not
-	// be created yet.
+	// ConditionWaiting is True while the Job does not run: it is suspended, or was not started yet, or could not be
+	// created yet.
 	ConditionWaiting = "Waiting"
 
-	// ConditionRunning is True while the Job has active pods. As in a Job's own status, a pod that is still pending
-	// counts as active.
+	// ConditionRunning is True from the Job's first active pod on, until the Job finishes or is suspended. As in a Job's
+	// own status, a pod that is still pending counts as active. Between two tries of a pod it stays True.
 	ConditionRunning = "Running"
 
 	// ConditionSucceeded is the summary: Unknown until the end, then True or False. `kubectl wait
@@ -18,7 +18,7 @@ const (
 
 // Reasons of an execution that goes on. Succeeded is Unknown with the reason of the condition that is True.
 const (
-	// ReasonWaiting: the Job was not started yet.
+	// ReasonWaiting: the Job was not started yet, or could not be created yet; the message says what it waits for.
 	ReasonWaiting = "Waiting"
 
 	// ReasonSuspended: the Job's spec.suspend is true; it starts when that is set to false.
@@ -28,7 +28,7 @@ const (
 	// exhausted. The controller tries again, at growing intervals.
 	ReasonJobForbidden = "JobForbidden"
 
-	// ReasonRunning: the Job has active pods.
+	// ReasonRunning: the Job was started.
 	ReasonRunning = "Running"
 )
 
@@ -47,7 +47,7 @@ const (
 	// ReasonRenderFailed: the template does not render with this payload: it was changed after admission.
 	ReasonRenderFailed = "RenderFailed"
 
-	// ReasonJobInvalid: the API server refused the rendered Job as invalid.
+	// ReasonJobInvalid: the API server refused the rendered Job as invalid, or as too large to be stored.
 	ReasonJobInvalid = "JobInvalid"
 
 	// ReasonJobNameConflict: a Job of the rendered name exists and belongs to something else.

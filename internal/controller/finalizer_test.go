@@ -37,10 +37,11 @@ func TestFinalizer(t *testing.T) {
 		held, terminated bool
 	}{
 		{"a Job that runs is kept", running, running, newJob(active, held), nil, true, false},
-		{"a Job is let go when its outcome is written", running, running, newJob(complete, held), []string{write, release}, false, false},
-		{"and then it goes, if it was to", running, running, newJob(complete, held, deleting), []string{write, release}, false, true},
-		{"its outcome may be that it was deleted", running, running, newJob(active, held, deleting), []string{write, release}, false, true},
-		{"a process may die between the two", finished, finished, newJob(complete, held), []string{release}, false, false},
+		{"a Job is kept while its outcome is being written", running, running, newJob(complete, held), []string{write}, true, false},
+		{"even if it is on its way", running, running, newJob(complete, held, deleting), []string{write}, true, false},
+		{"its outcome may be that it was deleted", running, running, newJob(active, held, deleting), []string{write}, true, false},
+		{"a Job is let go when its outcome is seen to be written", finished, finished, newJob(complete, held), []string{release}, false, false},
+		{"and then it goes, if it was to", finished, finished, newJob(complete, held, deleting), []string{release}, false, true},
 		{"nobody waits for it if its execution is being deleted", leaving, leaving, newJob(active, held), []string{"get JobExecution", release}, false, false},
 		{"or is gone", nil, nil, newJob(active, held), []string{"get JobExecution", release}, false, false},
 		{"or is gone, and the Job too is on its way", nil, nil, newJob(active, held, deleting), []string{"get JobExecution", release}, false, true},
@@ -81,7 +82,9 @@ func TestFinalizer(t *testing.T) {
 // A finalizer is taken away, and no other: neither one that was there, nor one that came meanwhile.
 func TestReleaseKeepsOtherFinalizers(t *testing.T) {
 	other := func(job *batchv1.Job) { job.Finalizers = append(job.Finalizers, "example.com/other") }
-	c := newCluster(t, newExecution(), newJob(complete, held))
+	c := newCluster(t, newJob(complete, held), newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Status = deriveStatus(execution, newJob(complete))
+	}))
 	c.setJob(other)
 	if _, _, err := c.reconcile(); err != nil {
 		t.Fatal(err)

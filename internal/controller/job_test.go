@@ -51,6 +51,7 @@ func TestCreateJob(t *testing.T) {
 		{"an invalid Job does not get better", errBadJob, nil, "JobInvalid", true, false},
 		{"a malformed Job neither", apierrors.NewBadRequest("cannot be decoded"), nil, "JobInvalid", true, false},
 		{"a Job that is too large neither", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), nil, "JobInvalid", true, false},
+		{"a Job that etcd does not take neither", apierrors.NewInternalError(errors.New("etcdserver: request is too large")), nil, "JobInvalid", true, false},
 		{"a quota may be raised", errQuota, nil, "JobForbidden", false, true},
 		{"the API server's own trouble is not worth a word", errNoRoom, nil, "Waiting", false, true},
 		{"a conflict in the quota's books comes with no watch event", errQuotaRace, nil, "Waiting", false, true},

@@ -43,8 +43,5 @@ func (r *reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	if err := r.writeStatus(ctx, seen.execution, status); err != nil {
 		return ctrl.Result{}, err
 	}
-	if job != nil && isFinal(status.Conditions) {
-		return ctrl.Result{}, r.release(ctx, job)
-	}
 	return ctrl.Result{}, retry
 }

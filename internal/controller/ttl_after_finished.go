@@ -20,7 +20,7 @@ import (
 func (r *reconciler) afterFinished(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
 	if seen.job != nil {
-		// The process that wrote the outcome may have died before it let the Job go.
+		// The outcome is recorded: the cache shows it.
 		if err := r.release(ctx, seen.job); err != nil {
 			return ctrl.Result{}, err
 		}

@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,7 +33,7 @@ type obstacle struct {
 	cause   error
 }
 
-func (o *obstacle) Error() string { return o.reason + ": " + o.message }
+func (o *obstacle) Error() string { return fmt.Sprintf("%s: %v", o.reason, o.cause) }
 func (o *obstacle) Unwrap() error { return o.cause }
 
 // errNamespaceTerminating says that nothing can be created any more, and that the execution will be deleted soon.
@@ -69,7 +70,22 @@ func isRefusal(err error) bool {
 }
 
 func isInvalid(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || isTooLarge(err)
+}
+
+// isTooLarge says whether the Job is too large to be stored, about 1.5 MiB. Only a request that is too large has a
+// reason of its own. What etcd refuses comes back in one of two disguises: as an internal error with etcd's text, or, when
+// the API server tries again without managed fields, as a Job that is invalid since its first try has labelled it.
+func isTooLarge(err error) bool {
+	if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "etcdserver: request is too large") {
+		return true
+	}
+	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
 }
 
 // isNamespaceTerminating tells a namespace that is going, or gone, from every other refusal.
@@ -79,7 +95,14 @@ func isNamespaceTerminating(err error) bool {
 
 // refused is the verdict on an execution whose Job the API server refuses for another reason than its name.
 func refused(execution *dispatcherv1alpha1.JobExecution, err error) error {
-	if isInvalid(err) {
+	switch {
+	case isTooLarge(err):
+		return &failure{
+			reason: dispatcherv1alpha1.ReasonJobInvalid,
+			message: fmt.Sprintf("the rendered Job is larger than the API server can store; send a smaller payload, or let JobTemplate %s repeat it less often, then create another JobExecution",
+				execution.Spec.JobTemplateName),
+		}
+	case isInvalid(err):
 		return &failure{
 			reason: dispatcherv1alpha1.ReasonJobInvalid,
 			message: fmt.Sprintf("the API server refused the rendered Job: %s; correct JobTemplate %s or the payload, then create another JobExecution",

@@ -71,3 +71,26 @@ func TestRenderFailedNamesEveryField(t *testing.T) {
 		}
 	}
 }
+
+// A Job that is too large is not told that it has wrong labels, which the API server set itself.
+func TestTooLarge(t *testing.T) {
+	labelled := apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "run", field.ErrorList{
+		field.Invalid(field.NewPath("spec", "template", "metadata", "labels").Key(batchv1.ControllerUidLabel), "a", "must be 'b'"),
+	})
+	for _, test := range []struct {
+		reason string
+		err    error
+		want   bool
+	}{
+		{"the request is too large", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true},
+		{"the object is, and the API server tried once", apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
+		{"the object is, and the API server tried twice", labelled, true},
+		{"it is invalid for another reason", errBadJob, false},
+		{"it is forbidden", errQuota, false},
+		{"no API server has answered", errors.New("connection refused"), false},
+	} {
+		if got := isTooLarge(test.err); got != test.want {
+			t.Errorf("%s: isTooLarge = %v, want %v", test.reason, got, test.want)
+		}
+	}
+}
