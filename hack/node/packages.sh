@@ -5,11 +5,11 @@
 set -euo pipefail
 packages=(containerd runc containernetworking-plugins busybox-static)
 packages+=(nftables libnftables1 libnftnl11 libmnl0 libjansson4 libgmp10 libxtables12 libedit2 libbsd0 libmd0) # nft with its libraries
-fetch() { apt-get -q -o APT::Sandbox::User=root download "$@" "${packages[@]}"; }
+fetch() { apt-get -qq -o APT::Sandbox::User=root download "$@" "${packages[@]}"; }
 
 if ! uris=$(fetch --print-uris 2>/dev/null); then
   echo "apt-get update: the package lists are missing or out of date" >&2
-  apt-get -q update >&2
+  apt-get -qq update >&2
   uris=$(fetch --print-uris)
 fi
 debian=${DISPATCHER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dispatcher}/debian-$(sha256sum <<<"$uris" | cut -c1-16)
