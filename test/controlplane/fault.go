@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,10 +12,13 @@ import (
 )
 
 // Once applies fault to the first request only, and lets the others pass.
-func Once(fault Fault) Fault {
-	var applied atomic.Bool
+func Once(fault Fault) Fault { return Nth(1, fault) }
+
+// Nth applies fault to the n-th request only, and lets the others pass.
+func Nth(n int32, fault Fault) Fault {
+	var seen atomic.Int32
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if applied.CompareAndSwap(false, true) {
+		if seen.Add(1) == n {
 			fault(w, r, next)
 			return
 		}
@@ -59,7 +63,7 @@ func Answer(status *apierrors.StatusError) Fault {
 		answer.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
 		w.Header().Set("Content-Type", "application/json")
 		if answer.Details != nil && answer.Details.RetryAfterSeconds > 0 {
-			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Retry-After", strconv.Itoa(int(answer.Details.RetryAfterSeconds)))
 		}
 		w.WriteHeader(int(answer.Code))
 		_ = json.NewEncoder(w).Encode(answer)

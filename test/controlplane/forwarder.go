@@ -16,6 +16,7 @@ type Forwarder struct {
 	mu       sync.Mutex
 	backends []string
 	next     int
+	open     map[net.Conn]bool
 }
 
 // NewForwarder listens at address.
@@ -24,7 +25,7 @@ func NewForwarder(address string) (*Forwarder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for webhooks: %w", err)
 	}
-	f := &Forwarder{listener: listener}
+	f := &Forwarder{listener: listener, open: map[net.Conn]bool{}}
 	go f.serve()
 	return f, nil
 }
@@ -48,6 +49,15 @@ func (f *Forwarder) Remove(address string) {
 	f.backends = slices.DeleteFunc(f.backends, func(b string) bool { return b == address })
 }
 
+// Cut closes every open connection.
+func (f *Forwarder) Cut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for connection := range f.open {
+		_ = connection.Close()
+	}
+}
+
 func (f *Forwarder) serve() {
 	for {
 		client, err := f.listener.Accept()
@@ -59,7 +69,11 @@ func (f *Forwarder) serve() {
 }
 
 func (f *Forwarder) forward(client net.Conn) {
-	defer func() { _ = client.Close() }()
+	f.track(client, true)
+	defer func() {
+		f.track(client, false)
+		_ = client.Close()
+	}()
 	backend, err := f.dial()
 	if err != nil {
 		return
@@ -73,6 +87,16 @@ func (f *Forwarder) forward(client net.Conn) {
 	go pipe(backend, client)
 	go pipe(client, backend)
 	<-ended
+}
+
+func (f *Forwarder) track(connection net.Conn, open bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if open {
+		f.open[connection] = true
+		return
+	}
+	delete(f.open, connection)
 }
 
 // dial connects to the next backend that answers.

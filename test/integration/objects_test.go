@@ -120,13 +120,17 @@ func pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) []cor
 // endPods does what a kubelet does when the containers of an execution's pods end, now or as soon as there are pods.
 func endPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, phase corev1.PodPhase) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		found := pods(ctx, execution)
-		g.Expect(found).NotTo(BeEmpty())
-		for i := range found {
-			patch := client.MergeFrom(found[i].DeepCopy())
-			found[i].Status.Phase = phase
-			g.Expect(client.IgnoreNotFound(admin.Status().Patch(ctx, &found[i], patch))).To(Succeed())
-		}
-	}).WithContext(ctx).Should(Succeed(), "ending the pods of the execution")
+	Eventually(func() int { return endPodsThatAreThere(ctx, execution, phase) }).WithContext(ctx).ShouldNot(BeZero(), "pods to end")
+}
+
+// endPodsThatAreThere does not wait. It returns how many pods have ended.
+func endPodsThatAreThere(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, phase corev1.PodPhase) int {
+	GinkgoHelper()
+	found := pods(ctx, execution)
+	for i := range found {
+		patch := client.MergeFrom(found[i].DeepCopy())
+		found[i].Status.Phase = phase
+		Expect(client.IgnoreNotFound(admin.Status().Patch(ctx, &found[i], patch))).To(Succeed())
+	}
+	return len(found)
 }

@@ -17,6 +17,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// managerNamespace is where config/default deploys the manager.
+var managerNamespace string
+
 // installRights creates what config/default says about rights, and returns a user with those of the Deployment's
 // ServiceAccount.
 func installRights(ctx context.Context) *rest.Config {
@@ -30,10 +33,11 @@ func installRights(ctx context.Context) *rest.Config {
 			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, deployment)).To(Succeed())
 		}
 	}
-	name, namespace := deployment.Spec.Template.Spec.ServiceAccountName, deployment.Namespace
+	name := deployment.Spec.Template.Spec.ServiceAccountName
 	Expect(name).NotTo(BeEmpty())
-	user, err := plane.User(fmt.Sprintf("system:serviceaccount:%s:%s", namespace, name),
-		"system:serviceaccounts", "system:serviceaccounts:"+namespace, "system:authenticated")
+	managerNamespace = deployment.Namespace
+	user, err := plane.User(fmt.Sprintf("system:serviceaccount:%s:%s", managerNamespace, name),
+		"system:serviceaccounts", "system:serviceaccounts:"+managerNamespace)
 	Expect(err).NotTo(HaveOccurred())
 	return user
 }

@@ -1,0 +1,75 @@
+package integration
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"dispatcher.ivan.vc/test/controlplane"
+)
+
+var _ = Describe("The HTTP API in trouble", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		createTemplate(ctx, namespace)
+	})
+
+	DescribeTable("says when to come back, and has created nothing, when the API server",
+		func(ctx SpecContext, fault controlplane.Fault, code int, reason string, retryAfter string) {
+			inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace && r.Resource == "jobexecutions" }
+			remove := manager.Proxy.Inject(inNamespace, fault)
+			DeferCleanup(remove)
+			answered := put(ctx, namespace+"/echo", "")
+			Expect(answered.code).To(Equal(code), answered.body)
+			Expect(answered.problem().Reason).To(Equal(reason))
+			Expect(answered.header.Get("Retry-After")).To(Equal(retryAfter))
+			Expect(executions(ctx, namespace)).To(BeEmpty())
+
+			By("executing again when the trouble is over")
+			remove()
+			put(ctx, namespace+"/echo", "").execution()
+		},
+		Entry("cannot be reached", controlplane.Unreachable(), 503, "Unavailable", "5"),
+		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503, "Unavailable", "5"),
+		Entry("fails", controlplane.Answer(apierrors.NewInternalError(http.ErrServerClosed)), 503, "Unavailable", "5"),
+		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429, "TooManyRequests", "3"),
+		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), 504, "Timeout", ""),
+		Entry("says nothing for too long", controlplane.Hold(nil), 504, "Timeout", ""),
+	)
+
+	It("says so when no webhook can be reached", func(ctx SpecContext) {
+		DeferCleanup(func() { plane.Webhooks.Add(manager.WebhookAddress()) })
+		plane.Webhooks.Remove(manager.WebhookAddress())
+		plane.Webhooks.Cut()
+		answered := put(ctx, namespace+"/echo", "")
+		Expect(answered.code).To(Equal(http.StatusServiceUnavailable), answered.body)
+		Expect(answered.problem().Reason).To(Equal("Unavailable"))
+		Expect(answered.header.Get("Retry-After")).NotTo(BeEmpty())
+		Expect(executions(ctx, namespace)).To(BeEmpty())
+	})
+
+	It("answers with the execution when only the answer to its creation was lost", func(ctx SpecContext) {
+		var lost atomic.Int32
+		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() { lost.Add(1) })))
+		execution := put(ctx, namespace+"/echo", "").execution()
+		Expect(lost.Load()).To(BeEquivalentTo(1))
+		Expect(executions(ctx, namespace)).To(HaveLen(1))
+		eventuallyState(ctx, execution, running)
+	})
+
+	It("leaves no execution behind that its caller holds for failed", func(ctx SpecContext) {
+		remove := manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() {}))
+		DeferCleanup(remove)
+		DeferCleanup(manager.Proxy.Inject(func(r controlplane.Request) bool {
+			return r.Namespace == namespace && r.Resource == "jobexecutions" && r.Verb == "get"
+		}, controlplane.Once(controlplane.Unreachable())))
+		answered := put(ctx, namespace+"/echo", "")
+		Expect(answered.code).To(Equal(http.StatusServiceUnavailable), answered.body)
+		Eventually(func() int { return len(executions(ctx, namespace)) + len(jobs(ctx, namespace)) }).WithContext(ctx).Should(BeZero())
+	})
+})

@@ -1,0 +1,119 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"dispatcher.ivan.vc/test/controlplane"
+)
+
+var _ = Describe("Two replicas", func() {
+	It("both serve, one leads, and the other takes over when that one is killed", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		createTemplate(ctx, namespace)
+		restartAfterwards()
+		manager.Kill()
+		replicas := startReplicas(ctx)
+		var leader, other *controlplane.Manager
+		Eventually(func() bool {
+			leader, other = replicas[0], replicas[1]
+			if !leads(ctx, leader) {
+				leader, other = other, leader
+			}
+			return leads(ctx, leader)
+		}).WithContext(ctx).Should(BeTrue())
+		Expect(leads(ctx, other)).To(BeFalse())
+
+		By("executing at both")
+		first := putTo(ctx, leader, namespace+"/echo", "").execution()
+		second := putTo(ctx, other, namespace+"/echo", "").execution()
+		eventuallyState(ctx, first, running)
+		eventuallyState(ctx, second, running)
+		Expect(other.Proxy.Requests(creates("jobs", namespace))).To(BeEmpty())
+
+		By("killing the leader")
+		leader.Kill()
+		third := putTo(ctx, other, namespace+"/echo", "").execution()
+		endPods(ctx, first, corev1.PodSucceeded)
+		eventuallyState(ctx, first, succeeded)
+		eventuallyState(ctx, third, running)
+		Expect(jobs(ctx, namespace)).To(HaveLen(3))
+	})
+
+	It("hand over at once when the leader is asked to stop, and refuse nobody meanwhile", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		createTemplate(ctx, namespace)
+		restartAfterwards()
+		manager.Kill()
+		replicas := startReplicas(ctx)
+		Eventually(func() bool { return leads(ctx, replicas[0]) || leads(ctx, replicas[1]) }).WithContext(ctx).Should(BeTrue())
+		leader, other := replicas[0], replicas[1]
+		if leads(ctx, other) {
+			leader, other = other, leader
+		}
+		process := leader.Terminate()
+		execution := putTo(ctx, other, namespace+"/echo", "").execution()
+		Expect(process.ExitCode()).To(BeZero())
+		eventuallyState(ctx, execution, running)
+	})
+})
+
+var _ = Describe("A webhook certificate that is replaced", func() {
+	It("is used at once, and no admission fails meanwhile", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		createTemplate(ctx, namespace)
+		admit := func() error { return admin.Create(ctx, newExecution(namespace, "tried", ""), client.DryRunAll) }
+		Expect(admit()).To(Succeed())
+		before := servedCertificate(ctx)
+
+		trustNewOnly, err := plane.ReplaceCertificate(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func(g Gomega) {
+			g.Expect(admit()).To(Succeed())
+			g.Expect(servedCertificate(ctx)).NotTo(Equal(before))
+		}).WithContext(ctx).Should(Succeed())
+		Expect(trustNewOnly()).To(Succeed())
+		for range 20 {
+			Expect(admit()).To(Succeed())
+		}
+		put(ctx, namespace+"/echo", "").execution()
+	})
+})
+
+// startReplicas starts two managers that elect a leader.
+func startReplicas(ctx context.Context) []*controlplane.Manager {
+	GinkgoHelper()
+	var replicas []*controlplane.Manager
+	for _, name := range []string{"first", "second"} {
+		replica, err := plane.NewManager(name, managerBinary, identity,
+			"--leader-elect", "--leader-election-namespace="+managerNamespace)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(replica.Close)
+		Expect(replica.Start(ctx)).To(Succeed())
+		replicas = append(replicas, replica)
+	}
+	return replicas
+}
+
+func leads(ctx context.Context, replica *controlplane.Manager) bool {
+	GinkgoHelper()
+	leading, err := replica.Metric(ctx, "leader_election_master_status", nil)
+	Expect(err).NotTo(HaveOccurred())
+	return leading == 1
+}
+
+// servedCertificate is what the suite's manager shows to a new client of its webhooks.
+func servedCertificate(ctx context.Context) []byte {
+	GinkgoHelper()
+	// Who serves is not in doubt here, only what is served.
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	connection, err := dialer.DialContext(ctx, "tcp", manager.WebhookAddress())
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = connection.Close() }()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw
+}
