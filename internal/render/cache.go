@@ -54,6 +54,9 @@ type cached struct {
 // Program returns the compiled program of template, which must be as the API server stored it: programs are kept by UID
 // and generation, which admission may see before they are final.
 func (c *Cache) Program(template *dispatcherv1alpha1.JobTemplate) (*Program, field.ErrorList) {
+	if template.UID == "" {
+		return Compile(&template.Spec.JobTemplate)
+	}
 	entry := c.entry(cacheKey{template.UID, template.Generation})
 	entry.once.Do(func() { entry.program, entry.errs = Compile(&template.Spec.JobTemplate) })
 	return entry.program, slices.Clone(entry.errs)

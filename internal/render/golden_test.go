@@ -100,7 +100,7 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-func read(t *testing.T, path string, into any) {
+func read(t testing.TB, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -97,13 +97,13 @@ func spread(args []reflect.Value, variadic bool) []any {
 	return values
 }
 
-// plain unwraps the reflect.Value that a function may take as an argument.
+// plain returns what v holds, and what the reflect.Value holds that a function may take as an argument.
 func plain(v reflect.Value) any {
-	if v.Type() == reflectValueType {
+	if v.IsValid() && v.Type() == reflectValueType {
 		v = v.Interface().(reflect.Value)
-		if !v.IsValid() || !v.CanInterface() {
-			return nil
-		}
+	}
+	if !v.IsValid() || !v.CanInterface() {
+		return nil
 	}
 	return v.Interface()
 }

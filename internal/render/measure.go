@@ -41,6 +41,9 @@ func (b *budget) measure(values ...any) (meter, error) {
 
 // add measures v, which is depth levels below the value that was given. It gives up early where the limit is passed.
 func (m *meter) add(v any, depth int) error {
+	if value, ok := v.(reflect.Value); ok {
+		v = plain(value)
+	}
 	if depth > maxNesting {
 		return errNesting
 	}
@@ -95,14 +98,10 @@ func (m *meter) node(depth int) {
 
 // reflect measures the types that add does not know.
 func (m *meter) reflect(v reflect.Value, depth int) error {
-	if v.IsValid() && v.Type() == reflectValueType {
-		v = v.Interface().(reflect.Value)
-	}
 	switch v.Kind() {
 	case reflect.Invalid:
 		m.size += 8
 		m.missing = true
-		return nil
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			m.size += 8

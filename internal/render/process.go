@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -31,72 +32,80 @@ var expandedFields = func() map[string]bool {
 // checkProcesses reports what a container's processes cannot be given: strings with a NUL, and strings that are too long
 // for the kernel once the kubelet has expanded them.
 func checkProcesses(spec *batchv1.JobTemplateSpec) field.ErrorList {
-	var errs field.ErrorList
-	pod, path := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
+	c := processChecker{}
+	pod := &spec.Spec.Template.Spec
 	for i := range pod.InitContainers {
-		errs = append(errs, checkContainer(&pod.InitContainers[i], path.Child("initContainers").Index(i))...)
+		c.container(&pod.InitContainers[i], "initContainers", i)
 	}
 	for i := range pod.Containers {
-		errs = append(errs, checkContainer(&pod.Containers[i], path.Child("containers").Index(i))...)
+		c.container(&pod.Containers[i], "containers", i)
 	}
-	return errs
+	return c.errs
 }
 
-func checkContainer(c *corev1.Container, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	known := lengths{}
-	for i := range c.Env {
-		env := &c.Env[i]
+// processChecker checks the containers of a pod. It makes paths for errors only: nearly all Jobs have none.
+type processChecker struct {
+	list  string
+	index int
+	errs  field.ErrorList
+}
+
+func (c *processChecker) container(container *corev1.Container, list string, index int) {
+	c.list, c.index = list, index
+	known := make(lengths, len(container.Env))
+	for i := range container.Env {
+		env := &container.Env[i]
 		known[env.Name] = known.expand(env.Value)
 		if problem := unfit(env.Value, len(env.Name)+1+known[env.Name]); problem != "" {
-			errs = append(errs, field.Invalid(path.Child("env").Index(i).Child("value"), abridged(env.Value), problem))
+			c.report(c.path().Child("env").Index(i).Child("value"), env.Value, problem)
 		}
 	}
-	commands := func(path *field.Path, words []string, length func(string) int) {
-		for i, word := range words {
-			if problem := unfit(word, length(word)); problem != "" {
-				errs = append(errs, field.Invalid(path.Index(i), abridged(word), problem))
-			}
+	c.words(container.Command, known.expand, "command")
+	c.words(container.Args, known.expand, "args")
+	for i := range container.VolumeMounts {
+		if expr := container.VolumeMounts[i].SubPathExpr; strings.Contains(expr, "\x00") {
+			c.report(c.path().Child("volumeMounts").Index(i).Child("subPathExpr"), expr, hasNUL)
 		}
 	}
-	commands(path.Child("command"), c.Command, known.expand)
-	commands(path.Child("args"), c.Args, known.expand)
-	for i := range c.VolumeMounts {
-		if expr := c.VolumeMounts[i].SubPathExpr; strings.Contains(expr, "\x00") {
-			errs = append(errs, field.Invalid(path.Child("volumeMounts").Index(i).Child("subPathExpr"), abridged(expr), hasNUL))
-		}
+	c.probe(container.LivenessProbe, "livenessProbe")
+	c.probe(container.ReadinessProbe, "readinessProbe")
+	c.probe(container.StartupProbe, "startupProbe")
+	if lifecycle := container.Lifecycle; lifecycle != nil {
+		c.hook(lifecycle.PostStart, "postStart")
+		c.hook(lifecycle.PreStop, "preStop")
 	}
-	eachExec(c, path, func(path *field.Path, words []string, expanded bool) {
-		if expanded {
-			// The kubelet gives probes the values of env as they stand in the Pod, so that little is known here.
-			commands(path, words, lengths{}.expand)
-			return
-		}
-		commands(path, words, func(word string) int { return len(word) })
-	})
-	return errs
 }
 
-// eachExec calls visit with the commands of c's probes, which the kubelet expands, and of its hooks, which it does not.
-func eachExec(c *corev1.Container, path *field.Path, visit func(path *field.Path, words []string, expanded bool)) {
-	probe := func(name string, p *corev1.Probe) {
-		if p != nil && p.Exec != nil {
-			visit(path.Child(name, "exec", "command"), p.Exec.Command, true)
+// probe checks the command of a probe. The kubelet expands it with the values of env as they stand in the Pod, which are
+// not what the container gets: little is known of its length here.
+func (c *processChecker) probe(p *corev1.Probe, name string) {
+	if p != nil && p.Exec != nil {
+		c.words(p.Exec.Command, lengths(nil).expand, name, "exec", "command")
+	}
+}
+
+// hook checks the command of a lifecycle hook, which the kubelet does not expand.
+func (c *processChecker) hook(h *corev1.LifecycleHandler, name string) {
+	if h != nil && h.Exec != nil {
+		c.words(h.Exec.Command, func(word string) int { return len(word) }, "lifecycle", name, "exec", "command")
+	}
+}
+
+func (c *processChecker) words(words []string, length func(string) int, fields ...string) {
+	for i, word := range words {
+		if problem := unfit(word, length(word)); problem != "" {
+			c.report(c.path().Child(fields[0], fields[1:]...).Index(i), word, problem)
 		}
 	}
-	probe("livenessProbe", c.LivenessProbe)
-	probe("readinessProbe", c.ReadinessProbe)
-	probe("startupProbe", c.StartupProbe)
-	if c.Lifecycle == nil {
-		return
-	}
-	hook := func(name string, h *corev1.LifecycleHandler) {
-		if h != nil && h.Exec != nil {
-			visit(path.Child("lifecycle", name, "exec", "command"), h.Exec.Command, false)
-		}
-	}
-	hook("postStart", c.Lifecycle.PostStart)
-	hook("preStop", c.Lifecycle.PreStop)
+}
+
+// path is the path of the container.
+func (c *processChecker) path() *field.Path {
+	return jobTemplatePath.Child("spec", "template", "spec", c.list).Index(c.index)
+}
+
+func (c *processChecker) report(path *field.Path, text, problem string) {
+	c.errs = append(c.errs, field.Invalid(path, abridged(text), problem))
 }
 
 const hasNUL = "has a NUL byte, which no process can be given"
@@ -123,7 +132,7 @@ func (l lengths) expand(text string) int {
 		before, after, found := strings.Cut(text, "$")
 		length += len(before)
 		if !found {
-			return length
+			return min(length, math.MaxInt32) // Variables can double more often than an int has bits.
 		}
 		closer := strings.IndexByte(after, ')')
 		switch {

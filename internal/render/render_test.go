@@ -19,6 +19,13 @@ func jobWithArgs(args ...string) *batchv1.JobTemplateSpec {
 	}}}}
 }
 
+// jobWithAnnotation returns a jobTemplate with an annotation a, which is rendered and not escaped.
+func jobWithAnnotation(text string) *batchv1.JobTemplateSpec {
+	spec := jobWithArgs()
+	spec.Annotations = map[string]string{"a": text}
+	return spec
+}
+
 // testData returns the data that tests render with.
 func testData(payload string) Data {
 	return Data{

@@ -1,0 +1,130 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestCache(t *testing.T) {
+	cache := NewCache(2)
+	template := templateOf(jobWithArgs("{{ .Payload }}"))
+	first, errs := cache.Program(template)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+
+	t.Run("the same state is compiled once", func(t *testing.T) {
+		if again, _ := cache.Program(template.DeepCopy()); again != first {
+			t.Error("got another program")
+		}
+	})
+	t.Run("another generation is another program", func(t *testing.T) {
+		changed := template.DeepCopy()
+		changed.Generation++
+		if other, _ := cache.Program(changed); other == first {
+			t.Error("got the old program")
+		}
+	})
+	t.Run("another template of the same name is another program", func(t *testing.T) {
+		recreated := template.DeepCopy()
+		recreated.UID = "another"
+		if other, _ := cache.Program(recreated); other == first {
+			t.Error("got the old program")
+		}
+	})
+	t.Run("it is bounded", func(t *testing.T) {
+		if cache.Len() != 2 {
+			t.Errorf("%d programs are kept, want 2", cache.Len())
+		}
+	})
+	t.Run("errors are kept as well, each time in a list of their own", func(t *testing.T) {
+		broken := templateOf(jobWithArgs("{{ nosuch }}"))
+		broken.UID = "broken"
+		_, errs := cache.Program(broken)
+		if len(errs) != 1 {
+			t.Fatalf("got %v", errs)
+		}
+		errs[0] = nil
+		if _, again := cache.Program(broken); len(again) != 1 || again[0] == nil {
+			t.Errorf("got %v", again)
+		}
+	})
+	t.Run("a template that is not stored has no state to tell apart", func(t *testing.T) {
+		unsaved := templateOf(jobWithArgs("{{ .Payload }}"))
+		unsaved.UID = ""
+		one, _ := cache.Program(unsaved)
+		if two, _ := cache.Program(unsaved); one == two {
+			t.Error("it was kept")
+		}
+	})
+}
+
+func TestCacheMetrics(t *testing.T) {
+	cache := NewCache(10)
+	template := templateOf(jobWithArgs("{{ .Payload }}"))
+	for range 3 {
+		cache.Program(template)
+	}
+	want := `
+		# HELP dispatcher_render_cache_lookups_total Lookups of compiled templates in the cache, by result.
+		# TYPE dispatcher_render_cache_lookups_total counter
+		dispatcher_render_cache_lookups_total{result="hit"} 2
+		dispatcher_render_cache_lookups_total{result="miss"} 1
+		# HELP dispatcher_render_cache_programs Compiled templates in the cache.
+		# TYPE dispatcher_render_cache_programs gauge
+		dispatcher_render_cache_programs 1
+	`
+	if err := testutil.CollectAndCompare(cache, strings.NewReader(want), "dispatcher_render_cache_lookups_total", "dispatcher_render_cache_programs"); err != nil {
+		t.Error(err)
+	}
+	if problems, err := testutil.CollectAndLint(cache); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
+	}
+
+	compile, render := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)), testutil.ToFloat64(renderErrors.WithLabelValues(stageRender))
+	renderArg(t, "{{ nosuch }}", "")
+	renderArg(t, "{{ fail `x` }}", "")
+	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)) - compile; got != 1 {
+		t.Errorf("%v compile errors counted, want 1", got)
+	}
+	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageRender)) - render; got != 1 {
+		t.Errorf("%v render errors counted, want 1", got)
+	}
+}
+
+// TestConcurrency renders many payloads with few programs at the same time: run it with -race.
+func TestConcurrency(t *testing.T) {
+	cache := NewCache(2)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 50 {
+				template := templateOf(jobWithArgs(`{{ define "a" }}{{ . | upper }}{{ end }}{{ template "a" .Payload }} {{ (dict "k" .Payload).k }}`))
+				template.UID = types.UID(fmt.Sprint(j % 3))
+				program, errs := cache.Program(template)
+				if len(errs) > 0 {
+					t.Error(errs)
+					return
+				}
+				payload := fmt.Sprintf("p%d-%d", i, j)
+				rendered, errs := program.Render(t.Context(), testData(payload))
+				if len(errs) > 0 {
+					t.Error(errs)
+					return
+				}
+				if got, want := rendered.Spec.Template.Spec.Containers[0].Args[0], strings.ToUpper(payload)+" "+payload; got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if cache.Len() > 2 {
+		t.Errorf("%d programs are kept", cache.Len())
+	}
+}

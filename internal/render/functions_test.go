@@ -1,0 +1,143 @@
+package render
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Masterminds/sprig/v3"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEveryFunctionIsDecided fails when a new sprig brings a function that nobody has looked at.
+func TestEveryFunctionIsDecided(t *testing.T) {
+	for name := range sprig.TxtFuncMap() {
+		_, out := leftOut[name]
+		if known(name) == out {
+			t.Errorf("the sprig function %s must be either in the table of functions or left out", name)
+		}
+	}
+	for _, name := range []string{"and", "or", "call", "html", "index", "slice", "js", "len", "not", "print", "printf", "println", "urlquery", "eq", "ge", "gt", "le", "lt", "ne"} {
+		if _, out := leftOut[name]; known(name) == out {
+			t.Errorf("text/template's function %s must be either in the table of functions or left out", name)
+		}
+	}
+	for name := range sprigBounds {
+		if functions[name].fn == nil {
+			t.Errorf("sprig has no function %s any more", name)
+		}
+	}
+}
+
+// TestDocumentation holds docs/templates.md to the table of functions that are left out.
+func TestDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/templates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Functions that are left out\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*`) \\|").FindAllStringSubmatch(section, -1) {
+		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(row[1], -1) {
+			documented[name[1]] = true
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(leftOut)), slices.Sorted(maps.Keys(documented))); diff != "" {
+		t.Errorf("functions left out (-in the code +in docs/templates.md):\n%s", diff)
+	}
+}
+
+// TestOwnFunctions tests what is not as in sprig or text/template.
+func TestOwnFunctions(t *testing.T) {
+	rows := []struct{ reason, template, want string }{
+		{"a quote cannot end the word", `{{ shellQuote "a'b" }}`, `'a'\''b'`},
+		{"nothing is a word too", `{{ shellQuote "" }}`, `''`},
+		{"numbers can be quoted", `{{ shellQuote 12 }}`, `'12'`},
+		{"the given value is returned", `{{ required "x" "y" }}`, "y"},
+		{"false is a value", `{{ required "x" false }}`, "false"},
+		{"UTF-8 survives", `{{ nospace "é\u00a0 à" }}`, "éà"},
+		{"keys have an order", `{{ keys (dict "b" 1 "c" 2 "a" 3) }}`, "[a b c]"},
+		{"values have the order of the keys", `{{ values (dict "b" 1 "c" 2 "a" 3) }}`, "[3 1 2]"},
+		{"merge keeps what is there", `{{ merge (dict "a" 1 "d" (dict "x" 1)) (dict "a" 2 "d" (dict "y" 2)) | toJson }}`, `{"a":1,"d":{"x":1,"y":2}}`},
+		{"mergeOverwrite does not", `{{ mergeOverwrite (dict "a" 1) (dict "a" 2) | toJson }}`, `{"a":2}`},
+		{"merge copies", `{{ $a := dict "x" 1 }}{{ $b := merge (dict) (dict "a" $a) }}{{ $_ := set $a "x" 2 }}{{ toJson $b }}`, `{"a":{"x":1}}`},
+		{"whole numbers stay whole", `{{ (fromJson "{\"n\":12345678}").n }} {{ fromJson "[1,2.5,1e3,99999999999999999999]" | toJson }}`, `12345678 [1,2.5,1000,100000000000000000000]`},
+		{"what is not JSON is nothing", `{{ fromJson "{" | default "nothing" }} {{ fromJson "1 2" | default "nothing" }}`, "nothing nothing"},
+		{"YAML has the types of JSON", `{{ fromYaml "{a: 1, b: yes, c: 0x10, d: 1.5, e: null, f: 2026-01-02, g: \"5\"}" | toJson }}`, `{"a":1,"b":"yes","c":16,"d":1.5,"e":null,"f":"2026-01-02","g":"5"}`},
+		{"an empty document is nothing", `{{ fromYaml "" | default "nothing" }}`, "nothing"},
+		{"YAML is written without its last newline", `{{ toYaml (dict "a" (list 1 "b")) }}`, "a:\n- 1\n- b"},
+		{"a key that is not there is missing, not empty", `{{ index .JobTemplate.Labels "none" | default "none" }}`, "none"},
+		{"index goes into lists and maps", `{{ index (fromJson "{\"a\":[1,{\"b\":2}]}") "a" 1 "b" }}`, "2"},
+		{"index of a missing value is missing", `{{ index .JobTemplate.Labels.none "a" | default "none" }}`, "none"},
+		{"numbers of all kinds compare", `{{ eq 1 1.0 }} {{ lt 1 1.5 }} {{ ge 2.5 2 }} {{ ne "a" "b" }} {{ eq 3 1 2 3 }} {{ gt "b" "a" }}`, "true true true true true true"},
+		{"nothing equals nothing only", `{{ eq .JobTemplate.Labels.none "x" }} {{ ne .JobTemplate.Labels.none "x" }}`, "false true"},
+		{"dates are UTC", `{{ date "15:04 MST" 0 }} {{ htmlDate 0 }} {{ (toDate "2006-01-02" "2026-05-06").Weekday }}`, "00:00 UTC 1970-01-01 Wednesday"},
+		{"times have fields", `{{ $t := toDate "2006-01-02 15:04:05" "2026-05-06 07:08:09" }}{{ $t.Year }} {{ $t.Month }} {{ $t.Day }} {{ $t.Hour }} {{ $t.Minute }} {{ $t.Second }} {{ $t.Unix }} {{ $t.Format "Jan 2" }}`, "2026 May 6 7 8 9 1778051289 May 6"},
+		{"times can be changed and printed", `{{ dateModify "24h" (toDate "2006-01-02" "2026-05-06") }} {{ unixEpoch (toDate "2006-01-02" "1970-01-02") }}`, "2026-05-07 00:00:00 +0000 UTC 86400"},
+		{"durations", `{{ duration 90 }} {{ duration "90" }} {{ durationRound "50h" }} {{ durationRound "-3m5s" }} {{ durationRound "1s" }}`, "1m30s 1m30s 2d 3m 0s"},
+		{"versions have fields", `{{ $v := semver "v1.2.3-rc.1+b" }}{{ $v.Major }} {{ $v.Minor }} {{ $v.Patch }} {{ $v.Prerelease }} {{ $v.Metadata }} {{ $v.Original }} {{ $v }}`, "1 2 3 rc.1 b v1.2.3-rc.1+b 1.2.3-rc.1+b"},
+		{"versions compare", `{{ $v := semver "1.2" }}{{ $v.Compare (semver "1.10") }} {{ $v.LessThan (semver "1.10") }} {{ $v.Equal (semver "1.2.0") }}`, "-1 true true"},
+		{"regular expressions", `{{ regexFindAll "a." "abacad" 2 }} {{ regexSplit "," "a,b,c" -1 }} {{ regexReplaceAllLiteral "b" "abc" "$1" }} {{ regexReplaceAll "(a)(b)" "ab" "${2}$1" }} {{ regexMatch "[" "x" }}`, "[ab ac] [a b c] a$1c ba false"},
+	}
+	for _, row := range rows {
+		t.Run(row.reason, func(t *testing.T) {
+			program, errs := Compile(jobWithAnnotation(row.template))
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			rendered, errs := program.Render(t.Context(), testData("payload"))
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			if got := rendered.Annotations["a"]; got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+// TestFunctionErrors tests what is an error here and is none in sprig, or is a panic there.
+func TestFunctionErrors(t *testing.T) {
+	rows := []struct{ reason, template, want string }{
+		{"the message is the author's", `{{ required "say which" .JobTemplate.Labels.none }}`, "required: say which"},
+		{"sprig gives the text of the error", `{{ b64dec "%" }}`, "illegal base64 data"},
+		{"sprig takes UTC", `{{ dateInZone "15" 0 "Mars/Olympus" }}`, `unknown time zone "Mars/Olympus"`},
+		{"local time depends on where the Dispatcher runs", `{{ dateInZone "15" 0 "Local" }}`, "unknown time zone"},
+		{"must functions fail", `{{ mustFromJson "{" }}`, "mustFromJson: unexpected EOF"},
+		{"a key twice", `{{ fromYaml "a: 1\na: 2" }}`, `key "a" is already there`},
+		{"no order between a text and a number", `{{ lt "a" 1 }}`, "cannot compare a value of type string with one of type int"},
+		{"maps are not compared", `{{ eq (dict) (dict) }}`, "cannot compare"},
+		{"nothing has no order", `{{ lt .JobTemplate.Labels.none 1 }}`, "a value is missing"},
+		{"nothing has no length", `{{ len .JobTemplate.Labels.none }}`, "a value is missing"},
+		{"lists end", `{{ index (list 1) 1 }}`, "index 1 is out of range"},
+		{"list indexes are numbers", `{{ index (list 1) "a" }}`, "a number is needed"},
+		{"a panic becomes an error", `{{ substr 5 9 "abc" }}`, "substr: slice bounds out of range"},
+		{"another panic", `{{ dig "a" }}`, "dig: dig needs at least three arguments"},
+		{"the wrong type", `{{ upper 1 }}`, "expected string; found 1"},
+		{"the wrong number", `{{ upper "a" "b" }}`, "wrong number of args for upper: want 1 got 2"},
+	}
+	for _, row := range rows {
+		t.Run(row.reason, func(t *testing.T) {
+			_, errs := renderArg(t, row.template, "payload")
+			if len(errs) != 1 || !strings.Contains(errs[0].Detail, row.want) {
+				t.Errorf("got %q, want %q", detail(errs), row.want)
+			}
+		})
+	}
+}
+
+func TestNowIsNow(t *testing.T) {
+	before := time.Now().UTC().Truncate(time.Second)
+	got, errs := renderArg(t, `{{ now.Format "2006-01-02T15:04:05Z07:00" }}`, "")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if at, err := time.Parse(time.RFC3339, got); err != nil || at.Before(before) || at.After(time.Now()) {
+		t.Errorf("now is %s: %v", got, err)
+	}
+}

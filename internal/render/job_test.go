@@ -1,0 +1,75 @@
+package render
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/validation"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// TestNothingIsShared changes all that a rendered Job holds and renders again.
+func TestNothingIsShared(t *testing.T) {
+	template := templateOf(jobWithAnnotation("{{ .Payload }}"))
+	template.Labels = map[string]string{"team": "blue"}
+	template.Spec.JobTemplate.Spec.Template.Labels = map[string]string{"app": "x"}
+	execution := &dispatcherv1alpha1.JobExecution{}
+	execution.Name, execution.Namespace, execution.Labels = "run-1", "jobs", map[string]string{"mine": "yes"}
+	program, errs := Compile(&template.Spec.JobTemplate)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	before := template.DeepCopy()
+	first, errs := Job(t.Context(), program, template, execution)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	want := first.DeepCopy()
+	if _, ok := first.Labels["mine"]; ok {
+		t.Error("the execution's labels reach the Job")
+	}
+	for _, m := range []map[string]string{first.Labels, first.Annotations, first.Spec.Template.Labels} {
+		clear(m)
+	}
+	first.Spec.Template.Spec.Containers[0].Image = "changed"
+	second, _ := Job(t.Context(), program, template, execution)
+	if diff := cmp.Diff(want, second); diff != "" {
+		t.Errorf("the second Job differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, template); diff != "" {
+		t.Errorf("the template was changed (-want +got):\n%s", diff)
+	}
+
+	t.Run("nor with the spec that was compiled", func(t *testing.T) {
+		template.Spec.JobTemplate.Annotations["a"] = "changed"
+		third, _ := Job(t.Context(), program, before, execution)
+		if diff := cmp.Diff(want, third); diff != "" {
+			t.Errorf("the third Job differs (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestDryRunName checks the name that a dry-run's execution has: the API server judges it as part of the Job.
+func TestDryRunName(t *testing.T) {
+	for _, name := range []string{"a", "example", strings.Repeat("a", 63), strings.Repeat("a", 51) + "-bcd", strings.Repeat("a", 50) + "-.b.c.d"} {
+		execution := executionName(name)
+		if problems := validation.NameIsDNSSubdomain(execution, false); len(problems) > 0 || len(execution) > 63 {
+			t.Errorf("the execution of %s is called %s: %v", name, execution, problems)
+		}
+	}
+	generated := templateOf(jobWithArgs("{{ .JobTemplate.Name }}"))
+	generated.Name, generated.GenerateName = "", "nightly-"
+	program, errs := Compile(&generated.Spec.JobTemplate)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	job, errs := DryRun(t.Context(), program, generated)
+	if len(errs) > 0 || job.Spec.Template.Spec.Containers[0].Args[0] != "nightly-00000" {
+		t.Errorf("got %v, %v", job, errs)
+	}
+	if generated.Name != "" {
+		t.Error("the template was changed")
+	}
+}
