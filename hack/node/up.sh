@@ -5,7 +5,8 @@
 #   API_PORT     the API server, on 127.0.0.1              (16443)
 #   HTTP_PORT    Dispatcher's HTTP API, on 127.0.0.1       (8000)
 #   FORWARD      more ports: "127.0.0.1:9000=NAME.NAMESPACE.svc.cluster.local:80 ..."
-#   KUBE_APISERVER_FLAGS  more flags for the API server; files must lie below CLUSTER_DIR/node/lib, which it sees as /var/lib
+#   KUBE_APISERVER_FLAGS  more flags for the API server. It sees the machine's files, but for /run, /var/lib and /var/log:
+#                what it writes to /var/log comes out in CLUSTER_DIR/node/log
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 api_port=${API_PORT:-16443} http_port=${HTTP_PORT:-8000}
