@@ -180,21 +180,13 @@ func TestLeftovers(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := newFakeAPIServer(t)
-			var late *dispatcherv1alpha1.JobExecution
-			api.onCreate = func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
-				late = execution
-				hangUp(w)
-				return true
-			}
+			api.onCreate = api.lose
 			server := api.server(t, testOptions())
 			if response, _ := execute(t, server); response.StatusCode != http.StatusServiceUnavailable {
 				t.Fatalf("status = %d", response.StatusCode)
 			}
-			if test.change != nil {
-				test.change(late)
-			}
 			if test.stored {
-				api.store(late)
+				api.storeLate(test.change)
 			}
 			if test.unavailable {
 				api.onGet = func(w http.ResponseWriter, _ *http.Request) bool {

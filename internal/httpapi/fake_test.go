@@ -38,6 +38,7 @@ type fakeAPIServer struct {
 
 	mutex   sync.Mutex
 	stored  map[string]*dispatcherv1alpha1.JobExecution
+	late    *dispatcherv1alpha1.JobExecution
 	calls   []string
 	queries []string
 }
@@ -134,6 +135,25 @@ func (f *fakeAPIServer) store(execution *dispatcherv1alpha1.JobExecution) {
 	execution.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "dispatcher-http-api"}}
 	execution.Status.Conditions = []metav1.Condition{{Type: "Succeeded", Status: metav1.ConditionUnknown, Reason: "Waiting"}}
 	f.stored[execution.Namespace+"/"+execution.Name] = execution
+}
+
+// lose breaks the connection of a create, and keeps what it was about to store.
+func (f *fakeAPIServer) lose(_ http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.late = execution
+	panic(http.ErrAbortHandler)
+}
+
+// storeLate stores what was kept, after change has been made to it.
+func (f *fakeAPIServer) storeLate(change func(*dispatcherv1alpha1.JobExecution)) {
+	f.mutex.Lock()
+	late := f.late
+	f.mutex.Unlock()
+	if change != nil {
+		change(late)
+	}
+	f.store(late)
 }
 
 // names of all that is stored, as namespace/name.

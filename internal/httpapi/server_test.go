@@ -163,19 +163,14 @@ func TestStopIsBounded(t *testing.T) {
 // A leftover is looked for once more before the process ends.
 func TestStopDeletesLeftovers(t *testing.T) {
 	api := newFakeAPIServer(t)
-	var late *dispatcherv1alpha1.JobExecution
-	api.onCreate = func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
-		late = execution
-		hangUp(w)
-		return true
-	}
+	api.onCreate = api.lose
 	r := start(t, api.server(t, testOptions()))
 	response, err := r.put(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	api.store(late)
+	api.storeLate(nil)
 	r.stop()
 	<-r.stopped
 	if names := api.names(); len(names) > 0 {
@@ -231,27 +226,29 @@ func TestConnections(t *testing.T) {
 	for _, test := range []struct {
 		reason, raw string
 		wantLines   []string // the status line of each answer
+		hangs       bool     // the server has to end it
 	}{
 		{"a client that waits for 100 Continue need not send what is too large",
-			head + "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n", []string{"HTTP/1.1 413 Request Entity Too Large"}},
+			head + "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n", []string{"HTTP/1.1 413 Request Entity Too Large"}, false},
 		{"nor does a refused path take its body",
-			"PUT /nothing HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", []string{"HTTP/1.1 404 Not Found"}},
-		{"a body that never comes", head + "Content-Length: 10\r\n\r\nabc", []string{"HTTP/1.1 408 Request Timeout"}},
-		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", []string{"HTTP/1.1 400 Bad Request"}},
+			"PUT /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", []string{"HTTP/1.1 404 Not Found"}, false},
+		{"a body that never comes", head + "Content-Length: 10\r\n\r\nabc", []string{"HTTP/1.1 408 Request Timeout"}, true},
+		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", []string{"HTTP/1.1 400 Bad Request"}, false},
 		{"chunks that end too late", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("8000\r\n"+strings.Repeat("a", 0x8000)+"\r\n", 9) + "0\r\n\r\n",
-			[]string{"HTTP/1.1 413 Request Entity Too Large"}},
-		{"headers that never end", head, nil},
-		{"headers that are too large", head + "X: " + strings.Repeat("a", 2*maxHeaderBytes) + "\r\n\r\n", []string{"HTTP/1.1 431 Request Header Fields Too Large"}},
+			[]string{"HTTP/1.1 413 Request Entity Too Large"}, false},
+		{"headers that never end", head, nil, true},
+		{"headers that are too large", head + "X: " + strings.Repeat("a", 2*maxHeaderBytes) + "\r\n\r\n", []string{"HTTP/1.1 431 Request Header Fields Too Large"}, false},
 		{"a second request on the connection", head + "Content-Length: 1\r\n\r\na" + head + "Connection: close\r\nContent-Length: 1\r\n\r\nb",
-			[]string{"HTTP/1.1 201 Created", "HTTP/1.1 201 Created"}},
-		{"two lengths", head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", []string{"HTTP/1.1 400 Bad Request"}},
+			[]string{"HTTP/1.1 201 Created", "HTTP/1.1 201 Created"}, false},
+		{"two lengths", head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", []string{"HTTP/1.1 400 Bad Request"}, false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			t.Parallel()
 			s := newFakeAPIServer(t).server(t, testOptions())
-			s.http.ReadHeaderTimeout = 50 * time.Millisecond
-			s.http.ReadTimeout = 100 * time.Millisecond
-			s.http.IdleTimeout = 50 * time.Millisecond
+			if test.hangs {
+				s.http.ReadHeaderTimeout = 300 * time.Millisecond
+				s.http.ReadTimeout = 300 * time.Millisecond
+			}
 			answer := start(t, s).exchange(t, test.raw)
 			var lines []string
 			for scanner := bufio.NewScanner(strings.NewReader(answer)); scanner.Scan(); {
