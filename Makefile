@@ -102,7 +102,6 @@ kubectl: ## Print the path of the kubectl that came with the local Kubernetes.
 .PHONY: install
 install: ## Install the CRDs.
 	$(KUBECTL) apply -k config/crd
-	$(KUBECTL) wait --for=condition=Established --timeout=30s crd/jobtemplates.dispatcher.ivan.vc crd/jobexecutions.dispatcher.ivan.vc
 
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, and with them every template and execution.

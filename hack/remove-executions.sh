@@ -15,6 +15,6 @@ done
 echo "Jobs that no manager lets go of are released."
 $kubectl get "${jobs[@]}" --output go-template='{{range .items}}{{.metadata.namespace}} {{.metadata.name}}{{"\n"}}{{end}}' |
   while read -r namespace name; do
-    $kubectl patch job.batch "$name" --namespace "$namespace" --type json \
-      --patch '[{"op": "remove", "path": "/metadata/finalizers"}]'
+    $kubectl patch job.batch "$name" --namespace "$namespace" --type merge \
+      --patch '{"metadata": {"finalizers": null}}'
   done

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const generated = `---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: jobtemplates.dispatcher.ivan.vc
+spec:
+  group: dispatcher.ivan.vc
+  names:
+    kind: JobTemplate
+    plural: jobtemplates
+  scope: Namespaced
+  versions:
+  - name: v1alpha1
+    schema:
+      openAPIV3Schema:
+        description: ours
+        properties:
+          spec:
+            description: ours
+            properties:
+              jobTemplate:
+                description: ours
+                properties:
+                  items:
+                    description: not ours
+                    items:
+                      description: not ours
+                      type: string
+                      x-kubernetes-validations:
+                      - message: is immutable
+                        rule: self == oldSelf
+                    type: array
+                  map:
+                    additionalProperties:
+                      description: not ours
+                      type: string
+                    type: object
+                type: object
+              samplePayload:
+                description: ours
+                maxLength: 1048576
+                type: string
+                x-kubernetes-validations:
+                - rule: self.size() > 0
+            type: object
+        type: object
+    served: true
+    storage: true
+`
+
+const trimmed = `---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: jobtemplates.dispatcher.ivan.vc
+spec:
+  group: dispatcher.ivan.vc
+  names:
+    kind: JobTemplate
+    plural: jobtemplates
+  scope: Namespaced
+  versions:
+  - name: v1alpha1
+    schema:
+      openAPIV3Schema:
+        description: ours
+        properties:
+          spec:
+            description: ours
+            properties:
+              jobTemplate:
+                description: ours
+                properties:
+                  items:
+                    items:
+                      type: string
+                    type: array
+                  map:
+                    additionalProperties:
+                      type: string
+                    type: object
+                type: object
+              samplePayload:
+                description: ours
+                maxLength: 1048576
+                type: string
+                x-kubernetes-validations:
+                - rule: self.size() > 0
+            type: object
+        type: object
+    served: true
+    storage: true
+`
+
+func TestTrim(t *testing.T) {
+	tests := []struct {
+		reason, in, want string
+	}{
+		{"what is not ours goes, and what is ours stays", generated, trimmed},
+		{"a second call changes nothing", trimmed, trimmed},
+	}
+	for _, test := range tests {
+		t.Run(test.reason, func(t *testing.T) {
+			got, err := trim([]byte(test.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, string(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTrimRefuses(t *testing.T) {
+	tests := []struct {
+		reason, in string
+	}{
+		{"another CRD would be written back untrimmed", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
+		{"a field that apiextensions does not know would get lost", generated + "unknown: field\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.reason, func(t *testing.T) {
+			if _, err := trim([]byte(test.in)); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}

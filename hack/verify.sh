@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# `make verify`: regenerates and formats everything, and fails if that changed a file; checks that every go.mod is tidy and
+# that every kustomization builds. What it changed stays changed, ready to be committed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+failed=
+fail() {
+  echo "verify: $*" >&2
+  failed=1
+}
+
+# state prints a checksum of every file that git knows or would take.
+state() {
+  git ls-files -z --cached --others --exclude-standard | sort -zu | xargs -0 sha256sum 2>/dev/null || true
+}
+
+before=$(state)
+make --no-print-directory generate manifests fmt
+changed=$(diff <(echo "$before") <(state) | sed -n 's/^[<>] [0-9a-f]*  //p' | sort -u)
+[ -z "$changed" ] || fail "these files were not up to date, and are now: commit them"$'\n'"$changed"
+
+for module in . $(git ls-files 'hack/*/go.mod' | xargs -n1 dirname); do
+  (cd "$module" && GOWORK=off go mod tidy -diff) || fail "$module/go.mod is not tidy: cd $module && go mod tidy"
+done
+
+for kustomization in $(git ls-files 'config/*kustomization.yaml' | xargs -n1 dirname); do
+  go tool -modfile=hack/tools/go.mod kustomize build "$kustomization" >/dev/null || fail "$kustomization does not build"
+done
+
+[ -z "$failed" ] || exit 1
+echo "verify: all is up to date"
