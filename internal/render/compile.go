@@ -57,7 +57,7 @@ func (c *compiler) string(at place, text string) {
 	trees, problems := c.parse(s)
 	for _, p := range problems {
 		if len(c.errs) == maxErrors {
-			c.errs = append(c.errs, tooManyErrors)
+			c.errs = append(c.errs, tooManyErrors())
 			break
 		}
 		c.errs = append(c.errs, field.Invalid(at.path, abridged(text), position(text, int(p.pos))+p.message))
@@ -69,9 +69,6 @@ func (c *compiler) string(at place, text string) {
 
 // parse returns the parse trees of one string, its own and those that it defines, ready to be run.
 func (c *compiler) parse(s templated) (trees []*parse.Tree, problems []problem) {
-	if len(s.text) > maxTemplate {
-		return nil, []problem{{noPosition, fmt.Sprintf("a template may have at most %d bytes", maxTemplate)}}
-	}
 	main, defined, err := parseTemplate(s.text)
 	if err != nil {
 		return nil, []problem{parseProblem(s.text, err)}
@@ -100,6 +97,9 @@ func (c *compiler) parse(s templated) (trees []*parse.Tree, problems []problem) 
 
 // parseTemplate parses a template. It does not judge functions, so that all that are unknown can be reported together.
 func parseTemplate(text string) (main *parse.Tree, defined map[string]*parse.Tree, err error) {
+	if len(text) > maxTemplate {
+		return nil, nil, fmt.Errorf("a template may have at most %d bytes", maxTemplate)
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = errors.New("cannot be parsed")

@@ -16,19 +16,22 @@ import (
 const maxErrors = 50
 
 // tooManyErrors stands for those that are not.
-var tooManyErrors = field.Invalid(jobTemplatePath, field.OmitValueType{}, "has more errors than are listed here")
+func tooManyErrors() *field.Error {
+	return field.Invalid(jobTemplatePath, field.OmitValueType{}, "has more errors than are listed here")
+}
 
 var errUTF8 = errors.New("what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters")
 
 // Retryable says whether errs may go away by themselves: the render was stopped because its caller gave up or because the
-// machine was too slow. All other errors are the template's or the payload's, and come again each time.
+// machine was too slow. All other errors are the template's or the payload's and come again each time, so that one of them
+// is enough.
 func Retryable(errs field.ErrorList) bool {
 	for _, err := range errs {
-		if err.Type == field.ErrorTypeInternal {
-			return true
+		if err.Type != field.ErrorTypeInternal {
+			return false
 		}
 	}
-	return false
+	return len(errs) > 0
 }
 
 // ends says whether err ends the whole render: it would be the same for each further string.
@@ -46,22 +49,20 @@ func renderError(s templated, err error, hint string) *field.Error {
 	return field.Invalid(s.path, abridged(s.text), explain(s.text, err, hint))
 }
 
-// execError takes text/template's errors apart: template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE.
-var execError = regexp.MustCompile(`(?s)^template: s\d+:(\d+):(\d+): executing "(?:[^"\\]|\\.)*" at <(.*?)>: (.*)$`)
-
-// explain says what went wrong in text, without the words that text/template puts around it.
+// explain says what went wrong in text, without the words that text/template puts around it:
+// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE.
 func explain(text string, err error, hint string) string {
 	if limit, ok := errors.AsType[*limitError](err); ok {
 		return limit.Error()
 	}
-	parts := execError.FindStringSubmatch(err.Error())
-	if parts == nil {
+	location, rest, _ := strings.Cut(err.Error(), ": executing ")
+	_, rest, _ = strings.Cut(rest, `" at <`)
+	context, message, ok := strings.Cut(rest, ">: ")
+	if !ok {
 		return abridged(err.Error())
 	}
-	line, _ := strconv.Atoi(parts[1])
-	column, _ := strconv.Atoi(parts[2])
-	at := offset(text, line, column)
-	message, missing := cause(err, parts[4], parts[3], actionAt(text, at))
+	at := offset(text, location)
+	message, missing := cause(err, message, context, actionAt(text, at))
 	if missing && hint != "" {
 		message += ": " + hint
 	}
@@ -140,8 +141,14 @@ func position(text string, offset int) string {
 	return fmt.Sprintf("line %d, column %d: ", strings.Count(before, "\n")+1, column)
 }
 
-// offset is the opposite of position, for text/template's lines, which count from 1, and columns, which count from 0.
-func offset(text string, line, column int) int {
+// offset is the opposite of position, for text/template's NAME:LINE:COLUMN. Its lines count from 1, its columns from 0.
+func offset(text, location string) int {
+	parts := strings.Split(location, ":")
+	if len(parts) < 3 {
+		return 0
+	}
+	line, _ := strconv.Atoi(parts[len(parts)-2])
+	column, _ := strconv.Atoi(parts[len(parts)-1])
 	at := 0
 	for range line - 1 {
 		at += strings.Index(text[at:], "\n") + 1

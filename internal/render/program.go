@@ -57,7 +57,7 @@ func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data a
 				return errs, true
 			}
 			if len(errs) == maxErrors {
-				return append(errs, tooManyErrors), true
+				return append(errs, tooManyErrors()), true
 			}
 			continue
 		}
