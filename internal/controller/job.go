@@ -29,6 +29,11 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 		return r.findJob(ctx, seen.execution, err)
 	case err != nil:
 		return nil, err
+	case job.Name != seen.execution.Name:
+		// A name that the template gives may be another at every render: it does not make the Job one only.
+		if existing, err := r.findJob(ctx, seen.execution, nil); existing != nil || err != nil {
+			return existing, err
+		}
 	}
 	return r.createJob(ctx, seen.execution, job)
 }
@@ -53,8 +58,8 @@ func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/finalizers,verbs=update
 
-// createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only: however often and
-// by whomever this is called, the API server stores one object of that name.
+// createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only, where it is the
+// execution's: however often and by whomever this is called, the API server stores one object of that name.
 func (r *reconciler) createJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) (*batchv1.Job, error) {
 	err := r.client.Create(ctx, job)
 	switch {
