@@ -43,8 +43,9 @@ fmt: ## Format the Go code and sort its imports.
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: ## Run the linters.
+lint: ## Run the linters, shellcheck too where it is installed.
 	$(GOLANGCI_LINT) run
+	$(if $(shell command -v shellcheck),shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning $$(git ls-files '*.sh' .ci/run),@echo "shellcheck is not installed: the scripts were not checked")
 
 .PHONY: test
 test: ## Run every test, the integration suite on a real API server included.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What up.sh and down.sh share: where things are, and how to end just what was started. Sourced, never called.
 export LC_ALL=C
 hack=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
