@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,7 @@ func TestJudge(t *testing.T) {
 		{"overload", apierrors.NewTooManyRequests("later", 1), unjudged},
 		{"etcd is away", apierrors.NewServiceUnavailable("etcd"), unjudged},
 		{"our token expired", apierrors.NewUnauthorized("expired"), unjudged},
+		{"an answer that says nothing", &apierrors.StatusError{}, unjudged},
 		{"no answer", context.DeadlineExceeded, unjudged},
 	} {
 		result, err := judge(test.err)
@@ -68,5 +70,16 @@ func TestDryRunCreateStoresNothing(t *testing.T) {
 	}
 	if len(api.jobs) != 1 || api.dryRuns != 1 {
 		t.Errorf("%d creates, of which %d dry-runs; want one, and that one dry", len(api.jobs), api.dryRuns)
+	}
+}
+
+func TestDryRunCreateTellsTheWarningsOfTheAPIServer(t *testing.T) {
+	api := &stubAPI{jobWarning: "spec.suspend: odd"}
+	result, err := dryRunCreate(t.Context(), api, &batchv1.Job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"spec.jobTemplate.spec.suspend: odd"}, result.warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // secondPayload is what a template without samplePayload is tried with when the API server does not like the Job of the
-// first payload that rendered, which may well be the empty one.
-const secondPayload = "text"
+// first synthetic payload that rendered, which is a word where a word renders.
+const secondPayload = ""
 
 // try renders template and asks the API server what it thinks of the Job. The error is a refusal too, when the template
 // does not render.

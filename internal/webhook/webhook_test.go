@@ -25,16 +25,17 @@ import (
 type stubAPI struct {
 	client.Client
 
-	denied    bool
-	reviewErr error
-	jobErr    func(job *batchv1.Job) error
+	denied     bool
+	reviewErr  error
+	jobWarning string
+	jobErr     func(job *batchv1.Job) error
 
 	reviews []*authorizationv1.SubjectAccessReview
 	jobs    []*batchv1.Job
 	dryRuns int
 }
 
-func (s *stubAPI) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+func (s *stubAPI) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
 	switch object := object.(type) {
 	case *authorizationv1.SubjectAccessReview:
 		s.reviews = append(s.reviews, object.DeepCopy())
@@ -47,6 +48,7 @@ func (s *stubAPI) Create(_ context.Context, object client.Object, options ...cli
 		if len(created.DryRun) == 1 && created.DryRun[0] == metav1.DryRunAll {
 			s.dryRuns++
 		}
+		collectingHandler{}.HandleWarningHeaderWithContext(ctx, warningCode, "-", s.jobWarning)
 		if s.jobErr != nil {
 			return s.jobErr(object)
 		}

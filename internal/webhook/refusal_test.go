@@ -1,0 +1,44 @@
+package webhook
+
+import (
+	"context"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// Where time ran out before a verdict, the object must not be called invalid.
+func TestOutOfTimeIsNotInvalid(t *testing.T) {
+	ctx, cancel := context.WithCancel(asked(t))
+	cancel()
+	template := jobTemplate("a", "{{ range 1000 }}{{ end }}")
+
+	_, err := (&jobTemplateValidator{direct: &stubAPI{}}).ValidateCreate(ctx, template)
+	if !apierrors.IsTimeout(err) {
+		t.Errorf("JobTemplate: got %v, want 504", err)
+	}
+
+	validator := &jobExecutionValidator{
+		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		programs:  render.NewCache(1),
+	}
+	_, err = validator.ValidateCreate(ctx, jobExecution("e", "a", ""))
+	if !apierrors.IsTimeout(err) {
+		t.Errorf("JobExecution: got %v, want 504", err)
+	}
+}
+
+func TestRefusalsAreCounted(t *testing.T) {
+	counter := refusals.WithLabelValues("JobTemplate", "Forbidden")
+	before := testutil.ToFloat64(counter)
+	validator := &jobTemplateValidator{direct: &stubAPI{denied: true}}
+	if _, err := validator.ValidateCreate(asked(t), jobTemplate("a", "")); err == nil {
+		t.Fatal("accepted")
+	}
+	if got := testutil.ToFloat64(counter) - before; got != 1 {
+		t.Errorf("counted %v refusals, want 1", got)
+	}
+}
