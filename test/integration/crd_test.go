@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -77,11 +76,11 @@ var _ = Describe("The custom resource definitions", func() {
 		Entry("an execution with a path for the name of a template", unnamedTemplate("a/b"), "spec.jobTemplateName"),
 		Entry("an execution with a TTL below zero", func() client.Object {
 			execution := newExecution("", "negative", "")
-			execution.Spec.TTLSecondsAfterFinished = ptr.To[int32](-1)
+			execution.Spec.TTLSecondsAfterFinished = new(int32(-1))
 			return execution
 		}(), "spec.ttlSecondsAfterFinished"),
 		Entry("a template with a TTL below zero", newTemplate("", func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](-1)
+			t.Spec.TTLSecondsAfterFinished = new(int32(-1))
 		}), "spec.ttlSecondsAfterFinished"),
 	)
 
@@ -100,7 +99,7 @@ var _ = Describe("The custom resource definitions", func() {
 		Entry("payload", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
 		Entry("payload, by leaving it out", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "" }),
 		Entry("template", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.JobTemplateName = "other" }),
-		Entry("TTL", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = ptr.To[int32](1) }),
+		Entry("TTL", func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = new(int32(1)) }),
 	)
 })
 

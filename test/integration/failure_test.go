@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -52,7 +51,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 	It("ends when the API server calls its Job invalid", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
-			t.Spec.SamplePayload = ptr.To("Never")
+			t.Spec.SamplePayload = new("Never")
 		})
 		ended := eventuallyState(ctx, createExecution(ctx, namespace, "always", "Always"), failed(dispatcherv1alpha1.ReasonJobInvalid))
 		Expect(message(ended)).To(ContainSubstring("restartPolicy"))
@@ -126,7 +125,7 @@ var _ = Describe("One execution is one Job", func() {
 	})
 
 	It("while the cache shows neither the execution's end nor that the Job is gone", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(600)) })
 		execution := createExecution(ctx, namespace, "lagging", "")
 		eventuallyState(ctx, execution, running)
 		letTheControllerCatchUp(ctx) // or the status could not be written at all, since its own last write were unknown

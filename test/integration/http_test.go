@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -70,7 +69,7 @@ var _ = Describe("The HTTP API", func() {
 		DescribeTable("",
 			func(ctx SpecContext, r refusal) {
 				createTemplate(ctx, namespace, value(`{{ required "name is missing" (index (mustFromJson .Payload) "name") }}`),
-					func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = ptr.To(`{"name":"x"}`) })
+					func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = new(`{"name":"x"}`) })
 				path := "/execute/NAMESPACE/echo"
 				if r.target != "" {
 					path = r.target
@@ -98,7 +97,7 @@ var _ = Describe("The HTTP API", func() {
 			Entry("a parameter that it does not know", refusal{target: "/execute/NAMESPACE/echo?dryRun=All", code: 400, reason: "InvalidRequest", fields: []string{"dryRun"}}),
 			Entry("a path that it does not have", refusal{target: "/run/echo", code: 404, reason: "NotFound"}),
 			Entry("a template that does not exist", refusal{target: "/execute/NAMESPACE/no-such", code: 404, reason: "JobTemplateNotFound", fields: []string{"spec.jobTemplateName"}}),
-			Entry("a namespace that does not exist", refusal{target: "/execute/no-such/echo", payload: `{"name":"x"}`, code: 404, reason: "JobTemplateNotFound", fields: []string{"spec.jobTemplateName"}}),
+			Entry("a namespace that does not exist", refusal{target: "/execute/no-such/echo", code: 404, reason: "NamespaceNotFound"}),
 			Entry("a method that the path does not take", refusal{method: http.MethodGet, code: 405, reason: "MethodNotAllowed"}),
 			Entry("a payload over the limit", refusal{payload: strings.Repeat("x", 256<<10+1), code: 413, reason: "PayloadTooLarge"}),
 			Entry("a payload that is compressed", refusal{header: http.Header{"Content-Encoding": {"gzip"}}, code: 415, reason: "UnsupportedEncoding"}),
@@ -146,7 +145,7 @@ var _ = Describe("The HTTP API", func() {
 
 	It("turns a burst of 500 calls by 32 callers into 500 executions and 500 Jobs", func(ctx SpecContext) {
 		// Suspended, since the pods of 500 Jobs would only show how fast the Job controller is.
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = ptr.To(true) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = new(true) })
 		const calls, callers = 500, 32
 		var mu sync.Mutex
 		accepted := map[string]bool{}

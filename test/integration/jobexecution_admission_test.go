@@ -6,7 +6,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -31,7 +30,7 @@ var _ = Describe("Admission of JobExecutions", func() {
 
 	It("refuses one whose payload does not render, naming the template's field", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, value(`{{ required "name is missing" (index (mustFromJson .Payload) "name") }}`),
-			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = ptr.To(`{"name":"x"}`) })
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = new(`{"name":"x"}`) })
 		for _, payload := range []string{"", "not JSON", `{"nmae":"x"}`} {
 			err := admin.Create(ctx, newExecution(namespace, "unfit", payload))
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%q: %v", payload, err)
@@ -71,7 +70,7 @@ var _ = Describe("Admission of JobExecutions", func() {
 	It("fills in what the template says and the execution does not", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Labels = map[string]string{"team": "data", "tier": "batch"}
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600)
+			t.Spec.TTLSecondsAfterFinished = new(int32(600))
 		})
 		plain := createExecution(ctx, namespace, "plain", "")
 		Expect(plain.Labels).To(Equal(map[string]string{
@@ -81,7 +80,7 @@ var _ = Describe("Admission of JobExecutions", func() {
 
 		own := newExecution(namespace, "own", "")
 		own.Labels = map[string]string{"team": "web", dispatcherv1alpha1.LabelJobTemplate: "other"}
-		own.Spec.TTLSecondsAfterFinished = ptr.To[int32](5)
+		own.Spec.TTLSecondsAfterFinished = new(int32(5))
 		Expect(admin.Create(ctx, own)).To(Succeed())
 		Expect(own.Labels).To(Equal(map[string]string{
 			"team": "web", "tier": "batch", dispatcherv1alpha1.LabelJobTemplate: "echo",

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -74,7 +73,7 @@ var _ = Describe("Admission of JobTemplates", func() {
 		}, podPath+".spec.restartPolicy", containerPath+".imagePullPolicy"),
 		Entry("a samplePayload that it does not accept", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Env[0].Value = `{{ (fromJson .Payload).name | required "name is missing" }}`
-			t.Spec.SamplePayload = ptr.To(`{"nmae":"x"}`)
+			t.Spec.SamplePayload = new(`{"nmae":"x"}`)
 		}, valuePath),
 		Entry("an IntOrString that renders to no port", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
@@ -89,7 +88,7 @@ var _ = Describe("Admission of JobTemplates", func() {
 		Expect(err).To(MatchError(ContainSubstring("samplePayload")))
 
 		createTemplate(ctx, namespace, needsName, func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Spec.SamplePayload = ptr.To(`{"name":"x"}`)
+			t.Spec.SamplePayload = new(`{"name":"x"}`)
 		})
 	})
 

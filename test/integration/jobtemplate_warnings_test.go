@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -72,7 +71,7 @@ spec:
 	})
 
 	It("tell who deletes a template that executions still need", func(ctx SpecContext) {
-		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = ptr.To(true) })
+		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = new(true) })
 		execution := createExecution(ctx, namespace, "unfinished", "")
 		eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonSuspended))
 		c, warnings := warned()

@@ -9,7 +9,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -92,13 +91,13 @@ var _ = Describe("The life of an execution", func() {
 	})
 
 	It("waits while its Job is suspended, and runs when it is resumed", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = ptr.To(true) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = new(true) })
 		execution := createExecution(ctx, namespace, "run", "")
 		eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonSuspended))
 
 		created := eventuallyJob(ctx, execution)
 		patch := client.MergeFrom(created.DeepCopy())
-		created.Spec.Suspend = ptr.To(false)
+		created.Spec.Suspend = new(false)
 		Expect(admin.Patch(ctx, created, patch)).To(Succeed())
 		eventuallyState(ctx, execution, running)
 		endPods(ctx, execution, corev1.PodSucceeded)
@@ -115,7 +114,7 @@ var _ = Describe("The life of an execution", func() {
 	})
 
 	It("ends with the Job's own reason when it takes too long", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = ptr.To[int64](1) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(1)) })
 		execution := createExecution(ctx, namespace, "run", "")
 		eventuallyState(ctx, execution, failed(batchv1.JobReasonDeadlineExceeded))
 	})
@@ -137,7 +136,7 @@ var _ = Describe("The life of an execution", func() {
 	})
 
 	It("ends, with all that belongs to it, when its namespace is deleted", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = ptr.To[int32](600) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(600)) })
 		eventuallyState(ctx, createExecution(ctx, namespace, "running", ""), running)
 		ended := createExecution(ctx, namespace, "ended", "")
 		endPods(ctx, ended, corev1.PodSucceeded)

@@ -7,7 +7,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -85,11 +84,11 @@ var _ = Describe("A manager that is killed", func() {
 		Entry("around the final status", step{"patch", "jobexecutions", "status", 2}, plain, false),
 		Entry("around the event", step{"create", "events", "", 1}, plain, false),
 		Entry("around the release of a Job that has a TTL", step{"patch", "jobs", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).TTLSecondsAfterFinished = ptr.To[int32](0)
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600)
+			job(t).TTLSecondsAfterFinished = new(int32(0))
+			t.Spec.TTLSecondsAfterFinished = new(int32(600))
 		}, false),
 		Entry("around the deletion at the end of a TTL", step{"delete", "jobexecutions", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](0)
+			t.Spec.TTLSecondsAfterFinished = new(int32(0))
 		}, true),
 	)
 

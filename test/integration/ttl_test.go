@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -23,7 +22,7 @@ var _ = Describe("Clean-up", func() {
 
 	DescribeTable("removes an execution at the end of its TTL, with its Job and pods:",
 		func(ctx SpecContext, ttl int32, phase corev1.PodPhase) {
-			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = ptr.To(ttl) })
+			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(ttl) })
 			execution := createExecution(ctx, namespace, "kept", "")
 			seen := observe(ctx, namespace)
 			endPods(ctx, execution, phase)
@@ -38,16 +37,16 @@ var _ = Describe("Clean-up", func() {
 	It("removes one that ended without a Job", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
-			t.Spec.SamplePayload = ptr.To("Never")
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](1)
+			t.Spec.SamplePayload = new("Never")
+			t.Spec.TTLSecondsAfterFinished = new(int32(1))
 		})
 		eventuallyGone(ctx, createExecution(ctx, namespace, "invalid", "Always"))
 	})
 
 	It("keeps the record until the TTL of the execution when the Job goes earlier by its own", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).TTLSecondsAfterFinished = ptr.To[int32](0)
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600)
+			job(t).TTLSecondsAfterFinished = new(int32(0))
+			t.Spec.TTLSecondsAfterFinished = new(int32(600))
 		})
 		seen := observe(ctx, namespace)
 		execution := createExecution(ctx, namespace, "recorded", "")
@@ -68,7 +67,7 @@ var _ = Describe("Clean-up", func() {
 	})
 
 	It("lets the record go with the Job where the execution has no TTL", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = ptr.To[int32](0) })
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(0)) })
 		seen := observe(ctx, namespace)
 		execution := createExecution(ctx, namespace, "short", "")
 		endPods(ctx, execution, corev1.PodFailed)
@@ -80,8 +79,8 @@ var _ = Describe("Clean-up", func() {
 
 	It("records the outcome of a Job that ended, and whose TTL ran out, while no manager was there", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).TTLSecondsAfterFinished = ptr.To[int32](0)
-			t.Spec.TTLSecondsAfterFinished = ptr.To[int32](600)
+			job(t).TTLSecondsAfterFinished = new(int32(0))
+			t.Spec.TTLSecondsAfterFinished = new(int32(600))
 		})
 		seen := observe(ctx, namespace)
 		execution := createExecution(ctx, namespace, "unattended", "")
@@ -112,7 +111,7 @@ var _ = Describe("Clean-up", func() {
 			check(ctx, execution)
 			Expect(seen.jobs()).To(HaveLen(1))
 		},
-		Entry("keeps a record that has a TTL, and does not run it again", ptr.To[int32](600), func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) {
+		Entry("keeps a record that has a TTL, and does not run it again", new(int32(600)), func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) {
 			letTheControllerCatchUp(ctx)
 			eventuallyState(ctx, e, succeeded)
 		}),
@@ -120,7 +119,7 @@ var _ = Describe("Clean-up", func() {
 	)
 
 	It("removes Job and pods of an execution that is deleted midway, a finalizer or not", func(ctx SpecContext) {
-		for name, ttl := range map[string]*int32{"plain": nil, "tracked": ptr.To[int32](600)} {
+		for name, ttl := range map[string]*int32{"plain": nil, "tracked": new(int32(600))} {
 			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 				t.Name = name
 				job(t).TTLSecondsAfterFinished = ttl
