@@ -3,6 +3,7 @@ package render
 import (
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,6 +30,22 @@ func TestEveryFunctionIsDecided(t *testing.T) {
 	for name := range sprigBounds {
 		if functions[name].fn == nil {
 			t.Errorf("sprig has no function %s any more", name)
+		}
+	}
+}
+
+// TestMethods fails when a function gives a value with methods that are not ours: text/template calls them past the guard.
+func TestMethods(t *testing.T) {
+	ours := []reflect.Type{reflect.TypeFor[instant](), reflect.TypeFor[version](), reflectValueType}
+	for name, f := range functions {
+		out := reflect.TypeOf(f.fn).Out(0)
+		if methods := out.NumMethod() + reflect.PointerTo(out).NumMethod(); methods > 0 && !slices.Contains(ours, out) {
+			t.Errorf("%s gives a %s, which has %d methods", name, out, methods)
+		}
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[*Data](), reflect.TypeFor[*TemplateData]()} {
+		if typ.NumMethod() > 0 {
+			t.Errorf("%s has methods, which templates could call", typ)
 		}
 	}
 }

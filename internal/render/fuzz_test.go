@@ -62,6 +62,9 @@ func FuzzRender(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed, `{"a":[1,"$(B)",null]}`)
 	}
+	for _, row := range hostile {
+		f.Add(row.template, "payload")
+	}
 	f.Fuzz(func(t *testing.T, template, payload string) {
 		program, errs := Compile(jobWithArgs(template))
 		if len(errs) > 0 || len(program.strings) == 0 {
