@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 func TestCache(t *testing.T) {
@@ -88,7 +90,13 @@ func TestCacheMetrics(t *testing.T) {
 
 	compile, render := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)), testutil.ToFloat64(renderErrors.WithLabelValues(stageRender))
 	renderArg(t, "{{ nosuch }}", "")
-	renderArg(t, "{{ fail `x` }}", "")
+	broken := templateOf(jobWithArgs("{{ if .Payload }}{{ fail `x` }}{{ end }}"))
+	broken.UID = "broken"
+	program, _ := cache.Program(broken)
+	execution := &dispatcherv1alpha1.JobExecution{Spec: dispatcherv1alpha1.JobExecutionSpec{Payload: "x"}}
+	execution.Namespace = broken.Namespace
+	Job(t.Context(), program, broken, execution)
+	DryRun(t.Context(), program, broken) // It renders with the second payload that is tried.
 	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)) - compile; got != 1 {
 		t.Errorf("%v compile errors counted, want 1", got)
 	}

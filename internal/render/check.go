@@ -177,6 +177,9 @@ func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []str
 			if strings.HasSuffix(so, ".Payload") {
 				hint = fmt.Sprintf(": for JSON, write (fromJson %s).%s", so, name)
 			}
+			if so == "" {
+				so = "what is here"
+			}
 			c.report(pos, "%s is text and has no .%s%s", so, name, hint)
 			return nil
 		}

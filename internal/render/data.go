@@ -21,6 +21,32 @@ type TemplateData struct {
 	Annotations map[string]string
 }
 
+// values is Data as templates see it. Labels and annotations are dictionaries like all others there, so that the functions
+// for dictionaries take them, and copies, since `set` changes its argument.
+type values struct {
+	Name, Namespace, Payload string
+	JobTemplate              struct {
+		Name                string
+		Labels, Annotations map[string]any
+	}
+}
+
+func (d Data) values() values {
+	v := values{Name: d.Name, Namespace: d.Namespace, Payload: d.Payload}
+	v.JobTemplate.Name = d.JobTemplate.Name
+	v.JobTemplate.Labels = dictionary(d.JobTemplate.Labels)
+	v.JobTemplate.Annotations = dictionary(d.JobTemplate.Annotations)
+	return v
+}
+
+func dictionary(m map[string]string) map[string]any {
+	dict := make(map[string]any, len(m))
+	for key, value := range m {
+		dict[key] = value
+	}
+	return dict
+}
+
 // NewData returns the data for an execution of template that is called name and carries payload.
 func NewData(template *dispatcherv1alpha1.JobTemplate, name, payload string) Data {
 	return Data{

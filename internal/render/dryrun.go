@@ -17,6 +17,12 @@ var syntheticPayloads = []string{"text", "", "{}", "[]"}
 // DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
 // of which one must do. The Job that it returns has no owner, since there is no execution.
 func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
+	job, errs := dryRun(ctx, program, template)
+	countErrors(stageRender, errs)
+	return job, errs
+}
+
+func dryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
 		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), *sample))

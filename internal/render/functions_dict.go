@@ -12,8 +12,8 @@ import (
 var dictFunctions = func() map[string]function {
 	fromSprig := sprig.TxtFuncMap()
 	all := map[string]function{
-		"keys":   {keys, shells},
-		"values": {values, shells},
+		"keys":   {dictKeys, shells},
+		"values": {dictValues, shells},
 	}
 	for _, name := range []string{"merge", "mergeOverwrite"} {
 		merge := fromSprig[name].(func(map[string]any, ...map[string]any) any)
@@ -26,7 +26,7 @@ var dictFunctions = func() map[string]function {
 	return all
 }()
 
-func keys(dicts ...map[string]any) []string {
+func dictKeys(dicts ...map[string]any) []string {
 	all := []string{}
 	for _, dict := range dicts {
 		all = append(all, slices.Sorted(maps.Keys(dict))...)
@@ -34,7 +34,7 @@ func keys(dicts ...map[string]any) []string {
 	return all
 }
 
-func values(dict map[string]any) []any {
+func dictValues(dict map[string]any) []any {
 	all := make([]any, 0, len(dict))
 	for _, key := range slices.Sorted(maps.Keys(dict)) {
 		all = append(all, dict[key])

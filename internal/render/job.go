@@ -18,6 +18,7 @@ import (
 func Job(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
 	job, errs := newJob(ctx, program, template, NewData(template, execution.Name, execution.Spec.Payload))
 	if len(errs) > 0 {
+		countErrors(stageRender, errs)
 		return nil, errs
 	}
 	job.Namespace = execution.Namespace

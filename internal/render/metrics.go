@@ -10,10 +10,10 @@ const (
 	stageRender  = "render"
 )
 
-// renderErrors counts what Compile and Render refuse, whoever called them. Cache collects it.
+// renderErrors counts what Compile, Job and DryRun refuse, whoever called them. Cache collects it.
 var renderErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "dispatcher_render_errors_total",
-	Help: "Templates that did not compile and renders that failed, by stage, dry-runs included.",
+	Help: "Templates that did not compile, and Jobs and dry-runs that did not render, by stage.",
 }, []string{"stage"})
 
 func countErrors(stage string, errs field.ErrorList) {

@@ -33,14 +33,13 @@ func (p *Program) Render(ctx context.Context, data Data) (*batchv1.JobTemplateSp
 		errs = append(errs, checkProcesses(spec)...)
 	}
 	if len(errs) > 0 {
-		countErrors(stageRender, errs)
 		return nil, errs
 	}
 	return spec, nil
 }
 
 // run sets the strings of spec, which is a copy of the program's. It ends at the first limit that is reached.
-func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data any) (errs field.ErrorList, ended bool) {
+func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data Data) (errs field.ErrorList, ended bool) {
 	if len(p.strings) == 0 {
 		return nil, false
 	}
@@ -49,8 +48,9 @@ func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data a
 		m = newMachine(p)
 	}
 	m.start(ctx, p.limits)
+	var dot any = data.values()
 	for i, s := range p.strings {
-		text, err := m.run(i, s.expanded, data)
+		text, err := m.run(i, s.expanded, dot)
 		if err != nil {
 			errs = append(errs, renderError(s, err, m.hint))
 			if ends(err) {
