@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -34,11 +36,8 @@ var _ = Describe("Readiness", func() {
 		createTemplate(ctx, namespace)
 		restartAfterwards()
 		gate := make(chan struct{})
-		held := make(chan struct{})
-		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			close(held)
-			controlplane.Hold(gate)(w, r, next)
-		}))
+		held := creates("jobexecutions", namespace)
+		DeferCleanup(manager.Proxy.Inject(held, controlplane.Hold(gate)))
 		answers := make(chan answer, 1)
 		go func() {
 			defer GinkgoRecover()
@@ -46,12 +45,15 @@ var _ = Describe("Readiness", func() {
 			Expect(err).NotTo(HaveOccurred())
 			answers <- answered
 		}()
-		Eventually(held).WithContext(ctx).Should(BeClosed())
+		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(held) }).WithContext(ctx).ShouldNot(BeEmpty())
 
 		process := manager.Terminate()
 		Eventually(func() error {
-			_, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "too late", http.Header{"Connection": {"close"}})
-			return err
+			connection, err := net.Dial("tcp", strings.TrimPrefix(manager.URL, "http://"))
+			if err != nil {
+				return err
+			}
+			return connection.Close()
 		}).WithContext(ctx).Should(HaveOccurred(), "no new connection is taken")
 		Consistently(process.Done()).WithTimeout(200 * time.Millisecond).ShouldNot(BeClosed())
 		plane.Webhooks.Add(manager.WebhookAddress()) // as a Service does until the kubelet's news has gone round

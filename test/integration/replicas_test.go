@@ -3,9 +3,11 @@ package integration
 import (
 	"context"
 	"crypto/tls"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -59,7 +61,29 @@ var _ = Describe("Two replicas", func() {
 		process := leader.Terminate()
 		execution := putTo(ctx, other, namespace+"/echo", "").execution()
 		Expect(process.ExitCode()).To(BeZero())
+		// Had it not been handed over, the Lease would have to run out first, which takes 15 s.
+		Eventually(func() bool { return leads(ctx, other) }).WithContext(ctx).WithTimeout(8 * time.Second).Should(BeTrue())
 		eventuallyState(ctx, execution, running)
+	})
+})
+
+var _ = Describe("A manager that loses its connections to the API server", func() {
+	It("takes up where it was", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		createTemplate(ctx, namespace)
+		execution := createExecution(ctx, namespace, "cut", "")
+		eventuallyState(ctx, execution, running)
+		everything := func(controlplane.Request) bool { return true }
+		remove := manager.Proxy.Inject(everything, controlplane.Unreachable())
+		DeferCleanup(remove)
+		manager.Proxy.CutConnections()
+		endPods(ctx, execution, corev1.PodSucceeded)
+		Eventually(func(g Gomega) {
+			created := eventuallyJob(ctx, execution)
+			g.Expect(created.Status.CompletionTime).NotTo(BeNil())
+		}).WithContext(ctx).Should(Succeed())
+		remove()
+		eventuallyState(ctx, execution, succeeded)
 	})
 })
 
@@ -88,6 +112,8 @@ var _ = Describe("A webhook certificate that is replaced", func() {
 // startReplicas starts two managers that elect a leader.
 func startReplicas(ctx context.Context) []*controlplane.Manager {
 	GinkgoHelper()
+	// The leader of an earlier spec was killed, and may still hold it.
+	Expect(admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(managerNamespace))).To(Succeed())
 	var replicas []*controlplane.Manager
 	for _, name := range []string{"first", "second"} {
 		replica, err := plane.NewManager(name, managerBinary, identity,
