@@ -111,6 +111,7 @@ uninstall: ## Remove the CRDs, and with them every template and execution.
 
 .PHONY: deploy
 deploy: ## Deploy OVERLAY with the image IMG. The cluster needs cert-manager.
+	@$(KUBECTL) get crd certificates.cert-manager.io >/dev/null || { echo "The cluster needs cert-manager: https://cert-manager.io/docs/installation" >&2; exit 1; }
 	$(MANIFESTS) | $(KUBECTL) apply -f -
 
 .PHONY: undeploy

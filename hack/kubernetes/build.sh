@@ -47,7 +47,7 @@ for component in "${missing[@]}"; do
     etcd) package=go.etcd.io/etcd/server/v3 ;;
     *) package=k8s.io/kubernetes/cmd/$component ;;
   esac
-  echo "building $component $version from source (about ${minutes[$component]:-1} min when cold)" >&2
+  echo "building $component from source (about ${minutes[$component]:-1} min when cold)" >&2
   start=$SECONDS
   # Under another name first: an interrupted build leaves nothing that looks finished.
   go build "${flags[@]}" -o "$bin/.$component" "$package" >&2 9>&-
