@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
@@ -116,11 +115,8 @@ func setUp(mgr ctrl.Manager, o *options) error {
 	if err := httpapi.Setup(mgr, o.http); err != nil {
 		return fmt.Errorf("setting up the HTTP API: %w", err)
 	}
-	if err := metrics.Registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "dispatcher_render_cache_programs",
-		Help: "Compiled JobTemplates that are kept.",
-	}, func() float64 { return float64(programs.Len()) })); err != nil {
-		return fmt.Errorf("registering the metrics of the render cache: %w", err)
+	if err := metrics.Registry.Register(programs); err != nil {
+		return fmt.Errorf("registering the renderer's metrics: %w", err)
 	}
 	// Ready means that all of it works. The HTTP API adds a check of its own, which holds until the caches are in sync.
 	if err := mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()); err != nil {

@@ -50,7 +50,7 @@ func translate(err error, named target) *refusal {
 		return refuse(reasonPayloadTooLarge, "the payload is larger than the Kubernetes API server can store; escaped as JSON it grows").because(err)
 	case apierrors.IsForbidden(err), deniedByWebhook(err) && status.Code < http.StatusInternalServerError:
 		return forbidden(err, status, named)
-	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), status.Code == http.StatusGatewayTimeout:
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return timedOut().because(err)
 	case strings.Contains(status.Message, textWebhookUnreachable):
 		return refuse(reasonUnavailable, "the admission webhook that judges executions cannot be reached: try again later").
