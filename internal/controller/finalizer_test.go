@@ -25,6 +25,7 @@ func TestFinalizer(t *testing.T) {
 	earlier := func(job *batchv1.Job) {
 		job.UID, job.OwnerReferences[0].UID = "uid-of-earlier-job", "uid-of-earlier-execution"
 	}
+	ofAnother := func(job *batchv1.Job) { job.OwnerReferences[0].Name = "another" }
 	orphaned := func(job *batchv1.Job) { job.OwnerReferences = nil }
 	const write, release = "patch status of JobExecution", "patch Job"
 
@@ -48,6 +49,7 @@ func TestFinalizer(t *testing.T) {
 		{"or is gone, and the Job was orphaned", nil, nil, newJob(active, held, orphaned), []string{"get JobExecution", release}, false, false},
 		{"an execution that the cache does not show yet is not gone", nil, running, newJob(active, held), []string{"get JobExecution"}, true, false},
 		{"the Job of an earlier execution of this name is let go", finished, finished, newJob(active, held, earlier), []string{"get JobExecution", release}, false, false},
+		{"a Job that another execution controls is left to it, whatever its label says", nil, nil, newJob(active, held, ofAnother), []string{"get JobExecution"}, true, false},
 		{"a Job that has no finalizer of ours is left alone", nil, nil, newJob(active), nil, false, false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {

@@ -23,7 +23,8 @@ func TestExecutionsAreCountedByResult(t *testing.T) {
 	succeeded, failures := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed)
 	newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(failed(""))).step()
-	newCluster(t, newExecution()).step() // its template is gone
+	newCluster(t, newTemplate(), newExecution(), newJob(active)).step() // it goes on
+	newCluster(t, newExecution()).step()                                // its template is gone
 	if got := finishedCount(t, resultSucceeded) - succeeded; got != 1 {
 		t.Errorf("%v succeeded, want 1", got)
 	}

@@ -38,16 +38,14 @@ func (r *reconciler) renderJobFrom(ctx context.Context, reader client.Reader, ex
 	}
 	program, errs := r.programs.Program(template)
 	if len(errs) > 0 {
-		return nil, renderFailed(template, errs)
+		return nil, notRendered(template, errs)
 	}
 	job, errs := render.Job(ctx, program, template, execution)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, context.Cause(ctx))
-	case render.Retryable(errs):
-		return nil, renderStopped(template, errs)
 	case len(errs) > 0:
-		return nil, renderFailed(template, errs)
+		return nil, notRendered(template, errs)
 	}
 	return job, nil
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // This file is the one place that decides which errors are final and which are tried again.
@@ -146,20 +147,20 @@ func templateNotFound(execution *dispatcherv1alpha1.JobExecution) error {
 	}
 }
 
-func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
+// notRendered is the verdict on an execution whose Job does not render. A render that was stopped by the clock says
+// nothing about the template: the machine was too slow, and may be faster next time.
+func notRendered(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
+	if render.Retryable(errs) {
+		return &obstacle{
+			reason:  dispatcherv1alpha1.ReasonWaiting,
+			message: fmt.Sprintf("rendering JobTemplate %s was stopped, and is tried again: %s", template.Name, bounded(listed(errs))),
+			cause:   errs.ToAggregate(),
+		}
+	}
 	return &failure{
 		reason: dispatcherv1alpha1.ReasonRenderFailed,
 		message: fmt.Sprintf("JobTemplate %s (generation %d) does not render with this payload: %s; correct it or the payload, then create another JobExecution",
 			template.Name, template.Generation, bounded(listed(errs))),
-	}
-}
-
-// renderStopped is the verdict on a render that took too long: the machine was too slow, and may be faster next time.
-func renderStopped(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
-	return &obstacle{
-		reason:  dispatcherv1alpha1.ReasonWaiting,
-		message: fmt.Sprintf("rendering JobTemplate %s was stopped, and is tried again: %s", template.Name, bounded(listed(errs))),
-		cause:   errs.ToAggregate(),
 	}
 }
 

@@ -36,8 +36,8 @@ func TestMessagesAreBounded(t *testing.T) {
 		refused(execution, apierrors.NewForbidden(jobs, name, errors.New(long))),
 		nameTaken(execution, job),
 		templateNotFound(execution),
-		renderFailed(template, errs),
-		renderStopped(template, errs),
+		notRendered(template, errs),
+		notRendered(template, field.ErrorList{field.InternalError(field.NewPath("spec"), errors.New(long))}),
 		jobDeleted(execution, name),
 	} {
 		var final *failure
@@ -61,7 +61,7 @@ func TestMessagesAreBounded(t *testing.T) {
 
 // Whoever reads that a template does not render learns of every field.
 func TestRenderFailedNamesEveryField(t *testing.T) {
-	err := renderFailed(newTemplate(), field.ErrorList{
+	err := notRendered(newTemplate(), field.ErrorList{
 		field.Invalid(field.NewPath("spec", "jobTemplate", "metadata", "name"), "{{ .A }}", "no"),
 		field.Invalid(field.NewPath("spec", "jobTemplate", "spec", "parallelism"), "{{ .B }}", "no"),
 	})
@@ -91,6 +91,25 @@ func TestTooLarge(t *testing.T) {
 	} {
 		if got := isTooLarge(test.err); got != test.want {
 			t.Errorf("%s: isTooLarge = %v, want %v", test.reason, got, test.want)
+		}
+	}
+}
+
+// A template is not blamed for a slow machine.
+func TestNotRendered(t *testing.T) {
+	wrong := field.Invalid(field.NewPath("spec"), "", "no")
+	slow := field.InternalError(field.NewPath("spec"), errors.New("rendering took longer than 2s"))
+	for _, test := range []struct {
+		reason string
+		errs   field.ErrorList
+		final  bool
+	}{
+		{"a template that is wrong stays wrong", field.ErrorList{wrong}, true},
+		{"a render that took too long may be faster", field.ErrorList{slow}, false},
+	} {
+		var final *failure
+		if got := errors.As(notRendered(newTemplate(), test.errs), &final); got != test.final {
+			t.Errorf("%s: final = %v, want %v", test.reason, got, test.final)
 		}
 	}
 }
