@@ -25,6 +25,9 @@ import (
 // leaderElectionID is the name of the Lease that the replicas compete for.
 const leaderElectionID = "dispatcher.ivan.vc"
 
+// disabled is the bind address of a server that is not wanted.
+const disabled = "0"
+
 // options are the values of the flags.
 type options struct {
 	http    httpapi.Options
@@ -93,6 +96,11 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 	if err != nil {
 		return ctrl.Options{}, fmt.Errorf("--webhook-bind-address: %w", err)
 	}
+	for name, address := range map[string]string{"metrics": o.metricsBindAddress, "health-probe": o.healthProbeBindAddress} {
+		if _, _, err := splitHostPort(address); err != nil && address != disabled {
+			return ctrl.Options{}, fmt.Errorf("--%s-bind-address: %w, or 0", name, err)
+		}
+	}
 	shutdownTimeout := httpapi.ShutdownTimeout + stopMargin
 	return ctrl.Options{
 		Scheme: scheme,
@@ -144,7 +152,7 @@ func (o *options) tls() []func(*tls.Config) {
 func splitHostPort(address string) (string, int, error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, fmt.Errorf("must be host:port: %w", err)
+		return "", 0, fmt.Errorf("must be host:port, got %q", address)
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || port == 0 {
