@@ -38,6 +38,7 @@ func TestFinalizer(t *testing.T) {
 		held, terminated bool
 	}{
 		{"a Job that runs is kept", running, running, newJob(active, held), nil, true, false},
+		{"a Job that runs is kept even if it lost its owner", running, running, newJob(active, held, orphaned), nil, true, false},
 		{"a Job is kept while its outcome is being written", running, running, newJob(complete, held), []string{write}, true, false},
 		{"even if it is on its way", running, running, newJob(complete, held, deleting), []string{write}, true, false},
 		{"its outcome may be that it was deleted", running, running, newJob(active, held, deleting), []string{write}, true, false},

@@ -112,6 +112,14 @@ func TestForbiddenOnce(t *testing.T) {
 	if writes != 1 {
 		t.Errorf("%d writes, want 1", writes)
 	}
+	c.createError = apierrors.NewForbidden(jobs, "run", errors.New("exceeded another quota"))
+	if _, _, err := c.reconcile(); err == nil {
+		t.Fatal("want an error, to be tried again")
+	}
+	c.sync()
+	if got := c.summary().Message; !strings.Contains(got, "another quota") {
+		t.Errorf("the message %q does not tell what holds it up now", got)
+	}
 	if got := c.events(); !slices.Equal(got, []string{"Warning JobForbidden"}) {
 		t.Errorf("events = %q, want one", got)
 	}

@@ -33,6 +33,30 @@ func TestExecutionsAreCountedByResult(t *testing.T) {
 	}
 }
 
+// The time to a Job is measured when this process made it, and not when it found it.
+func TestJobCreationIsMeasuredOnce(t *testing.T) {
+	count := func() uint64 {
+		var metric dto.Metric
+		if err := jobCreationDuration.Write(&metric); err != nil {
+			t.Fatal(err)
+		}
+		return metric.GetHistogram().GetSampleCount()
+	}
+	before := count()
+	c := newCluster(t, newTemplate(), newExecution())
+	for range 2 {
+		if _, _, err := c.reconcile(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.sync()
+	c.step()
+	newLaggingCluster(t, store(newTemplate(), newExecution(), newJob()), store(newTemplate(), newExecution())).step()
+	if got := count() - before; got != 1 {
+		t.Errorf("measured %d times, want once", got)
+	}
+}
+
 func TestRequestedAt(t *testing.T) {
 	for _, test := range []struct {
 		reason   string

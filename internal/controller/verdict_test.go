@@ -92,6 +92,9 @@ func TestTooLarge(t *testing.T) {
 		if got := isTooLarge(test.err); got != test.want {
 			t.Errorf("%s: isTooLarge = %v, want %v", test.reason, got, test.want)
 		}
+		if got := strings.Contains(refused(newExecution(), test.err).Error(), "larger than the API server can store"); got != test.want {
+			t.Errorf("%s: the message says so: %v, want %v", test.reason, got, test.want)
+		}
 	}
 }
 
