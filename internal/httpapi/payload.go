@@ -56,8 +56,9 @@ func readPayload(w http.ResponseWriter, r *http.Request, limit int64) (string, e
 			with("Connection", "close").because(err)
 	}
 	if at := firstInvalidByte(payload.String()); at >= 0 {
-		return "", refuse(reasonInvalidRequest, "the payload is not UTF-8 text").
-			at("payload", fmt.Sprintf("is not valid UTF-8 at byte %d", at))
+		notText := refuse(reasonInvalidRequest, "the payload is not UTF-8 text")
+		notText.at("payload", fmt.Sprintf("is not valid UTF-8 at byte %d", at))
+		return "", notText
 	}
 	return payload.String(), nil
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -37,9 +38,7 @@ type fieldError struct {
 func writeProblem(w http.ResponseWriter, r *http.Request, refused *refusal) {
 	status := refused.status()
 	header := w.Header()
-	for name, values := range refused.header {
-		header[name] = values
-	}
+	maps.Copy(header, refused.header)
 	if refused.retryAfterSeconds > 0 {
 		header.Set("Retry-After", strconv.Itoa(refused.retryAfterSeconds))
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // reason tells in one word why a request was refused. Callers may rely on these words.
@@ -96,10 +97,9 @@ func (r *refusal) because(cause error) *refusal {
 	return r
 }
 
-// at says which field the refusal is about.
-func (r *refusal) at(field, detail string) *refusal {
+// at adds a field that is wrong.
+func (r *refusal) at(field, detail string) {
 	r.errors = append(r.errors, fieldError{Field: field, Detail: detail})
-	return r
 }
 
 // with adds a header to the answer.
@@ -126,14 +126,14 @@ func (r *refusal) status() int {
 
 // Error is the refusal as the log has it: the reason, the fields and the cause.
 func (r *refusal) Error() string {
-	text := string(r.reason)
+	text := []string{string(r.reason)}
 	for _, wrong := range r.errors {
-		text += " " + wrong.Field
+		text = append(text, wrong.Field)
 	}
-	if r.cause != nil {
-		text += ": " + r.cause.Error()
+	if r.cause == nil {
+		return strings.Join(text, " ")
 	}
-	return text
+	return strings.Join(text, " ") + ": " + r.cause.Error()
 }
 
 // Unwrap returns the cause.

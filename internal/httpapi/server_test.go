@@ -172,7 +172,9 @@ func TestStopDeletesLeftovers(t *testing.T) {
 	response.Body.Close()
 	api.storeLate(nil)
 	r.stop()
-	<-r.stopped
+	if err := <-r.stopped; err != nil {
+		t.Errorf("stopped with %v", err)
+	}
 	if names := api.names(); len(names) > 0 {
 		t.Errorf("left behind: %v", names)
 	}
