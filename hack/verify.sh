@@ -16,7 +16,7 @@ state() {
 
 before=$(state)
 make --no-print-directory generate manifests fmt
-changed=$(diff <(echo "$before") <(state) | sed -n 's/^[<>] [0-9a-f]*  //p' | sort -u)
+changed=$({ diff <(echo "$before") <(state) || true; } | sed -n 's/^[<>] [0-9a-f]*  //p' | sort -u)
 [ -z "$changed" ] || fail "these files were not up to date, and are now: commit them"$'\n'"$changed"
 
 for module in . $(git ls-files 'hack/*/go.mod' | xargs -n1 dirname); do
