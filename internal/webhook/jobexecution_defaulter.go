@@ -3,10 +3,10 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -58,14 +58,12 @@ func inherit(execution *dispatcherv1alpha1.JobExecution, template *dispatcherv1a
 			labels[key] = value
 		}
 	}
-	for key, value := range execution.Labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, execution.Labels)
 	// This one is what executions are found by, so not even the user may set it to something else.
 	labels[dispatcherv1alpha1.LabelJobTemplate] = template.Name
 	execution.Labels = labels
 
 	if execution.Spec.TTLSecondsAfterFinished == nil && template.Spec.TTLSecondsAfterFinished != nil {
-		execution.Spec.TTLSecondsAfterFinished = ptr.To(*template.Spec.TTLSecondsAfterFinished)
+		execution.Spec.TTLSecondsAfterFinished = new(*template.Spec.TTLSecondsAfterFinished)
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/ptr"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -23,13 +22,13 @@ func TestInherit(t *testing.T) {
 		{
 			reason:     "labels and TTL come from the template",
 			template:   map[string]string{"team": "x"},
-			wantLabels: map[string]string{"team": "x", dispatcherv1alpha1.LabelJobTemplate: "a"}, templateTTL: ptr.To(int32(60)), wantTTL: ptr.To(int32(60)),
+			wantLabels: map[string]string{"team": "x", dispatcherv1alpha1.LabelJobTemplate: "a"}, templateTTL: new(int32(60)), wantTTL: new(int32(60)),
 		},
 		{
 			reason:   "what the user says wins",
 			template: map[string]string{"team": "x", "tier": "1"}, own: map[string]string{"team": "y"},
 			wantLabels:  map[string]string{"team": "y", "tier": "1", dispatcherv1alpha1.LabelJobTemplate: "a"},
-			templateTTL: ptr.To(int32(60)), ownTTL: ptr.To(int32(0)), wantTTL: ptr.To(int32(0)),
+			templateTTL: new(int32(60)), ownTTL: new(int32(0)), wantTTL: new(int32(0)),
 		},
 		{
 			reason:     "executions are found by this label: nobody may set it to something else",

@@ -7,7 +7,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
@@ -36,7 +35,7 @@ func (v *jobTemplateValidator) try(ctx context.Context, template *dispatcherv1al
 
 	// The payload was made up. Another one may do, or change what is wrong.
 	second := template.DeepCopy()
-	second.Spec.SamplePayload = ptr.To(secondPayload)
+	second.Spec.SamplePayload = new(secondPayload)
 	secondJob, errs := dryRunRender(ctx, program, second)
 	if len(errs) > 0 || equality.Semantic.DeepEqual(job, secondJob) {
 		return first, nil

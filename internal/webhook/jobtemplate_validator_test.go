@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 )
 
 func TestTemplateThatDoesNotCompileIsNotTried(t *testing.T) {
@@ -58,7 +57,7 @@ func TestUpdateOfMetadataPasses(t *testing.T) {
 	if _, err := validator.ValidateUpdate(asked(t), old, template); err != nil || len(api.reviews) > 0 {
 		t.Errorf("got %v after %d reviews, want neither", err, len(api.reviews))
 	}
-	template.Spec.TTLSecondsAfterFinished = ptr.To(int32(1))
+	template.Spec.TTLSecondsAfterFinished = new(int32(1))
 	if _, err := validator.ValidateUpdate(asked(t), old, template); !apierrors.IsForbidden(err) {
 		t.Errorf("got %v, want Forbidden: the spec was changed", err)
 	}
@@ -88,8 +87,8 @@ func TestTrial(t *testing.T) {
 		{"invalid whatever the payload: nothing else is tried, no sample is asked for", "text", nil, refused, 1},
 		{"invalid with a word, valid without a payload", `{{ .Payload | default "alpine" }}`, nil, nil, 2},
 		{"does not render without a payload", `{{ .Payload | required "a payload" }}`, nil, refused, 1},
-		{"the author's sample is the only one that counts", `{{ .Payload | default "alpine" }}`, ptr.To("text"), refused, 1},
-		{"the author's sample is used", "{{ .Payload }}", ptr.To("alpine"), nil, 1},
+		{"the author's sample is the only one that counts", `{{ .Payload | default "alpine" }}`, new("text"), refused, 1},
+		{"the author's sample is used", "{{ .Payload }}", new("alpine"), nil, 1},
 	} {
 		api := &stubAPI{jobErr: noSuchImage}
 		template := jobTemplate("a", "")

@@ -115,7 +115,7 @@ func jobExecution(name, template, payload string) *dispatcherv1alpha1.JobExecuti
 
 // causes returns the causes of an API error, field by field.
 func causes(err error) map[string]metav1.CauseType {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // webhooks return it as it is
+	status, ok := err.(apierrors.APIStatus)
 	if !ok || status.Status().Details == nil {
 		return nil
 	}
