@@ -170,13 +170,20 @@ func (c *cluster) reconcile() (ctrl.Result, []string, error) {
 	return result, c.calls, err
 }
 
-// step calls the reconciler once, wants no error, and brings the cache up to date.
-func (c *cluster) step() []string {
+// stepUnseen calls the reconciler once, wants no error, and leaves the cache behind.
+func (c *cluster) stepUnseen() []string {
 	c.t.Helper()
 	_, calls, err := c.reconcile()
 	if err != nil {
 		c.t.Fatalf("reconcile: %v", err)
 	}
+	return calls
+}
+
+// step calls the reconciler once, wants no error, and brings the cache up to date.
+func (c *cluster) step() []string {
+	c.t.Helper()
+	calls := c.stepUnseen()
 	c.sync()
 	return calls
 }

@@ -69,7 +69,7 @@ func TestRunsOnce(t *testing.T) {
 		jobs    []string
 	}{
 		{"this process ran it a moment ago, and its Job is gone by its TTL", func(c *cluster) {
-			c.reconcile()
+			c.stepUnseen()
 			c.delete(newJob())
 			execution := c.execution()
 			finishedWithJob(execution)
@@ -94,13 +94,13 @@ func TestRunsOnce(t *testing.T) {
 			c.setStatus(execution)
 		}, "", []string{}},
 		{"its Job was made, and is not in the cache", func(c *cluster) {
-			c.reconcile()
+			c.stepUnseen()
 		}, "Waiting", []string{"run"}},
 		{"its Job was made by another process, and is not in the cache", func(c *cluster) {
 			c.make(newJob())
 		}, "Waiting", []string{"run"}},
 		{"its Job was made, and deleted before a word was written", func(c *cluster) {
-			c.reconcile()
+			c.stepUnseen()
 			c.delete(newJob())
 		}, "JobDeleted", []string{}},
 		{"its Job runs, as its status says, and was deleted", func(c *cluster) {

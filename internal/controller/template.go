@@ -20,8 +20,7 @@ import (
 // which may lag behind the admission that let it in: it is confirmed with the template that the API server has now.
 func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
 	job, err := r.renderJobFrom(ctx, r.client, execution)
-	var final *failure
-	if errors.As(err, &final) {
+	if _, ok := errors.AsType[*failure](err); ok {
 		return r.renderJobFrom(ctx, r.live, execution)
 	}
 	return job, err

@@ -74,7 +74,7 @@ func TestAfterFinished(t *testing.T) {
 			var want []client.DeleteOptions
 			if test.gone {
 				want = []client.DeleteOptions{{
-					Preconditions:     &metav1.Preconditions{UID: ptr.To(test.execution.UID)},
+					Preconditions:     &metav1.Preconditions{UID: new(test.execution.UID)},
 					PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
 				}}
 			}

@@ -87,10 +87,10 @@ func indented(k int) func(*call) (int, error) {
 	}
 }
 
-// chosen is for functions that make as many bytes, or k times as many, as one of their arguments says.
-func chosen(arg, k int) func(*call) (int, error) {
+// chosen is for functions that make as many bytes, or k times as many, as their first argument says.
+func chosen(k int) func(*call) (int, error) {
 	return func(c *call) (int, error) {
-		n := times(max(c.number(arg), 0), k)
+		n := times(max(c.number(0), 0), k)
 		if err := c.fits(n); err != nil {
 			return 0, err
 		}

@@ -80,8 +80,8 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"semverCompare": short,
 
 	// Random.
-	"randAlphaNum": chosen(0, 4), "randAlpha": chosen(0, 4), "randAscii": chosen(0, 4), "randNumeric": chosen(0, 4),
-	"randBytes": chosen(0, 3), "randInt": fixed(8), "uuidv4": fixed(64),
+	"randAlphaNum": chosen(4), "randAlpha": chosen(4), "randAscii": chosen(4), "randNumeric": chosen(4),
+	"randBytes": chosen(3), "randInt": fixed(8), "uuidv4": fixed(64),
 	"encryptAES": linear(4), "decryptAES": linear(4),
 
 	// Numbers.

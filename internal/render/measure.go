@@ -112,22 +112,7 @@ func (m *meter) reflect(v reflect.Value, depth int) error {
 	case reflect.String:
 		m.size += 16 + v.Len()
 	case reflect.Slice, reflect.Array:
-		switch v.Type().Elem().Kind() {
-		case reflect.Uint8:
-			m.size += 24 + 4*v.Len()
-			return nil
-		case reflect.Int:
-			m.size += 24 + 21*v.Len()
-			m.nodes += v.Len()
-			m.indent += v.Len() * depth
-			return nil
-		}
-		m.size += 48 + 48*v.Len()
-		for i := range v.Len() {
-			if err := m.inner(v.Index(i), depth+1); err != nil || m.size > m.limit {
-				return err
-			}
-		}
+		return m.elements(v, depth)
 	case reflect.Map:
 		m.size += 48 + 48*v.Len()
 		for key, value := range v.Seq2() {
@@ -145,6 +130,27 @@ func (m *meter) reflect(v reflect.Value, depth int) error {
 		}
 	default:
 		m.size += 64
+	}
+	return nil
+}
+
+// elements measures a slice or an array. Bytes and integers are not looked at one by one.
+func (m *meter) elements(v reflect.Value, depth int) error {
+	switch v.Type().Elem().Kind() {
+	case reflect.Uint8:
+		m.size += 24 + 4*v.Len()
+		return nil
+	case reflect.Int:
+		m.size += 24 + 21*v.Len()
+		m.nodes += v.Len()
+		m.indent += v.Len() * depth
+		return nil
+	}
+	m.size += 48 + 48*v.Len()
+	for i := range v.Len() {
+		if err := m.inner(v.Index(i), depth+1); err != nil || m.size > m.limit {
+			return err
+		}
 	}
 	return nil
 }

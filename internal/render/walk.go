@@ -108,7 +108,7 @@ func (w walker) fields(v reflect.Value, at place) {
 }
 
 func (p place) then(h hop) place {
-	p.hops = append(p.hops[:len(p.hops):len(p.hops)], h)
+	p.hops = append(slices.Clip(p.hops), h)
 	return p
 }
 

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 )
 
 // TestWalk walks each kind of string once, and sets each where it was found.
@@ -17,7 +16,7 @@ func TestWalk(t *testing.T) {
 	spec := &batchv1.JobTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"b": "2", "a": "1"}, CreationTimestamp: metav1.Now()},
 		Spec: batchv1.JobSpec{
-			ManagedBy: ptr.To("pointer"),
+			ManagedBy: new("pointer"),
 			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 				HostAliases: []corev1.HostAlias{{Hostnames: []string{"one", "two"}}},
 				Containers: []corev1.Container{{
@@ -70,8 +69,8 @@ func TestWalkKnowsAllTypes(t *testing.T) {
 		seen[typ] = true
 		switch typ.Kind() {
 		case reflect.Struct:
-			for i := range typ.NumField() {
-				if f := typ.Field(i); f.IsExported() {
+			for f := range typ.Fields() {
+				if f.IsExported() {
 					visit(f.Type, path+"."+f.Name)
 				}
 			}
