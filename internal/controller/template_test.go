@@ -14,6 +14,7 @@ import (
 
 func TestRenderJob(t *testing.T) {
 	fixed := newTemplate()
+	named := func(template *dispatcherv1alpha1.JobTemplate) { template.Spec.JobTemplate.Name = "given" }
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, test := range []struct {
@@ -32,6 +33,7 @@ func TestRenderJob(t *testing.T) {
 		{"nor is that of the cache when it is gone", t.Context(), newTemplate(broken), nil, nil, "JobTemplateNotFound", []string{}, false},
 		{"what ran already is not judged by its template", t.Context(), nil, nil, newJob(active), "Running", []string{"run"}, false},
 		{"whatever its Job is called", t.Context(), newTemplate(broken), newTemplate(broken), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
+		{"a name that the template gives does not make a second Job", t.Context(), newTemplate(named), newTemplate(named), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
 		{"another execution's Job is no reason to wait", t.Context(), nil, nil, newJob(active, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" }), "JobTemplateNotFound", []string{"run"}, false},
 		{"a manager that stops judges nobody", stopped, newTemplate(broken), newTemplate(broken), nil, "Waiting", []string{}, true},
 	} {
