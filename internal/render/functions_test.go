@@ -131,6 +131,7 @@ func TestFunctionErrors(t *testing.T) {
 		{"maps are not compared", `{{ eq (dict) (dict) }}`, "cannot compare"},
 		{"nothing has no order", `{{ lt .JobTemplate.Labels.none 1 }}`, "a value is missing"},
 		{"nothing has no length", `{{ len .JobTemplate.Labels.none }}`, "a value is missing"},
+		{"a key that a map of text does not have", `{{ index (split "," "a") "_5" }}`, "has no value"},
 		{"lists end", `{{ index (list 1) 1 }}`, "index 1 is out of range"},
 		{"list indexes are numbers", `{{ index (list 1) "a" }}`, "a number is needed"},
 		{"a panic becomes an error", `{{ substr 5 9 "abc" }}`, "substr: slice bounds out of range"},

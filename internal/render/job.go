@@ -46,7 +46,7 @@ func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      rendered.Name,
 			Namespace: data.Namespace,
-			Labels:    merged(template.Labels, rendered.Labels, own),
+			Labels:    merged(InheritedLabels(template), rendered.Labels, own),
 			Annotations: merged(rendered.Annotations, map[string]string{
 				dispatcherv1alpha1.AnnotationJobTemplateUID:        string(template.UID),
 				dispatcherv1alpha1.AnnotationJobTemplateGeneration: strconv.FormatInt(template.Generation, 10),

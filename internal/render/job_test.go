@@ -44,6 +44,7 @@ func TestNothingIsShared(t *testing.T) {
 
 	t.Run("nor with the spec that was compiled", func(t *testing.T) {
 		template.Spec.JobTemplate.Annotations["a"] = "changed"
+		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = "changed"
 		third, _ := Job(t.Context(), program, before, execution)
 		if diff := cmp.Diff(want, third); diff != "" {
 			t.Errorf("the third Job differs (-want +got):\n%s", diff)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // jobExecutionDefaulter fills in what an execution takes from its template.
@@ -52,12 +53,7 @@ func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatche
 
 // inherit copies from template what execution does not say itself. To do it twice is to do it once.
 func inherit(execution *dispatcherv1alpha1.JobExecution, template *dispatcherv1alpha1.JobTemplate) {
-	labels := make(map[string]string, len(template.Labels)+len(execution.Labels)+1)
-	for key, value := range template.Labels {
-		if isInherited(key) {
-			labels[key] = value
-		}
-	}
+	labels := render.InheritedLabels(template)
 	maps.Copy(labels, execution.Labels)
 	// This one is what executions are found by, so not even the user may set it to something else.
 	labels[dispatcherv1alpha1.LabelJobTemplate] = template.Name

@@ -1,0 +1,46 @@
+package render
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// A tool that prunes what carries its mark must not find it on a Job; everything else that the template is labelled
+// with is what Jobs are found and queued by.
+func TestJobInheritsLabels(t *testing.T) {
+	template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Name: "t", Namespace: "n", Labels: map[string]string{
+		"team":                                 "x",
+		"kueue.x-k8s.io/queue-name":            "batch",
+		"app.kubernetes.io/name":               "orders",
+		"app.kubernetes.io/managed-by":         "Helm",
+		"applyset.kubernetes.io/part-of":       "set",
+		"argocd.argoproj.io/instance":          "app",
+		"kustomize.toolkit.fluxcd.io/name":     "app",
+		"dispatcher.ivan.vc/job-execution":     "another",
+		"dispatcher.ivan.vc/something-of-ours": "y",
+	}}}
+	program, errs := Compile(&batchv1.JobTemplateSpec{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	execution := &dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: "n"}}
+	job, errs := Job(t.Context(), program, template, execution)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	want := map[string]string{
+		"team":                             "x",
+		"kueue.x-k8s.io/queue-name":        "batch",
+		"app.kubernetes.io/name":           "orders",
+		"dispatcher.ivan.vc/job-template":  "t",
+		"dispatcher.ivan.vc/job-execution": "e",
+	}
+	if diff := cmp.Diff(want, job.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
