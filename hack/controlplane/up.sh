@@ -16,6 +16,7 @@ if [ -e "$kubeconfig" ] && complete; then
   echo "The control plane is up already: export KUBECONFIG=$kubeconfig"
   exit
 fi
+[ -e "$state" ] || [ ! -e "$kubeconfig" ] || die "another cluster is up, one with a node perhaps: make cluster-down ends it"
 take_down # what is left of one that was killed
 for port in "$api_port" "$etcd_port" "$((etcd_port + 1))"; do
   ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port of 127.0.0.1 is in use; choose others with API_PORT and ETCD_PORT"
@@ -92,7 +93,8 @@ wait_for "the API server is ready" kubectl get --raw /readyz
 
 start kube-controller-manager --kubeconfig="$state/controllers.kubeconfig" --bind-address=127.0.0.1 --secure-port=0 \
   --leader-elect=false --use-service-account-credentials --service-account-private-key-file="$state/pki/apiserver.key" \
-  --root-ca-file="$state/pki/apiserver.crt" --kube-api-qps=500 --kube-api-burst=1000
+  --root-ca-file="$state/pki/apiserver.crt" --kube-api-qps=500 --kube-api-burst=1000 \
+  --flex-volume-plugin-dir="$state/flexvolume" # else it makes a folder in /usr/libexec
 wait_for "the controllers run" kubectl get serviceaccount default
 mv "$state/kubeconfig" "$kubeconfig" # its presence says that the cluster is up
 echo "The control plane is up, with its logs in $state:"
