@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -44,7 +45,8 @@ type Manager struct {
 	binary                   string
 	args                     []string
 	webhook, health, metrics string
-	process                  *Process
+	// process may be killed by a fault while a suite waits to start the next.
+	process atomic.Pointer[Process]
 }
 
 // NewManager prepares a replica that runs binary with the rights of config's user. It adds args to the flags.
@@ -89,12 +91,10 @@ func (m *Manager) Start(ctx context.Context, args ...string) error {
 		return err
 	}
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		select {
-		case <-m.process.Done():
-			return false, fmt.Errorf("the manager ended with code %d", m.process.ExitCode())
-		default:
-			return m.Ready(ctx), nil
+		if !m.Running() {
+			return false, fmt.Errorf("the manager ended with code %d", m.process.Load().ExitCode())
 		}
+		return m.Ready(ctx), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting until the manager is ready: %w\n%s", err, m.Output.Tail())
@@ -109,7 +109,7 @@ func (m *Manager) StartUnready(args ...string) error {
 	if err != nil {
 		return err
 	}
-	m.process = process
+	m.process.Store(process)
 	return nil
 }
 
@@ -121,11 +121,12 @@ func (m *Manager) Alive(ctx context.Context) bool { return m.probe(ctx, "healthz
 
 // Running is true while there is a process.
 func (m *Manager) Running() bool {
-	if m.process == nil {
+	process := m.process.Load()
+	if process == nil {
 		return false
 	}
 	select {
-	case <-m.process.Done():
+	case <-process.Done():
 		return false
 	default:
 		return true
@@ -135,8 +136,8 @@ func (m *Manager) Running() bool {
 // Kill ends the process without warning, and returns when it is gone.
 func (m *Manager) Kill() {
 	m.plane.Webhooks.Remove(m.webhook)
-	if m.process != nil {
-		m.process.Kill()
+	if process := m.process.Load(); process != nil {
+		process.Kill()
 	}
 }
 
@@ -144,8 +145,9 @@ func (m *Manager) Kill() {
 // connection for webhooks is sent to it.
 func (m *Manager) Terminate() *Process {
 	m.plane.Webhooks.Remove(m.webhook)
-	m.process.Terminate()
-	return m.process
+	process := m.process.Load()
+	process.Terminate()
+	return process
 }
 
 // Close ends the process and closes the proxy.

@@ -63,13 +63,15 @@ var _ = Describe("The HTTP API in trouble", func() {
 	})
 
 	It("leaves no execution behind that its caller holds for failed", func(ctx SpecContext) {
-		remove := manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() {}))
-		DeferCleanup(remove)
-		DeferCleanup(manager.Proxy.Inject(func(r controlplane.Request) bool {
+		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() {})))
+		reads := func(r controlplane.Request) bool {
 			return r.Namespace == namespace && r.Resource == "jobexecutions" && r.Verb == "get"
-		}, controlplane.Once(controlplane.Unreachable())))
+		}
+		reachable := manager.Proxy.Inject(reads, controlplane.Unreachable())
+		DeferCleanup(reachable)
 		answered := put(ctx, namespace+"/echo", "")
 		Expect(answered.code).To(Equal(http.StatusServiceUnavailable), answered.body)
+		reachable()
 		Eventually(func() int { return len(executions(ctx, namespace)) + len(jobs(ctx, namespace)) }).WithContext(ctx).Should(BeZero())
 	})
 })

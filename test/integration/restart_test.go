@@ -97,6 +97,7 @@ var _ = Describe("A manager that is killed", func() {
 		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.Before(kill)))
 		_, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "x", nil)
 		Expect(err).To(HaveOccurred())
+		Eventually(killed.Load).WithContext(ctx).Should(BeTrue())
 		Expect(executions(ctx, namespace)).To(BeEmpty())
 	})
 
@@ -105,6 +106,7 @@ var _ = Describe("A manager that is killed", func() {
 		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(kill)))
 		_, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "x", nil)
 		Expect(err).To(HaveOccurred())
+		Eventually(killed.Load).WithContext(ctx).Should(BeTrue())
 		Expect(executions(ctx, namespace)).To(HaveLen(1))
 
 		Expect(manager.Start(ctx)).To(Succeed())
