@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -46,28 +47,36 @@ func (c *ControlPlane) setCABundle(ctx context.Context, bundle []byte) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	for _, named := range c.environment.WebhookInstallOptions.ValidatingWebhooks {
-		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-		if err := admin.Get(ctx, client.ObjectKeyFromObject(named), configuration); err != nil {
-			return fmt.Errorf("reading a webhook configuration: %w", err)
-		}
-		for i := range configuration.Webhooks {
-			configuration.Webhooks[i].ClientConfig.CABundle = bundle
-		}
-		if err := admin.Update(ctx, configuration); err != nil {
-			return fmt.Errorf("updating a webhook configuration: %w", err)
+		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
+		if err := change(ctx, admin, configuration, func() {
+			for i := range configuration.Webhooks {
+				configuration.Webhooks[i].ClientConfig.CABundle = bundle
+			}
+		}); err != nil {
+			return err
 		}
 	}
 	for _, named := range c.environment.WebhookInstallOptions.MutatingWebhooks {
-		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-		if err := admin.Get(ctx, client.ObjectKeyFromObject(named), configuration); err != nil {
-			return fmt.Errorf("reading a webhook configuration: %w", err)
+		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
+		if err := change(ctx, admin, configuration, func() {
+			for i := range configuration.Webhooks {
+				configuration.Webhooks[i].ClientConfig.CABundle = bundle
+			}
+		}); err != nil {
+			return err
 		}
-		for i := range configuration.Webhooks {
-			configuration.Webhooks[i].ClientConfig.CABundle = bundle
-		}
-		if err := admin.Update(ctx, configuration); err != nil {
-			return fmt.Errorf("updating a webhook configuration: %w", err)
-		}
+	}
+	return nil
+}
+
+// change reads a webhook configuration, lets edit change it, and stores it.
+func change(ctx context.Context, admin client.Client, configuration client.Object, edit func()) error {
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(configuration), configuration); err != nil {
+		return fmt.Errorf("reading a webhook configuration: %w", err)
+	}
+	edit()
+	if err := admin.Update(ctx, configuration); err != nil {
+		return fmt.Errorf("updating a webhook configuration: %w", err)
 	}
 	return nil
 }
