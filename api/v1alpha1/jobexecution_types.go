@@ -5,8 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// JobExecutionSpec says what to run, and with what. It cannot be changed: to run something else, create another
-// execution.
+// JobExecutionSpec says what to run, and with what. Nothing of it can be changed but canceled: to run something else, create
+// another execution.
 //
 // The rule for the payload stands here and not at its field, since the API server's message would quote all of the payload.
 //
@@ -29,6 +29,12 @@ type JobExecutionSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+
+	// Canceled stops the execution when it is set to true: its Job and pods are removed, and the execution stays as the
+	// record, with Succeeded=False and the reason Canceled. It is the one field of the spec that can change, and it
+	// cannot be taken back. An execution that has finished already is not affected.
+	// +optional
+	Canceled bool `json:"canceled,omitempty"`
 }
 
 // JobExecutionStatus says what became of an execution.
@@ -46,6 +52,11 @@ type JobExecutionStatus struct {
 	// +optional
 	Job *JobReference `json:"job,omitempty"`
 
+	// JobName is the name that the Job of this execution is given, where the template names it. It is written before
+	// the Job is made, since the template may give another name each time: so there is one Job, whoever makes it.
+	// +optional
+	JobName string `json:"jobName,omitempty"`
+
 	// JobTemplate is the state of the template that was run.
 	// +optional
 	JobTemplate *JobTemplateReference `json:"jobTemplate,omitempty"`
@@ -62,6 +73,11 @@ type JobExecutionStatus struct {
 	// started.
 	// +optional
 	Duration *metav1.Duration `json:"duration,omitempty"`
+
+	// Result tells what the pods of the Job had to say at the end: of a failure, the container that failed. It is taken
+	// once, when the execution finishes, and is left out where no pod was seen.
+	// +optional
+	Result *JobExecutionResult `json:"result,omitempty"`
 
 	// ObservedGeneration is the metadata.generation that this status speaks of.
 	// +optional
@@ -87,6 +103,31 @@ type JobReference struct {
 	UID types.UID `json:"uid"`
 }
 
+// JobExecutionResult is how one container of an execution ended, or why it never started.
+type JobExecutionResult struct {
+	// Pod is the name of the pod, in the execution's namespace. It may be gone already.
+	// +required
+	Pod string `json:"pod"`
+
+	// Container is the name of the container, or of the init container. It is left out where the pod as a whole failed,
+	// for example because no node had room for it.
+	// +optional
+	Container string `json:"container,omitempty"`
+
+	// ExitCode of the container, left out where it never ran. 128 and the signal's number where a signal ended it.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// Reason is the kubelet's word for it, like Completed, Error, OOMKilled, ImagePullBackOff or DeadlineExceeded.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// Message is the container's termination message (by default what it wrote to /dev/termination-log), or else what
+	// the kubelet says of the reason. At most 4096 bytes, the kubelet's own limit.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
 // JobTemplateReference tells one state of a JobTemplate from every other. The template's name is in the spec.
 type JobTemplateReference struct {
 	// UID of the JobTemplate.
@@ -109,6 +150,7 @@ type JobTemplateReference struct {
 // +kubebuilder:printcolumn:name="Job",type=string,JSONPath=`.status.job.name`
 // +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.status.duration`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Exit",type=integer,JSONPath=`.status.result.exitCode`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: the Job takes this name"
 type JobExecution struct {
@@ -118,8 +160,9 @@ type JobExecution struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec says what to run. It is immutable.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable: create another JobExecution instead"
+	// Spec says what to run. It is immutable but for canceled.
+	// +kubebuilder:validation:XValidation:rule="self.jobTemplateName == oldSelf.jobTemplateName && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) && has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished)",message="is immutable but for canceled: create another JobExecution instead"
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.canceled) || !oldSelf.canceled || (has(self.canceled) && self.canceled)",fieldPath=".canceled",message="cannot be taken back: create another JobExecution instead"
 	// +required
 	Spec JobExecutionSpec `json:"spec"`
 
@@ -127,6 +170,22 @@ type JobExecution struct {
 	// +kubebuilder:default={conditions: {{type: "Succeeded", status: "Unknown", reason: "Waiting", message: "waiting for the controller", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	// +optional
 	Status JobExecutionStatus `json:"status,omitempty"`
+}
+
+// Summary returns the Succeeded condition, or an empty one.
+func (e *JobExecution) Summary() metav1.Condition {
+	for _, condition := range e.Status.Conditions {
+		if condition.Type == ConditionSucceeded {
+			return condition
+		}
+	}
+	return metav1.Condition{}
+}
+
+// IsFinished says whether the execution has come to its end: Succeeded is True or False. Nothing starts it again.
+func (e *JobExecution) IsFinished() bool {
+	status := e.Summary().Status
+	return status == metav1.ConditionTrue || status == metav1.ConditionFalse
 }
 
 // JobExecutionList is a list of JobExecutions.

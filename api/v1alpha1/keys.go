@@ -22,6 +22,19 @@ const (
 	// The time from request to Job is measured from it, since creationTimestamp has whole seconds only.
 	AnnotationReceivedAt = "dispatcher.ivan.vc/received-at"
 
+	// AnnotationIdempotencyKeyHash is, on a JobExecution that was created with an Idempotency-Key, what stands for the key:
+	// "sha256:" and the hash of the template's name, a NUL and the key, in hex. The key itself is not stored.
+	AnnotationIdempotencyKeyHash = "dispatcher.ivan.vc/idempotency-key-hash"
+
+	// AnnotationPayloadDigest is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the hash of the
+	// payload that came with it, in hex. A repeat of the call has to send the same.
+	AnnotationPayloadDigest = "dispatcher.ivan.vc/payload-digest"
+
+	// AnnotationDefaulted tells, on a JobExecution, that it has already what it takes from its template, as the HTTP API
+	// fills it in. The webhook that does that for everybody else is then not called, which its configuration says. Whoever
+	// sets it by hand goes without what is not set.
+	AnnotationDefaulted = "dispatcher.ivan.vc/defaulted"
+
 	// FinalizerJobTracking keeps a Job that has a ttlSecondsAfterFinished of its own until its outcome stands in the
 	// execution's status. Without it, a Job that is removed while no controller runs would look like one that was
 	// never made, and the execution would run twice.

@@ -42,8 +42,9 @@ func (c *checker) tree(root *parse.ListNode, dot reflect.Type) {
 // scope is what is known of the data at some place of a template: the types of dot and of $, nil where not known.
 type scope struct{ dot, root reflect.Type }
 
+// report notes a problem. What an author wrote may be repeated in it, and may be as long as a template may be.
 func (c *checker) report(pos parse.Pos, format string, args ...any) {
-	c.problems = append(c.problems, problem{pos, fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, problem{pos, abridged(fmt.Sprintf(format, args...))})
 }
 
 // count counts a node and says whether to go on.
