@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,8 @@ func store(objects ...client.Object) client.WithWatch {
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &batchv1.Job{}).
-		WithIndex(&batchv1.Job{}, jobsByExecution, executionNames).Build()
+		WithIndex(&batchv1.Job{}, byExecution, executionNames).
+		WithIndex(&corev1.Pod{}, byExecution, executionNames).Build()
 }
 
 func (c *cluster) called(verb string, object runtime.Object) {
@@ -144,7 +146,8 @@ func (c *cluster) sync() {
 	var templates dispatcherv1alpha1.JobTemplateList
 	var executions dispatcherv1alpha1.JobExecutionList
 	var jobs batchv1.JobList
-	for _, list := range []client.ObjectList{&templates, &executions, &jobs} {
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&templates, &executions, &jobs, &pods} {
 		if err := c.server.List(c.t.Context(), list); err != nil {
 			c.t.Fatal(err)
 		}
@@ -160,7 +163,31 @@ func (c *cluster) sync() {
 			objects = append(objects, &jobs.Items[i])
 		}
 	}
-	c.cache = store(objects...)
+	for i := range pods.Items {
+		objects = append(objects, &pods.Items[i])
+	}
+	c.cache = store(transformed(c.t, objects)...)
+}
+
+// transformed returns the objects as the cache keeps them.
+func transformed(t *testing.T, objects []client.Object) []client.Object {
+	t.Helper()
+	kept := make([]client.Object, 0, len(objects))
+	for _, object := range objects {
+		for kind, options := range CacheOptions() {
+			if reflect.TypeOf(kind) != reflect.TypeOf(object) {
+				continue
+			}
+			transformed, err := options.Transform(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The fake does not take what is being deleted without a finalizer.
+			transformed.(client.Object).SetFinalizers(object.GetFinalizers())
+			kept = append(kept, transformed.(client.Object))
+		}
+	}
+	return kept
 }
 
 // reconcile calls the reconciler once and returns the calls that it made.
@@ -346,6 +373,75 @@ func failed(reason string) func(*batchv1.Job) {
 			Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: reason, Message: "it went wrong", LastTransitionTime: at(31),
 		})
 	}
+}
+
+// newPod returns the pod of newJob, whose container runs.
+func newPod(changes ...func(*corev1.Pod)) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         testKey.Namespace,
+			Name:              "run-x",
+			UID:               "uid-of-pod",
+			CreationTimestamp: at(1),
+			Labels:            map[string]string{dispatcherv1alpha1.LabelJobExecution: testKey.Name},
+			OwnerReferences:   []metav1.OwnerReference{*metav1.NewControllerRef(newJob(), batchv1.SchemeGroupVersion.WithKind("Job"))},
+		},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning,
+			ContainerStatuses: []corev1.ContainerStatus{{
+				Name:  "hello",
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at(2)}},
+			}},
+		},
+	}
+	for _, change := range changes {
+		change(pod)
+	}
+	return pod
+}
+
+// The states of a pod, as changes to newPod.
+
+// exited makes a pod whose container has ended some seconds after testTime, and with it the pod.
+func exited(code int32, reason, message string, seconds int) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Status.Phase = corev1.PodSucceeded
+		if code != 0 {
+			pod.Status.Phase = corev1.PodFailed
+		}
+		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: code, Reason: reason, Message: message, FinishedAt: at(seconds),
+		}}
+	}
+}
+
+// stuck makes a pod whose container waits for a reason of the kubelet's.
+func stuck(reason, message string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Status.Phase = corev1.PodPending
+		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+	}
+}
+
+// unschedulable makes a pod that the scheduler finds no node for.
+func unschedulable(message string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message, LastTransitionTime: at(3),
+		}}}
+	}
+}
+
+// stopped makes a pod that somebody deleted some seconds after testTime, with a grace period.
+func stopped(seconds int) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(at(seconds+30)), new(int64(30))
+		pod.Finalizers = []string{batchv1.JobTrackingFinalizer}
+	}
+}
+
+func podNamed(name string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Name, pod.UID = name, types.UID("uid-of-"+name) }
 }
 
 func suspended(job *batchv1.Job) { job.Spec.Suspend = new(true) }

@@ -14,10 +14,10 @@ import (
 
 func TestFinalizer(t *testing.T) {
 	running := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(active))
+		execution.Status = deriveStatus(execution, newJob(active), report{})
 	})
 	finished := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete))
+		execution.Status = deriveStatus(execution, newJob(complete), report{})
 	})
 	leaving := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
 		execution.DeletionTimestamp, execution.Finalizers = new(at(0)), []string{metav1.FinalizerOrphanDependents}
@@ -54,7 +54,8 @@ func TestFinalizer(t *testing.T) {
 		{"a Job that has no finalizer of ours is left alone", nil, nil, newJob(active), nil, false, false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			server, cache := []client.Object{test.job}, []client.Object{test.job}
+			pod := newPod(exited(0, "Completed", "", 30))
+			server, cache := []client.Object{test.job, pod}, []client.Object{test.job, pod}
 			if test.onServer != nil {
 				server = append(server, test.onServer)
 			}
@@ -86,7 +87,7 @@ func TestFinalizer(t *testing.T) {
 func TestReleaseKeepsOtherFinalizers(t *testing.T) {
 	other := func(job *batchv1.Job) { job.Finalizers = append(job.Finalizers, "example.com/other") }
 	c := newCluster(t, newJob(complete, held), newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete))
+		execution.Status = deriveStatus(execution, newJob(complete), report{})
 	}))
 	c.setJob(other)
 	if _, _, err := c.reconcile(); err != nil {

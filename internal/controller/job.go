@@ -7,15 +7,18 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 // ensureJob returns the Job of the execution, and makes it if there never was one. Its error is a *failure if there can
-// be none, an *obstacle if there can be none now, and anything else if it is not known.
+// be none or it must go, an *obstacle if there can be none now, and anything else if it is not known.
 func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.Job, error) {
 	switch {
+	case seen.execution.Spec.Canceled:
+		return r.canceledJob(ctx, seen)
 	case seen.job != nil:
 		return seen.job, nil
 	case seen.jobLost:
@@ -29,28 +32,31 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 		return r.findJob(ctx, seen.execution, err)
 	case err != nil:
 		return nil, err
-	case job.Name != seen.execution.Name:
-		// A name that the template gives may be another at every render: it does not make the Job one only.
+	case job.Name != nameOfJob(seen.execution) && seen.execution.Status.JobName == "":
+		// An earlier state of the template may not have named the Job.
 		if existing, err := r.findJob(ctx, seen.execution, nil); existing != nil || err != nil {
 			return existing, err
 		}
+		if err := r.storeName(ctx, seen.execution, job.Name); err != nil {
+			return nil, err
+		}
 	}
+	job.Name = nameOfJob(seen.execution)
 	return r.createJob(ctx, seen.execution, job)
 }
 
-// findJob looks for a Job of the execution past the cache, whatever its name. It returns absent if there is none.
+// findJob looks for the Job of the execution past the cache. It returns absent if there is none.
 func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, absent error) (*batchv1.Job, error) {
-	var jobs batchv1.JobList
-	err := r.live.List(ctx, &jobs, client.InNamespace(execution.Namespace), client.MatchingLabels{dispatcherv1alpha1.LabelJobExecution: execution.Name})
-	if err != nil {
-		return nil, fmt.Errorf("looking for a Job of the execution: %w", err)
+	job := &batchv1.Job{}
+	key := types.NamespacedName{Namespace: execution.Namespace, Name: nameOfJob(execution)}
+	err := r.live.Get(ctx, key, job)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && !isJobOf(job, execution):
+		return nil, absent
+	case err != nil:
+		return nil, fmt.Errorf("reading Job %s past the cache: %w", key.Name, err)
 	}
-	for i := range jobs.Items {
-		if isJobOf(&jobs.Items[i], execution) {
-			return r.remember(execution, &jobs.Items[i]), nil
-		}
-	}
-	return nil, absent
+	return r.remember(execution, job), r.restoreLabel(ctx, execution, job)
 }
 
 // The owner reference of a Job blocks the deletion of its execution, which takes the right to set finalizers on it where
@@ -58,9 +64,12 @@ func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/finalizers,verbs=update
 
-// createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only, where it is the
-// execution's: however often and by whomever this is called, the API server stores one object of that name.
+// createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only: however often and by
+// whomever this is called, the API server stores one object of that name.
 func (r *reconciler) createJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) (*batchv1.Job, error) {
+	if err := r.lease.held(); err != nil {
+		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
+	}
 	err := r.client.Create(ctx, job)
 	switch {
 	case err == nil:

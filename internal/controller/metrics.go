@@ -14,6 +14,7 @@ import (
 const (
 	resultSucceeded = "succeeded"
 	resultFailed    = "failed"
+	resultCanceled  = "canceled"
 )
 
 var (
@@ -22,7 +23,7 @@ var (
 	// its values would cost a series per bucket.
 	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dispatcher_executions_total",
-		Help: "Finished JobExecutions by the namespace and name of their JobTemplate and by result (succeeded, failed). Each is counted once.",
+		Help: "Finished JobExecutions by the namespace and name of their JobTemplate and by result (succeeded, failed, canceled). Each is counted once.",
 	}, []string{"namespace", "template", "result"})
 
 	jobCreationDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -33,7 +34,7 @@ var (
 
 	runDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dispatcher_execution_run_duration_seconds",
-		Help: "Time from the start of the Job to the end of the JobExecution, by result (succeeded, failed).",
+		Help: "Time from the start of the Job to the end of the JobExecution, by result (succeeded, failed, canceled).",
 		// A Job's times have whole seconds. Jobs take from seconds to a day.
 		Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400},
 	}, []string{"result"})
@@ -63,8 +64,11 @@ func requestedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 // observeFinished counts an execution whose end was written just now.
 func observeFinished(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {
 	result := resultFailed
-	if summaryOf(status.Conditions).Status == metav1.ConditionTrue {
+	switch end := summaryOf(status.Conditions); {
+	case end.Status == metav1.ConditionTrue:
 		result = resultSucceeded
+	case end.Reason == dispatcherv1alpha1.ReasonCanceled:
+		result = resultCanceled
 	}
 	executionsTotal.WithLabelValues(execution.Namespace, execution.Spec.JobTemplateName, result).Inc()
 	if status.Duration != nil {

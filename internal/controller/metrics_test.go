@@ -20,16 +20,20 @@ func finishedCount(t *testing.T, result string) float64 {
 }
 
 func TestExecutionsAreCountedByResult(t *testing.T) {
-	succeeded, failures := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed)
+	succeeded, failures, cancels := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed), finishedCount(t, resultCanceled)
 	newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(failed(""))).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(active)).step() // it goes on
 	newCluster(t, newExecution()).step()                                // its template is gone
+	newCluster(t, newExecution(canceling)).step()
 	if got := finishedCount(t, resultSucceeded) - succeeded; got != 1 {
 		t.Errorf("%v succeeded, want 1", got)
 	}
 	if got := finishedCount(t, resultFailed) - failures; got != 2 {
 		t.Errorf("%v failed, want 2", got)
+	}
+	if got := finishedCount(t, resultCanceled) - cancels; got != 1 {
+		t.Errorf("%v canceled, want 1", got)
 	}
 }
 

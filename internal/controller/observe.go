@@ -54,7 +54,7 @@ func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (obs
 		return seen, err
 	}
 	var jobs batchv1.JobList
-	if err := r.client.List(ctx, &jobs, client.InNamespace(key.Namespace), client.MatchingFields{jobsByExecution: key.Name}); err != nil {
+	if err := r.client.List(ctx, &jobs, client.InNamespace(key.Namespace), client.MatchingFields{byExecution: key.Name}); err != nil {
 		return seen, fmt.Errorf("listing the Jobs of the execution: %w", err)
 	}
 	seen.execution = execution
@@ -106,7 +106,8 @@ func (r *reconciler) observeLostJob(ctx context.Context, seen *observation) erro
 func (r *reconciler) mayBeStale(execution *dispatcherv1alpha1.JobExecution) bool {
 	now := r.clock.Now()
 	age := now.Sub(execution.CreationTimestamp.Time)
-	return r.knownJob(execution) != nil ||
+	_, started := r.started.Get(execution.UID)
+	return started || execution.Status.Job != nil ||
 		age > staleAfter || age < -clockSkew ||
 		now.Sub(r.leadingSince()) < settledAfter
 }
@@ -116,10 +117,9 @@ func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispa
 	if execution.Status.Job != nil {
 		return execution.Status.Job
 	}
-	if started, ok := r.started.Get(execution.UID); ok {
-		return started.(*dispatcherv1alpha1.JobReference)
-	}
-	return nil
+	started, _ := r.started.Get(execution.UID)
+	reference, _ := started.(*dispatcherv1alpha1.JobReference)
+	return reference
 }
 
 // liveJob reads a Job past the cache. It returns nil if it is gone, or if another has taken its name.

@@ -39,7 +39,7 @@ func (r *reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	}
 
 	job, jobErr := r.ensureJob(ctx, seen)
-	status, retry := r.judge(seen.execution, job, jobErr)
+	status, retry := r.judge(ctx, seen.execution, job, jobErr)
 	if err := r.writeStatus(ctx, seen.execution, status); err != nil {
 		return ctrl.Result{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -17,14 +18,15 @@ import (
 func TestNormalLife(t *testing.T) {
 	for _, test := range []struct {
 		outcome func(*batchv1.Job)
+		pod     func(*corev1.Pod)
 		reason  string
 		event   string
 	}{
-		{complete, "Succeeded", "Normal Succeeded"},
-		{failed("BackoffLimitExceeded"), "BackoffLimitExceeded", "Warning BackoffLimitExceeded"},
+		{complete, exited(0, "Completed", "", 30), "Succeeded", "Normal Succeeded"},
+		{failed("BackoffLimitExceeded"), exited(1, "Error", "", 30), "BackoffLimitExceeded", "Warning BackoffLimitExceeded"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			c := newCluster(t, newTemplate(), newExecution())
+			c := newCluster(t, newTemplate(), newExecution(), newPod(test.pod))
 			steps := []struct {
 				change func(*batchv1.Job)
 				want   []string
@@ -59,7 +61,7 @@ func TestNormalLife(t *testing.T) {
 // Whatever the cache fails to show, an execution that ran does not run again.
 func TestRunsOnce(t *testing.T) {
 	finishedWithJob := func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete))
+		execution.Status = deriveStatus(execution, newJob(complete), report{})
 	}
 	for _, test := range []struct {
 		reason string
@@ -105,13 +107,13 @@ func TestRunsOnce(t *testing.T) {
 		}, "JobDeleted", []string{}},
 		{"its Job runs, as its status says, and was deleted", func(c *cluster) {
 			execution := c.execution()
-			execution.Status = deriveStatus(execution, newJob(active))
+			execution.Status = deriveStatus(execution, newJob(active), report{})
 			c.setStatus(execution)
 			c.sync()
 		}, "JobDeleted", []string{}},
 		{"its Job was deleted, and another one has its name", func(c *cluster) {
 			execution := c.execution()
-			execution.Status = deriveStatus(execution, newJob(active))
+			execution.Status = deriveStatus(execution, newJob(active), report{})
 			c.setStatus(execution)
 			c.make(newJob(func(job *batchv1.Job) { job.UID, job.OwnerReferences = "another", nil }))
 			c.sync()
@@ -145,7 +147,7 @@ func TestRunsOnce(t *testing.T) {
 
 // A Job that lost its label is not in the cache any more: it is neither taken for deleted nor forgotten.
 func TestLostLabel(t *testing.T) {
-	c := newCluster(t, newTemplate(), newExecution(), newJob(active))
+	c := newCluster(t, newTemplate(), newExecution(), newJob(active), newPod(exited(0, "Completed", "", 30)))
 	c.step()
 	c.setJob(func(job *batchv1.Job) {
 		complete(job)
@@ -188,13 +190,27 @@ func TestDeletingExecution(t *testing.T) {
 	}
 }
 
-// Of two writers one gets through. The other does not count, announce or fail.
+// Of two writers one gets through. The other does not count, announce or fail. One that wrote itself does not try again
+// before its cache shows that.
 func TestOutdatedStatus(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution(), newJob(complete))
 	before := finishedCount(t, resultSucceeded)
-	for range 3 {
-		if _, _, err := c.reconcile(); err != nil {
+	for _, step := range []struct {
+		reason   string
+		prepare  func()
+		attempts bool
+	}{
+		{"the first to write", func() {}, true},
+		{"the same process, with a cache that lags", func() {}, false},
+		{"another process, with a cache that lags", c.reconciler.replaced.Clear, true},
+	} {
+		step.prepare()
+		_, calls, err := c.reconcile()
+		if err != nil {
 			t.Fatal(err)
+		}
+		if attempts := slices.Contains(calls, "patch status of JobExecution"); attempts != step.attempts {
+			t.Errorf("%s: calls = %q", step.reason, calls)
 		}
 	}
 	if got := c.events(); !slices.Equal(got, []string{"Normal Succeeded"}) {

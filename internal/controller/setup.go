@@ -7,9 +7,8 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -19,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -31,8 +29,9 @@ const (
 	name = "jobexecution"
 
 	// maxConcurrentReconciles is how many executions are worked on at a time. A reconcile spends its time waiting for
-	// the API server to store one object; past 16 writers a small control plane gains no more throughput.
-	maxConcurrentReconciles = 16
+	// the API server to store one object. It is twice what the HTTP APIs of two replicas store at a time: an execution
+	// takes a Job and then a status.
+	maxConcurrentReconciles = 32
 
 	// reconcileTimeout ends a reconcile whose API call hangs, so that it cannot keep a worker for ever.
 	reconcileTimeout = time.Minute
@@ -46,29 +45,9 @@ const (
 	// does at hundreds a second.
 	startedSize = 8192
 
-	// jobsByExecution is the index of cached Jobs by the name of the execution that they belong to.
-	jobsByExecution = "dispatcher.jobexecution"
+	// byExecution is the index of cached Jobs and pods by the name of the execution that they belong to.
+	byExecution = "dispatcher.jobexecution"
 )
-
-// CacheOptions returns what the manager's cache holds of each kind that the controller watches: of Jobs only those that
-// Dispatcher made, since a cluster may have many others.
-func CacheOptions() map[client.Object]cache.ByObject {
-	transform := cache.TransformStripManagedFields()
-	return map[client.Object]cache.ByObject{
-		&dispatcherv1alpha1.JobTemplate{}:  {Transform: transform},
-		&dispatcherv1alpha1.JobExecution{}: {Transform: transform},
-		&batchv1.Job{}:                     {Transform: transform, Label: madeByDispatcher()},
-	}
-}
-
-// madeByDispatcher selects Jobs with the label of an execution, whatever its value.
-func madeByDispatcher() labels.Selector {
-	exists, err := labels.NewRequirement(dispatcherv1alpha1.LabelJobExecution, selection.Exists, nil)
-	if err != nil {
-		panic(err) // The key is a constant and valid.
-	}
-	return labels.NewSelector().Add(*exists)
-}
 
 // reconciler brings JobExecutions to their end, one step per call.
 type reconciler struct {
@@ -77,30 +56,43 @@ type reconciler struct {
 	programs *render.Cache
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
+	lease    *Lease
 
-	// started maps the UIDs of executions to the JobReference of the Job that this process created, or found, for them.
-	// It bridges the time until a watch event brings them into the cache.
+	// started maps the UIDs of executions to the JobReference of the Job that this process created, or found, for them, or
+	// to none where it was canceled. It bridges the time until a watch event brings that into the cache.
 	started *lru.Cache
+
+	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status. A
+	// cache that still shows it is behind.
+	replaced *lru.Cache
+
+	// endings is what pods said that may be gone.
+	endings endings
 
 	// leadingSince is when this process reconciled for the first time, and so when it became the leader or later.
 	leadingSince func() time.Time
 }
 
 // Setup adds the controller to the manager. It needs a manager whose cache is restricted by CacheOptions, and shares
-// programs with the admission webhooks.
-func Setup(mgr ctrl.Manager, programs *render.Cache) error {
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &batchv1.Job{}, jobsByExecution, executionNames); err != nil {
-		return fmt.Errorf("indexing Jobs by execution: %w", err)
+// programs with the admission webhooks. The lease is nil where no leader is elected.
+func Setup(mgr ctrl.Manager, programs *render.Cache, lease *Lease) error {
+	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
+		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
+			return fmt.Errorf("indexing %T by execution: %w", object, err)
+		}
 	}
 	// Templates are read, not watched, so that nothing else would start their informer before the first execution.
 	if _, err := mgr.GetCache().GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false)); err != nil {
 		return fmt.Errorf("starting the cache of JobTemplates: %w", err)
 	}
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), programs, mgr.GetEventRecorder(name), clock.RealClock{})
+	r.lease = lease
 	warmup := true
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(requestsFor)).
+		Watches(&batchv1.Job{}, behindNewExecutions(requestsFor)).
+		Watches(&corev1.Pod{}, r.podHandler()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			ReconciliationTimeout:   reconcileTimeout,
@@ -108,7 +100,7 @@ func Setup(mgr ctrl.Manager, programs *render.Cache) error {
 			// A replica that is not the leader keeps its cache filled, so that it can take over at once.
 			EnableWarmup: &warmup,
 		}).
-		Complete(newReconciler(mgr.GetClient(), mgr.GetAPIReader(), programs, mgr.GetEventRecorder(name), clock.RealClock{}))
+		Complete(r)
 	if err != nil {
 		return fmt.Errorf("building the controller of JobExecutions: %w", err)
 	}
@@ -123,12 +115,14 @@ func newReconciler(cached client.Client, live client.Reader, programs *render.Ca
 		recorder:     recorder,
 		clock:        clock,
 		started:      lru.New(startedSize),
+		replaced:     lru.New(startedSize),
+		endings:      newEndings(),
 		leadingSince: sync.OnceValue(clock.Now),
 	}
 }
 
-// executionNames returns the names of the executions that a Job may belong to: by its controller reference and by its
-// label. They are the same, unless somebody took one of them away: a garbage collector that orphans the Job does, and
+// executionNames returns the names of the executions that a Job, or a pod, may belong to: by its controller reference and by
+// its label, of which a pod has the second only. They are the same, unless somebody took one of them away: a garbage collector that orphans the Job does, and
 // a finalizer on such a Job must be found nevertheless.
 func executionNames(object client.Object) []string {
 	var names []string
@@ -142,11 +136,11 @@ func executionNames(object client.Object) []string {
 	return names
 }
 
-// requestsFor maps a Job to the executions that it may belong to, whether or not they exist.
-func requestsFor(_ context.Context, job client.Object) []reconcile.Request {
+// requestsFor maps a Job or a pod to the executions that it may belong to, whether or not they exist.
+func requestsFor(_ context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, name := range executionNames(job) {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: job.GetNamespace(), Name: name}})
+	for _, name := range executionNames(object) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}})
 	}
 	return requests
 }

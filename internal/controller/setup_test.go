@@ -5,8 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -37,24 +35,6 @@ func TestExecutionNames(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, woken); diff != "" {
 			t.Errorf("%s: requests (-want +got):\n%s", test.reason, diff)
-		}
-	}
-}
-
-func TestCacheOptions(t *testing.T) {
-	for object, options := range CacheOptions() {
-		object.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl"}})
-		if _, err := options.Transform(object); err != nil || object.GetManagedFields() != nil {
-			t.Errorf("%T keeps its managed fields (error %v)", object, err)
-		}
-		if _, ok := object.(*batchv1.Job); !ok {
-			continue
-		}
-		if !options.Label.Matches(labels.Set{dispatcherv1alpha1.LabelJobExecution: "run"}) {
-			t.Error("the cache lacks the Jobs of executions")
-		}
-		if options.Label.Matches(labels.Set{"app": "something"}) {
-			t.Error("the cache holds the Jobs of others")
 		}
 	}
 }

@@ -16,22 +16,18 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// deriveStatus says what the Job means for the execution. It is pure, and reads no clock: every time in the result is one
-// of the Job's, so that any process at any time comes to the same status.
-func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
-	status := newStatus(execution)
-	status.Job = referenceTo(job)
-	if template := templateOf(job); template != nil {
-		status.JobTemplate = template
-	}
-	status.StartTime = job.Status.StartTime.DeepCopy()
-
+// deriveStatus says what the Job and its pods mean for the execution. It is pure, and reads no clock: every time in the
+// result is one of theirs, so that any process at any time comes to the same status.
+func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods report) dispatcherv1alpha1.JobExecutionStatus {
+	status := statusOf(execution, job)
 	end := endOf(job)
 	switch {
 	case end != nil && end.Type == batchv1.JobComplete:
 		at := ptr.Deref(job.Status.CompletionTime, end.LastTransitionTime)
+		status.Result = pods.result
 		conclude(&status, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded, fmt.Sprintf("Job %s completed", job.Name), at)
 	case end != nil:
+		status.Result = pods.result
 		conclude(&status, metav1.ConditionFalse, failureReason(end.Reason), failureMessage(job, end), end.LastTransitionTime)
 	case !job.DeletionTimestamp.IsZero():
 		message := jobDeletedMessage(execution, job.Name)
@@ -39,8 +35,15 @@ func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) 
 	case ptr.Deref(job.Spec.Suspend, false):
 		message := fmt.Sprintf("Job %s is suspended; it starts when its spec.suspend is set to false", job.Name)
 		proceed(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
+	case pods.hindrance != nil:
+		proceed(&status, dispatcherv1alpha1.ConditionWaiting, pods.hindrance.reason, pods.hindrance.message(execution, job), pods.hindrance.since)
+	case isHeldUp(execution) && !pods.live:
+		// The pod that was held up is gone, by a deadline or by hand, and what comes after is not known yet.
 	case job.Status.Active > 0 || isRunning(execution):
 		at := ptr.Deref(job.Status.StartTime, job.CreationTimestamp)
+		if isHeldUp(execution) && at.Before(&pods.startedAt) {
+			at = pods.startedAt
+		}
 		proceed(&status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, fmt.Sprintf("Job %s is running", job.Name), at)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)
@@ -49,9 +52,23 @@ func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) 
 	return status
 }
 
-// failedStatus is the status of an execution that ended without a Job, or whose Job is gone.
-func failedStatus(execution *dispatcherv1alpha1.JobExecution, final *failure, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+// statusOf copies the present status and adds what the Job says of itself.
+func statusOf(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
 	status := newStatus(execution)
+	status.Job = referenceTo(job)
+	if template := templateOf(job); template != nil {
+		status.JobTemplate = template
+	}
+	status.StartTime = job.Status.StartTime.DeepCopy()
+	return status
+}
+
+// failedStatus is the status of an execution that ended before its Job did. The Job is nil where there is none.
+func failedStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, final *failure, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+	status := newStatus(execution)
+	if job != nil {
+		status = statusOf(execution, job)
+	}
 	conclude(&status, metav1.ConditionFalse, final.reason, final.message, metav1.NewTime(now.Truncate(time.Second)))
 	return status
 }

@@ -23,6 +23,22 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 	if equality.Semantic.DeepEqual(execution.Status, *status) {
 		return nil
 	}
+	if _, err := r.patchStatus(ctx, execution, status); err != nil {
+		return err
+	}
+	if isFinal(status.Conditions) {
+		observeFinished(execution, status)
+	}
+	r.announce(execution, status)
+	return nil
+}
+
+// patchStatus stores the status, if the execution is still as it was read, and returns what was stored, without the spec.
+func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) (*dispatcherv1alpha1.JobExecution, error) {
+	if replaced, ok := r.replaced.Get(execution.UID); ok && replaced == execution.ResourceVersion {
+		// The API server would refuse this. The event of our own write is on its way.
+		return nil, fmt.Errorf("%w: its status was written meanwhile", errOutdated)
+	}
 	// The patch is computed from the JSON of both sides: leave out the payload, which may be large.
 	before := &dispatcherv1alpha1.JobExecution{
 		ObjectMeta: metav1.ObjectMeta{
@@ -34,33 +50,38 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 	}
 	after := before.DeepCopy()
 	after.Status = *status
+	if err := r.lease.held(); err != nil {
+		return nil, fmt.Errorf("writing the status: %w", err)
+	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Status().Patch(ctx, after, patch); err != nil {
 		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("%w: %w", errOutdated, err)
+			return nil, fmt.Errorf("%w: %w", errOutdated, err)
 		}
-		return fmt.Errorf("writing the status: %w", outdated(err))
+		return nil, fmt.Errorf("writing the status: %w", outdated(err))
 	}
-	if isFinal(status.Conditions) {
-		observeFinished(execution, status)
+	if after.ResourceVersion != execution.ResourceVersion {
+		r.replaced.Add(execution.UID, execution.ResourceVersion)
 	}
-	r.announce(execution, status)
-	return nil
+	return after, nil
 }
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// announce emits the events of a status that was written just now: one at the end, and one when the Job is held up.
+// announce emits the events of a status that was written just now: one at the end, and one
+// when the Job or its pods begin to be held up.
 func (r *reconciler) announce(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {
 	before, now := summaryOf(execution.Status.Conditions), summaryOf(status.Conditions)
 	var eventType, action string
 	switch {
-	case now.Status == metav1.ConditionTrue:
+	case now.Status == metav1.ConditionTrue, now.Reason == dispatcherv1alpha1.ReasonCanceled: // as somebody wished
 		eventType, action = corev1.EventTypeNormal, "Finish"
 	case now.Status == metav1.ConditionFalse:
 		eventType, action = corev1.EventTypeWarning, "Finish"
 	case now.Reason == dispatcherv1alpha1.ReasonJobForbidden && before.Reason != now.Reason:
 		eventType, action = corev1.EventTypeWarning, "CreateJob"
+	case isHindrance(now.Reason) && before.Reason != now.Reason:
+		eventType, action = corev1.EventTypeWarning, "StartPods"
 	default:
 		return
 	}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,12 +34,18 @@ func TestRenderJob(t *testing.T) {
 		{"nor is that of the cache when it is gone", t.Context(), newTemplate(broken), nil, nil, "JobTemplateNotFound", []string{}, false},
 		{"what ran already is not judged by its template", t.Context(), nil, nil, newJob(active), "Running", []string{"run"}, false},
 		{"whatever its Job is called", t.Context(), newTemplate(broken), newTemplate(broken), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
-		{"a name that the template gives does not make a second Job", t.Context(), newTemplate(named), newTemplate(named), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
+		{"the name that was stored is the Job's, whatever name the template gives now", t.Context(), newTemplate(named), newTemplate(named), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
+		{"even if it gives none", t.Context(), newTemplate(), newTemplate(), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
+		{"a name that the template gives now does not make a second Job", t.Context(), newTemplate(named), newTemplate(named), newJob(active), "Running", []string{"run"}, false},
 		{"another execution's Job is no reason to wait", t.Context(), nil, nil, newJob(active, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" }), "JobTemplateNotFound", []string{"run"}, false},
 		{"a manager that stops judges nobody", stopped, newTemplate(broken), newTemplate(broken), nil, "Waiting", []string{}, true},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			server, cache := []client.Object{newExecution()}, []client.Object{newExecution()}
+			execution := newExecution()
+			if test.job != nil && test.job.Name != execution.Name {
+				execution.Status.JobName = test.job.Name
+			}
+			server, cache := []client.Object{execution}, []client.Object{execution.DeepCopy()}
 			if test.server != nil {
 				server = append(server, test.server)
 			}
@@ -60,5 +67,33 @@ func TestRenderJob(t *testing.T) {
 				t.Errorf("jobs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Where the template names the Job, the name is stored before the Job is made. Who did not see that makes none.
+func TestNamedJob(t *testing.T) {
+	named := func(template *dispatcherv1alpha1.JobTemplate) {
+		template.Spec.JobTemplate.Name = "given-{{ randAlphaNum 10 | lower }}"
+	}
+	c := newCluster(t, newTemplate(named), newExecution())
+	if diff := cmp.Diff([]string{"get Job", "patch status of JobExecution", "create Job"}, c.stepUnseen()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	name := c.execution().Status.JobName
+	if diff := cmp.Diff([]string{name}, c.jobs()); diff != "" || !strings.HasPrefix(name, "given-") {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+	c.reconciler.replaced.Clear()
+	c.reconciler.started.Clear()
+	for _, behind := range []bool{true, false} {
+		if !behind {
+			c.sync()
+		}
+		if _, _, err := c.reconcile(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{name}, c.jobs()); diff != "" {
+			t.Errorf("jobs, with a cache that is behind: %v (-want +got):\n%s", behind, diff)
+		}
 	}
 }

@@ -16,13 +16,20 @@ import (
 
 // afterFinished cleans up. An execution with a TTL goes when that has run out. One without goes after its finished Job,
 // by the Job's own TTL or by hand, so that nothing piles up. One that ended without a Job, or whose Job was deleted
-// too early, has nothing to go after: it stays as the only record of what happened.
+// too early, has nothing to go after: it stays as the only record of what happened. So does one that was canceled, whose
+// Job goes at once.
 func (r *reconciler) afterFinished(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
 	if seen.job != nil {
 		// The outcome is recorded: the cache shows it.
 		if err := r.release(ctx, seen.job); err != nil {
 			return ctrl.Result{}, err
+		}
+		// Whoever recorded that it was canceled may not have come to this.
+		if isCanceled(execution) {
+			if err := r.deleteJob(ctx, seen.job); err != nil {
+				return ctrl.Result{}, err
+			}
 		}
 	}
 	if ttl := execution.Spec.TTLSecondsAfterFinished; ttl != nil {
@@ -44,7 +51,8 @@ func (r *reconciler) afterFinished(ctx context.Context, seen observation) (ctrl.
 
 // goesWithJob says whether the execution's outcome is its Job's.
 func goesWithJob(execution *dispatcherv1alpha1.JobExecution) bool {
-	return execution.Status.Job != nil && summaryOf(execution.Status.Conditions).Reason != dispatcherv1alpha1.ReasonJobDeleted
+	return execution.Status.Job != nil && !isCanceled(execution) &&
+		summaryOf(execution.Status.Conditions).Reason != dispatcherv1alpha1.ReasonJobDeleted
 }
 
 func finishedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {

@@ -19,11 +19,14 @@ func TestAfterFinished(t *testing.T) {
 	}
 	endedWith := func(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecution) {
 		return func(execution *dispatcherv1alpha1.JobExecution) {
-			execution.Status = deriveStatus(execution, newJob(changes...))
+			execution.Status = deriveStatus(execution, newJob(changes...), report{})
 		}
 	}
 	endedWithout := func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = failedStatus(execution, &failure{reason: dispatcherv1alpha1.ReasonJobInvalid}, at(31).Time)
+		execution.Status = failedStatus(execution, nil, &failure{reason: dispatcherv1alpha1.ReasonJobInvalid}, at(31).Time)
+	}
+	endedByCancel := func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Status = failedStatus(execution, newJob(active), &failure{reason: dispatcherv1alpha1.ReasonCanceled}, at(31).Time)
 	}
 	unlabelled := newJob(complete, func(job *batchv1.Job) { job.Labels = nil })
 
@@ -50,6 +53,8 @@ func TestAfterFinished(t *testing.T) {
 		{"another Job of that name does not count", newExecution(endedWith(complete)), nil, newJob(func(job *batchv1.Job) { job.UID = "another" }), at(1000), true, 0},
 		{"what ended without a Job stays", newExecution(endedWithout), nil, nil, at(1000), false, 0},
 		{"what lost its Job stays", newExecution(endedWith(active, deleting)), nil, nil, at(1000), false, 0},
+		{"what was canceled stays without its Job", newExecution(endedByCancel), nil, nil, at(1000), false, 0},
+		{"until its TTL", newExecution(endedByCancel, ttl(60)), nil, nil, at(91), true, 0},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			server, cache := []client.Object{test.execution}, []client.Object{test.execution}

@@ -1,11 +1,11 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -42,17 +42,17 @@ var errNamespaceTerminating = errors.New("the namespace is being deleted")
 
 // judge returns the status that the execution has after a look at its Job, or after the error of ensuring it, and the
 // error to try again with.
-func (r *reconciler) judge(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, error) {
+func (r *reconciler) judge(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, error) {
 	var final *failure
 	var waits *obstacle
 	status := execution.Status
 	switch {
 	case err == nil:
-		if derived := deriveStatus(execution, job); isNews(execution, derived) {
+		if derived := deriveStatus(execution, job, r.reportOn(ctx, execution, job)); isNews(execution, derived) {
 			status = derived
 		}
 	case errors.As(err, &final):
-		return new(failedStatus(execution, final, r.clock.Now())), nil
+		return new(failedStatus(execution, job, final, r.clock.Now())), nil
 	case errors.As(err, &waits):
 		status = waitingStatus(execution, waits, r.clock.Now())
 	}
@@ -181,12 +181,8 @@ func listed(errs field.ErrorList) string {
 const maxDetail = 600
 
 func bounded(text string) string {
-	if len(text) <= maxDetail {
-		return text
+	if short := cut(text, maxDetail); short != text {
+		return short + "..."
 	}
-	end := maxDetail
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "..."
+	return text
 }
