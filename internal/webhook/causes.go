@@ -5,30 +5,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"dispatcher.ivan.vc/internal/render"
 )
-
-// jobPath is where a JobTemplate holds its Job.
-const jobPath = "spec.jobTemplate"
-
-// podTemplatePaths are fields that Job validation names by another path than the one that they have in the object.
-var podTemplatePaths = map[string]string{
-	"spec.template.labels":      "spec.template.metadata.labels",
-	"spec.template.annotations": "spec.template.metadata.annotations",
-}
-
-// templatePath turns the path of a Job's field into the path that this field has in a JobTemplate.
-func templatePath(path string) string {
-	if path == "" || path == "<nil>" {
-		return jobPath
-	}
-	for from, to := range podTemplatePaths {
-		if rest, found := strings.CutPrefix(path, from); found && (rest == "" || strings.ContainsAny(rest[:1], "[.")) {
-			path = to + rest
-			break
-		}
-	}
-	return jobPath + "." + path
-}
 
 // templateErrors returns the causes of a refused Job as errors of its template's fields.
 func templateErrors(status metav1.Status) field.ErrorList {
@@ -47,7 +26,7 @@ func templateErrors(status metav1.Status) field.ErrorList {
 func templateError(cause metav1.StatusCause) *field.Error {
 	err := &field.Error{
 		Type:     field.ErrorType(cause.Type),
-		Field:    templatePath(cause.Field),
+		Field:    render.TemplatePath(cause.Field),
 		BadValue: field.OmitValueType{},
 		Detail:   cause.Message,
 	}

@@ -10,23 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-func TestTemplatePath(t *testing.T) {
-	for _, test := range []struct{ reason, job, want string }{
-		{"the Job's spec", "spec.template.spec.restartPolicy", "spec.jobTemplate.spec.template.spec.restartPolicy"},
-		{"the Job's metadata", "metadata.labels", "spec.jobTemplate.metadata.labels"},
-		{"an index stays", "spec.template.spec.containers[0].name", "spec.jobTemplate.spec.template.spec.containers[0].name"},
-		{"validation leaves metadata out", "spec.template.labels", "spec.jobTemplate.spec.template.metadata.labels"},
-		{"the same with a key", "spec.template.annotations[a/b]", "spec.jobTemplate.spec.template.metadata.annotations[a/b]"},
-		{"no other field that begins so", "spec.template.labelsX", "spec.jobTemplate.spec.template.labelsX"},
-		{"a policy that names no field", "", "spec.jobTemplate"},
-		{"a nil path as it prints", "<nil>", "spec.jobTemplate"},
-	} {
-		if got := templatePath(test.job); got != test.want {
-			t.Errorf("%s: templatePath(%q) = %q, want %q", test.reason, test.job, got, test.want)
-		}
-	}
-}
-
 // What a cause says must come out as it went in: only the path is ours.
 func TestTemplateErrorsKeepTheMessage(t *testing.T) {
 	path := field.NewPath("spec", "x")

@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // warningCollector gathers the warnings that the API server answers one request with.
@@ -64,9 +66,9 @@ func templateWarnings(texts []string) []string {
 		switch {
 		case found && path == "metadata.name":
 		case found && (strings.HasPrefix(path, "spec.") || strings.HasPrefix(path, "metadata.")):
-			warnings = append(warnings, templatePath(path)+": "+rest)
+			warnings = append(warnings, render.TemplatePath(path)+": "+rest)
 		default:
-			warnings = append(warnings, jobPath+": "+text)
+			warnings = append(warnings, render.TemplatePath("")+": "+text)
 		}
 	}
 	return warnings

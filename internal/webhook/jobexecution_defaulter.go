@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -21,7 +20,8 @@ type jobExecutionDefaulter struct {
 
 var _ admission.Defaulter[*dispatcherv1alpha1.JobExecution] = &jobExecutionDefaulter{}
 
-// Default fills in labels and the time to live. A template that does not exist is left to the validator, whose answer
+// Default fills in labels and the time to live. It is not called for what has them already: see defaults-are-missing in
+// setup.go. A template that does not exist is left to the validator, whose answer
 // names the field.
 func (d *jobExecutionDefaulter) Default(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	return counted(jobExecutionKind, d.fillIn(ctx, execution))
@@ -47,19 +47,6 @@ func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatche
 	case err != nil:
 		return unavailable(fmt.Sprintf("reading JobTemplate %q", key.Name), err)
 	}
-	inherit(execution, template)
+	render.Inherit(execution, template)
 	return nil
-}
-
-// inherit copies from template what execution does not say itself. To do it twice is to do it once.
-func inherit(execution *dispatcherv1alpha1.JobExecution, template *dispatcherv1alpha1.JobTemplate) {
-	labels := render.InheritedLabels(template)
-	maps.Copy(labels, execution.Labels)
-	// This one is what executions are found by, so not even the user may set it to something else.
-	labels[dispatcherv1alpha1.LabelJobTemplate] = template.Name
-	execution.Labels = labels
-
-	if execution.Spec.TTLSecondsAfterFinished == nil && template.Spec.TTLSecondsAfterFinished != nil {
-		execution.Spec.TTLSecondsAfterFinished = new(*template.Spec.TTLSecondsAfterFinished)
-	}
 }

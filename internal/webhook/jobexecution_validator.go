@@ -52,6 +52,11 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	if err != nil {
 		return lookupFailed(execution, err)
 	}
+	// The defaulting comes first. A template that is made between the two has given the execution neither labels nor a time
+	// to live: it would be kept for ever, and no list would show it.
+	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {
+		return templateNotFound(execution, "it was not there when the defaults were filled in: try again")
+	}
 	refusal := v.judge(ctx, template, execution)
 	if refusal == nil {
 		return nil

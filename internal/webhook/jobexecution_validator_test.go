@@ -42,7 +42,7 @@ func TestValidateExecution(t *testing.T) {
 			templates: &templateLookup{cached: &stubReader{template: test.cached}, live: &stubReader{template: test.live}},
 			programs:  render.NewCache(8),
 		}
-		_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", "hello"))
+		_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", "hello"))
 		if test.want == nil && err != nil {
 			t.Errorf("%s: refused: %v", test.reason, err)
 		}
@@ -52,6 +52,20 @@ func TestValidateExecution(t *testing.T) {
 		if diff := cmp.Diff(test.want, causes(err)); diff != "" {
 			t.Errorf("%s: causes (-want +got):\n%s", test.reason, diff)
 		}
+	}
+}
+
+// A template that was made after the execution got its defaults was not found by them.
+func TestValidateExecutionWithoutDefaults(t *testing.T) {
+	template := jobTemplate("a", "{{ .Payload }}")
+	validator := &jobExecutionValidator{
+		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		programs:  render.NewCache(1),
+	}
+	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", "hello"))
+	want := map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}
+	if diff := cmp.Diff(want, causes(err)); diff != "" {
+		t.Errorf("causes (-want +got):\n%s", diff)
 	}
 }
 
@@ -69,7 +83,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
 		programs:  render.NewCache(1),
 	}
-	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "report", ""))
+	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "report", ""))
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -88,7 +102,7 @@ func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{}, live: &stubReader{err: errors.New("away")}},
 		programs:  render.NewCache(1),
 	}
-	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", ""))
+	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", ""))
 	if !apierrors.IsServiceUnavailable(err) {
 		t.Errorf("got %v, want 503: nothing is known about the template", err)
 	}
@@ -101,7 +115,7 @@ func TestValidateExecutionWithoutName(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
 		programs:  render.NewCache(1),
 	}
-	execution := jobExecution("", "a", "")
+	execution := defaultedExecution("", "a", "")
 	execution.Namespace, execution.GenerateName = "", "run-"
 	if _, err := validator.ValidateCreate(asked(t), execution); err != nil {
 		t.Error(err)

@@ -25,7 +25,7 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
 		programs:  render.NewCache(1),
 	}
-	_, err = validator.ValidateCreate(ctx, jobExecution("e", "a", ""))
+	_, err = validator.ValidateCreate(ctx, defaultedExecution("e", "a", ""))
 	if !apierrors.IsTimeout(err) {
 		t.Errorf("JobExecution: got %v, want 504", err)
 	}

@@ -16,12 +16,16 @@ import (
 // These markers make config/webhook/manifests.yaml. Metadata that changes does not concern the JobTemplate webhook, and
 // must pass even where a template that was stored by an older release would be refused today.
 //
+// What the HTTP API creates has its defaults, and says so: that saves a call. The label that executions are found by must
+// be there all the same, since nobody may set it to something else. What else the annotation can be abused for, everybody may
+// do anyway: set other labels, and another time to live.
+//
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"spec-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=ignore,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=delete,versions=v1alpha1,name=jobtemplate-deletion.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
-// +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
+// +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"defaults-are-missing","expression":"!(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
 
 // Setup registers every webhook with the manager's webhook server. The programs may be shared with the controller: only
 // templates as stored are looked up in them. A panic in a webhook is answered as an error, which is what

@@ -113,6 +113,13 @@ func jobExecution(name, template, payload string) *dispatcherv1alpha1.JobExecuti
 	}
 }
 
+// defaultedExecution is an execution as it comes to the validator.
+func defaultedExecution(name, template, payload string) *dispatcherv1alpha1.JobExecution {
+	execution := jobExecution(name, template, payload)
+	execution.Labels = map[string]string{dispatcherv1alpha1.LabelJobTemplate: template}
+	return execution
+}
+
 // causes returns the causes of an API error, field by field.
 func causes(err error) map[string]metav1.CauseType {
 	status, ok := err.(apierrors.APIStatus)
