@@ -93,26 +93,31 @@ func newManager(o *options) (ctrl.Manager, error) {
 	// governs anyway.
 	restConfig.QPS = -1
 
+	var lease *controller.Lease
+	if o.leaderElect {
+		lease = controller.NewLease()
+		managerOptions.LeaderElectionConfig = lease.ElectionConfig(restConfig)
+	}
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
 	}
-	if err := setUp(mgr, o); err != nil {
+	if err := setUp(mgr, o, lease); err != nil {
 		return nil, err
 	}
 	return mgr, nil
 }
 
 // setUp adds the surfaces, which share the compiled templates, and the health checks.
-func setUp(mgr ctrl.Manager, o *options) error {
+func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
 	programs := render.NewCache(maxPrograms)
 	if err := webhook.Setup(mgr, programs); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
-	if err := controller.Setup(mgr, programs); err != nil {
+	if err := controller.Setup(mgr, programs, lease); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := httpapi.Setup(mgr, o.http); err != nil {
+	if err := httpapi.Setup(mgr, programs, o.http); err != nil {
 		return fmt.Errorf("setting up the HTTP API: %w", err)
 	}
 	if err := metrics.Registry.Register(programs); err != nil {

@@ -19,8 +19,9 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	for _, name := range []string{
 		"metrics-bind-address", "health-probe-bind-address", "leader-elect", "leader-election-namespace", "metrics-secure",
 		"enable-http2", "web-server-bind-address", "default-namespace", "log-job-execution-payloads", "max-payload-bytes",
+		"max-requests-in-flight", "web-server-cert-path", "web-server-cert-name", "web-server-cert-key", "client-ca-file", "max-waiting-requests", "max-wait",
 		"webhook-cert-path", "webhook-cert-name", "webhook-cert-key", "metrics-cert-path", "metrics-cert-name", "metrics-cert-key",
-		"webhook-bind-address", "kubeconfig", "version", "zap-log-level",
+		"webhook-bind-address", "pprof-bind-address", "kubeconfig", "version", "zap-log-level",
 	} {
 		if !strings.Contains(out.String(), "\n  -"+name) {
 			t.Errorf("--help does not name --%s", name)

@@ -208,7 +208,7 @@ func TestLeftovers(t *testing.T) {
 
 func TestLeftoversAreBounded(t *testing.T) {
 	left := newFakeAPIServer(t).server(t, testOptions()).leftovers
-	execution := newExecution(target{"default", "t"}, "a payload that need not be kept", &record{})
+	execution := newExecution(target{namespace: "default", template: "t"}, "a payload that need not be kept", &record{})
 	for range maxLeftovers + 1 {
 		left.add(execution)
 	}

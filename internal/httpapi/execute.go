@@ -13,6 +13,7 @@ import (
 
 // executor handles the calls that execute a JobTemplate.
 type executor struct {
+	dependencies
 	creator *creator
 	options Options
 }
@@ -31,7 +32,8 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	}
 	rec := recordOf(r)
 	rec.namespace, rec.template = named.namespace, named.template
-	if err := checkRequest(r); err != nil {
+	asked, err := e.read(r, named)
+	if err != nil {
 		return err
 	}
 	payload, err := readPayload(w, r, e.options.MaxPayloadBytes)
@@ -42,16 +44,90 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 		rec.payload = &payload
 	}
 
+	if asked.dryRun {
+		return e.preview(w, r, newExecution(named, payload, rec), asked.form)
+	}
+
+	waiting := r.Context()
+	if asked.waits {
+		// A caller who cannot wait must not have executed anything either.
+		var release func()
+		if waiting, release, err = e.waiters.acquire(r); err != nil {
+			return err
+		}
+		defer release()
+	}
+
 	// The whole request is here. Whoever sent it may hang up now without leaving it half done.
 	ctx := context.WithoutCancel(r.Context())
-	execution, err := e.creator.create(ctx, newExecution(named, payload, rec))
+	execution := newExecution(named, payload, rec)
+	e.defaults.fillIn(ctx, execution)
+	execution, status, err := e.store(ctx, execution, asked.key)
 	if err != nil {
 		return translate(err, named)
 	}
 	rec.execution = execution.Name
 	w.Header().Set("Location", "/executions/"+execution.Namespace+"/"+execution.Name)
-	writeJSON(w, "application/json", http.StatusCreated, published(execution))
-	return nil
+	if asked.waits {
+		extendTimeouts(w, asked.wait)
+		execution, status = e.await(waiting, w, rec, execution, asked.wait)
+	}
+	return writeObject(w, asked.form, status, published(execution))
+}
+
+// call is what a request asks for, besides its template and its payload.
+type call struct {
+	form   mediaType
+	dryRun bool
+	key    string        // the Idempotency-Key, or ""
+	waits  bool          // the caller prefers to wait,
+	wait   time.Duration // so long
+}
+
+// read returns what a request asks for, if its caller may have it.
+func (e *executor) read(r *http.Request, named target) (call, error) {
+	if err := e.access.authorize(r, right{"create", subresourceExecutions, named.namespace, named.template}); err != nil {
+		return call{}, err
+	}
+	if err := checkRequest(r); err != nil {
+		return call{}, err
+	}
+	dryRun, err := dryRunOf(r)
+	if err != nil {
+		return call{}, err
+	}
+	key, err := idempotencyKeyOf(r)
+	if err != nil {
+		return call{}, err
+	}
+	form, err := negotiate(r, objectTypes...)
+	switch {
+	case dryRun:
+		return call{form: form, dryRun: true}, err
+	case err != nil:
+		// An Accept header may be disregarded (RFC 9110, section 12.5.1). To run nothing for it would help nobody.
+		form = mediaJSON
+	}
+	asked := call{form: form, key: key}
+	if asked.wait, asked.waits = preferredWait(r, e.options.MaxWait); asked.waits {
+		// What is waited for is the outcome, which not everybody may see who may execute.
+		return asked, e.access.authorize(r, right{"get", subresourceExecutions, named.namespace, named.template})
+	}
+	return asked, nil
+}
+
+// store creates an execution, or finds the one of its key, and says which of both in the status to answer with.
+func (e *executor) store(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, key string) (*dispatcherv1alpha1.JobExecution, int, error) {
+	if key == "" {
+		created, err := e.creator.create(ctx, execution)
+		return created, http.StatusCreated, err
+	}
+	setKey(execution, key)
+	stored, repeated, err := e.creator.createOnce(ctx, execution)
+	if repeated {
+		return stored, http.StatusOK, err
+	}
+	return stored, http.StatusCreated, err
 }
 
 func newExecution(named target, payload string, rec *record) *dispatcherv1alpha1.JobExecution {

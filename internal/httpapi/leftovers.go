@@ -96,7 +96,7 @@ func (l *leftovers) settle(ctx context.Context, left leftover, now time.Time) bo
 	case err == nil && !sameRequest(found, left.execution):
 		return true
 	case err == nil:
-		err = l.apiServer.delete(ctx, found)
+		_, err = l.apiServer.delete(ctx, found)
 		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 			log.Info("deleted an execution that was stored after its caller had been told of an error")
 			return true

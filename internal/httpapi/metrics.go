@@ -25,12 +25,17 @@ var (
 
 	requestsInFlight = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "dispatcher_http_requests_in_flight",
-		Help: "HTTP requests that are being handled.",
+		Help: "HTTP requests that are being handled, those that wait included.",
+	})
+
+	requestsWaiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "dispatcher_http_requests_waiting",
+		Help: "HTTP requests that wait for something to happen: long polls and streams.",
 	})
 )
 
 func init() {
-	metrics.Registry.MustRegister(requests, requestDuration, requestsInFlight)
+	metrics.Registry.MustRegister(requests, requestDuration, requestsInFlight, requestsWaiting)
 }
 
 // knownMethods bounds the method label: a method is any token that a caller makes up.

@@ -40,8 +40,14 @@ func logAccess(log logr.Logger, rec *record, r *http.Request, answer *answer, du
 		"duration", duration.String(),
 		"remoteAddress", r.RemoteAddr,
 	}
+	if rec.namespace != "" {
+		values = append(values, "namespace", rec.namespace)
+	}
+	if rec.caller != nil {
+		values = append(values, "user", rec.caller.GetName())
+	}
 	if rec.template != "" {
-		values = append(values, "namespace", rec.namespace, "jobTemplate", rec.template)
+		values = append(values, "jobTemplate", rec.template)
 	}
 	if rec.execution != "" {
 		values = append(values, "jobExecution", rec.execution)

@@ -77,8 +77,8 @@ func TestAccessLog(t *testing.T) {
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 422.0,
 			"namespace": "default", "jobTemplate": "nightly", "error": "Invalid spec.payload"}},
 		{reason: "what the caller is not told", options: testOptions(), path: "/execute/nightly", onCreate: rbac, want: map[string]any{
-			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 500.0,
-			"namespace": "default", "jobTemplate": "nightly", "error": "InternalError: token expired"}},
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 503.0,
+			"namespace": "default", "jobTemplate": "nightly", "error": "Unavailable: token expired"}},
 		{reason: "a line break in a path is one value", options: testOptions(), path: "/execute/a%0Ab", want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0, "error": "InvalidRequest template"}},
 		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 1000), want: map[string]any{
@@ -88,7 +88,7 @@ func TestAccessLog(t *testing.T) {
 			api := newFakeAPIServer(t)
 			api.onCreate = test.onCreate
 			log := &capturedLog{}
-			server := newServer(api.client(t), test.options, log.logger())
+			server := newServer(testDependencies(api.client(t)), test.options, log.logger())
 			request := httptest.NewRequest(http.MethodPut, test.path, strings.NewReader("top\nsecret"))
 			request.Header.Set("X-Request-Id", "r1")
 			response := serve(server, request)
@@ -145,7 +145,7 @@ dispatcher_http_requests_total{code="404",method="PUT",route="other"} 2
 	if got := testutil.ToFloat64(requestsInFlight); got != 0 {
 		t.Errorf("%v requests in flight, want none", got)
 	}
-	for _, metric := range []prometheus.Collector{requests, requestDuration, requestsInFlight} {
+	for _, metric := range []prometheus.Collector{requests, requestDuration, requestsInFlight, requestsWaiting} {
 		problems, err := testutil.CollectAndLint(metric)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%v, %v", problems, err)

@@ -17,14 +17,16 @@ const (
 	// nameSuffixLength is the length of the random end of an execution's name.
 	nameSuffixLength = 10
 
-	// maxNamePrefixLength leaves room for "-" and the suffix: the Job takes an execution's name, of at most 63
-	// characters.
-	maxNamePrefixLength = validation.DNS1123LabelMaxLength - 1 - nameSuffixLength
+	// maxNameLength is that of an execution's name: its Job takes it.
+	maxNameLength = validation.DNS1123LabelMaxLength
 )
 
 // target is what a request's path names.
 type target struct {
 	namespace, template string
+
+	// execution is empty in the path of a call that names none.
+	execution string
 }
 
 // targetOf reads the names in a request's path. A path without a namespace means defaultNamespace.
@@ -47,6 +49,38 @@ func targetOf(r *http.Request, defaultNamespace string) (target, error) {
 	return named, nil
 }
 
+// executionOf reads the names in the path of a call about one execution.
+func executionOf(r *http.Request) (target, error) {
+	named := target{namespace: unescape(mux.Vars(r)["namespace"]), execution: unescape(mux.Vars(r)["name"])}
+	refused := refuse(reasonInvalidRequest, "the path names no possible JobExecution")
+	for _, rule := range validation.IsDNS1123Label(named.namespace) {
+		refused.at("namespace", rule)
+	}
+	// The CRD's rule for the name of an execution is the same as for that of a template.
+	for _, rule := range validateTemplateName(named.execution) {
+		refused.at("name", rule)
+	}
+	if len(refused.errors) > 0 {
+		return target{}, refused
+	}
+	noteTarget(r, named)
+	return named, nil
+}
+
+// namespaceOf reads the name in the path of a call about a whole namespace.
+func namespaceOf(r *http.Request) (target, error) {
+	named := target{namespace: unescape(mux.Vars(r)["namespace"])}
+	refused := refuse(reasonInvalidRequest, "the path names no possible namespace")
+	for _, rule := range validation.IsDNS1123Label(named.namespace) {
+		refused.at("namespace", rule)
+	}
+	if len(refused.errors) > 0 {
+		return target{}, refused
+	}
+	noteTarget(r, named)
+	return named, nil
+}
+
 // unescape undoes percent-encoding. The router matches paths as they were sent, so that an encoded slash is part of a
 // name, which is then refused, and not another level of the path.
 func unescape(segment string) string {
@@ -66,6 +100,11 @@ func validateTemplateName(name string) []string {
 // newExecutionName returns a name for an execution of template. It is ours to choose, and not the API server's: an
 // object whose create was not answered can be looked up only by a name that is known.
 func newExecutionName(template string) string {
-	prefix := template[:min(len(template), maxNamePrefixLength)]
-	return strings.TrimRight(prefix, "-.") + "-" + rand.String(nameSuffixLength)
+	return executionName(template, rand.String(nameSuffixLength))
+}
+
+// executionName is as much of the template's name as there is room for, and suffix.
+func executionName(template, suffix string) string {
+	prefix := template[:min(len(template), maxNameLength-1-len(suffix))]
+	return strings.TrimRight(prefix, "-.") + "-" + suffix
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -20,6 +21,25 @@ type Options struct {
 
 	// MaxPayloadBytes is the largest payload that is accepted, at most 1 MiB.
 	MaxPayloadBytes int64
+
+	// MaxRequestsInFlight is how many requests are handled at a time, those that wait not counted.
+	MaxRequestsInFlight int
+
+	// MaxWaitingRequests is how many requests may wait at a time: long polls and streams.
+	MaxWaitingRequests int
+
+	// MaxWait is the longest that a caller may ask to wait. What asks for more waits this long.
+	MaxWait time.Duration
+
+	// CertificateFile and KeyFile are what TLS is served with, reloaded when they change. Without them it is plain HTTP.
+	CertificateFile, KeyFile string
+
+	// ClientCAFile has the CA certificates that client certificates have to be signed by, in PEM, reloaded when it
+	// changes. Without it none are taken.
+	ClientCAFile string
+
+	// HTTP2 offers HTTP/2 where TLS is on.
+	HTTP2 bool
 
 	// LogPayloads adds the payload to the access log. Payloads may hold secrets.
 	LogPayloads bool
@@ -37,7 +57,22 @@ func (o Options) validate() error {
 	if o.MaxPayloadBytes < 1 || o.MaxPayloadBytes > largestMaxPayloadBytes {
 		errs = append(errs, fmt.Errorf("--max-payload-bytes: must be between 1 and %d, got %d", largestMaxPayloadBytes, o.MaxPayloadBytes))
 	}
+	for name, value := range map[string]int{"max-requests-in-flight": o.MaxRequestsInFlight, "max-waiting-requests": o.MaxWaitingRequests} {
+		if value < 1 {
+			errs = append(errs, fmt.Errorf("--%s: must be at least 1, got %d", name, value))
+		}
+	}
+	if o.MaxWait < time.Second {
+		errs = append(errs, fmt.Errorf("--max-wait: must be at least 1s, got %s", o.MaxWait))
+	}
+	if o.ClientCAFile != "" && !o.tls() {
+		errs = append(errs, errors.New("--client-ca-file: client certificates come with TLS, which needs --web-server-cert-path"))
+	}
 	return errors.Join(errs...)
+}
+
+func (o Options) tls() bool {
+	return o.CertificateFile != ""
 }
 
 func validateBindAddress(address string) error {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOptions(t *testing.T) {
@@ -22,7 +23,13 @@ func TestOptions(t *testing.T) {
 		{"no label", func(o *Options) { o.DefaultNamespace = "A.b" }, []string{`--default-namespace: "A.b" is not a namespace`}},
 		{"no payload at all", func(o *Options) { o.MaxPayloadBytes = 0 }, []string{"--max-payload-bytes: must be between 1 and 1048576, got 0"}},
 		{"more than the CRD allows", func(o *Options) { o.MaxPayloadBytes = 1<<20 + 1 }, []string{"--max-payload-bytes: must be between 1 and 1048576, got 1048577"}},
-		{"all at once", func(o *Options) { *o = Options{} }, []string{"--web-server-bind-address", "--default-namespace", "--max-payload-bytes"}},
+		{"no requests", func(o *Options) { o.MaxRequestsInFlight = 0 }, []string{"--max-requests-in-flight: must be at least 1, got 0"}},
+		{"nobody may wait", func(o *Options) { o.MaxWaitingRequests = -1 }, []string{"--max-waiting-requests: must be at least 1, got -1"}},
+		{"no time to wait", func(o *Options) { o.MaxWait = time.Millisecond }, []string{"--max-wait: must be at least 1s, got 1ms"}},
+		{"client certificates over TLS", func(o *Options) { o.ClientCAFile, o.CertificateFile, o.KeyFile = "ca.crt", "tls.crt", "tls.key" }, nil},
+		{"client certificates without TLS", func(o *Options) { o.ClientCAFile = "ca.crt" }, []string{"--client-ca-file: client certificates come with TLS"}},
+		{"all at once", func(o *Options) { *o = Options{} }, []string{"--web-server-bind-address", "--default-namespace", "--max-payload-bytes",
+			"--max-requests-in-flight", "--max-waiting-requests", "--max-wait"}},
 	} {
 		options := testOptions()
 		test.change(&options)

@@ -4,24 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// checkRequest refuses what this version cannot do as it is asked, before the body is read. A parameter that is not
-// known is refused and not skipped, because a caller may depend on it: a preview must not run.
+// checkRequest refuses what this version cannot do as it is asked, before the body is read.
 func checkRequest(r *http.Request) error {
-	if r.URL.RawQuery != "" {
-		refused := refuse(reasonInvalidRequest, "this call takes no query parameters")
-		for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
-			refused.at(name, "unknown query parameter")
-		}
-		return refused
-	}
 	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ", "); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		// RFC 9110, section 15.5.16: Accept-Encoding tells which codings would have been accepted.
 		return refuse(reasonUnsupportedEncoding, "the payload is taken as it is sent: send it without Content-Encoding").

@@ -13,7 +13,10 @@ const (
 	// reasonInvalidRequest: the request itself is malformed: its names, its parameters, its body.
 	reasonInvalidRequest reason = "InvalidRequest"
 
-	// reasonForbidden: a quota or a policy of the cluster does not allow the execution.
+	// reasonUnauthorized: there are no credentials, or none that are valid, and anonymous callers may not do this.
+	reasonUnauthorized reason = "Unauthorized"
+
+	// reasonForbidden: the caller has not the right, or a quota or a policy of the cluster does not allow the execution.
 	reasonForbidden reason = "Forbidden"
 
 	// reasonNotFound: this API has no such path.
@@ -22,17 +25,39 @@ const (
 	// reasonJobTemplateNotFound: the namespace has no such JobTemplate.
 	reasonJobTemplateNotFound reason = "JobTemplateNotFound"
 
+	// reasonExecutionNotFound: the namespace has no such JobExecution, or no longer.
+	reasonExecutionNotFound reason = "ExecutionNotFound"
+
+	// reasonLogsGone: the execution has no log, or no longer: its pods were removed, or it ended without a Job.
+	reasonLogsGone reason = "LogsGone"
+
 	// reasonNamespaceNotFound: there is no such namespace.
 	reasonNamespaceNotFound reason = "NamespaceNotFound"
 
 	// reasonMethodNotAllowed: the path exists; the Allow header says what can be done with it.
 	reasonMethodNotAllowed reason = "MethodNotAllowed"
 
+	// reasonNotAcceptable: the answer cannot be had in a form that the Accept header admits.
+	reasonNotAcceptable reason = "NotAcceptable"
+
 	// reasonRequestTimeout: the body did not arrive in time.
 	reasonRequestTimeout reason = "RequestTimeout"
 
 	// reasonNamespaceTerminating: the namespace is being deleted, so nothing can be created in it.
 	reasonNamespaceTerminating reason = "NamespaceTerminating"
+
+	// reasonAlreadyFinished: the execution came to its end before it could be canceled.
+	reasonAlreadyFinished reason = "AlreadyFinished"
+
+	// reasonExpired: the list that a continue parameter is from is too old to go on with.
+	reasonExpired reason = "Expired"
+
+	// reasonJobNameConflict: the template gives its Job a name that a Job has already.
+	reasonJobNameConflict reason = "JobNameConflict"
+
+	// reasonIdempotencyKeyConflict: the name that the Idempotency-Key stands for belongs to an execution that was not
+	// created with it.
+	reasonIdempotencyKeyConflict reason = "IdempotencyKeyConflict"
 
 	// reasonPayloadTooLarge: the payload is over --max-payload-bytes, or over what the API server can store.
 	reasonPayloadTooLarge reason = "PayloadTooLarge"
@@ -43,7 +68,10 @@ const (
 	// reasonInvalid: admission refused the execution, most often because the template does not render with this payload.
 	reasonInvalid reason = "Invalid"
 
-	// reasonTooManyRequests: the API server is busy.
+	// reasonIdempotencyKeyReused: the Idempotency-Key came with another payload before.
+	reasonIdempotencyKeyReused reason = "IdempotencyKeyReused"
+
+	// reasonTooManyRequests: too many requests are being handled, or wait, or the API server is busy.
 	reasonTooManyRequests reason = "TooManyRequests"
 
 	// reasonInternalError: a fault of Dispatcher. The log has it under the request id.
@@ -58,21 +86,30 @@ const (
 
 // statuses is the one place where a reason becomes a status code.
 var statuses = map[reason]int{
-	reasonInvalidRequest:       http.StatusBadRequest,
-	reasonForbidden:            http.StatusForbidden,
-	reasonNotFound:             http.StatusNotFound,
-	reasonJobTemplateNotFound:  http.StatusNotFound,
-	reasonNamespaceNotFound:    http.StatusNotFound,
-	reasonMethodNotAllowed:     http.StatusMethodNotAllowed,
-	reasonRequestTimeout:       http.StatusRequestTimeout,
-	reasonNamespaceTerminating: http.StatusConflict,
-	reasonPayloadTooLarge:      http.StatusRequestEntityTooLarge,
-	reasonUnsupportedEncoding:  http.StatusUnsupportedMediaType,
-	reasonInvalid:              http.StatusUnprocessableEntity,
-	reasonTooManyRequests:      http.StatusTooManyRequests,
-	reasonInternalError:        http.StatusInternalServerError,
-	reasonUnavailable:          http.StatusServiceUnavailable,
-	reasonTimeout:              http.StatusGatewayTimeout,
+	reasonInvalidRequest:         http.StatusBadRequest,
+	reasonUnauthorized:           http.StatusUnauthorized,
+	reasonForbidden:              http.StatusForbidden,
+	reasonNotFound:               http.StatusNotFound,
+	reasonJobTemplateNotFound:    http.StatusNotFound,
+	reasonExecutionNotFound:      http.StatusNotFound,
+	reasonLogsGone:               http.StatusNotFound,
+	reasonNamespaceNotFound:      http.StatusNotFound,
+	reasonMethodNotAllowed:       http.StatusMethodNotAllowed,
+	reasonNotAcceptable:          http.StatusNotAcceptable,
+	reasonRequestTimeout:         http.StatusRequestTimeout,
+	reasonNamespaceTerminating:   http.StatusConflict,
+	reasonAlreadyFinished:        http.StatusConflict,
+	reasonExpired:                http.StatusGone,
+	reasonPayloadTooLarge:        http.StatusRequestEntityTooLarge,
+	reasonUnsupportedEncoding:    http.StatusUnsupportedMediaType,
+	reasonInvalid:                http.StatusUnprocessableEntity,
+	reasonTooManyRequests:        http.StatusTooManyRequests,
+	reasonInternalError:          http.StatusInternalServerError,
+	reasonUnavailable:            http.StatusServiceUnavailable,
+	reasonTimeout:                http.StatusGatewayTimeout,
+	reasonJobNameConflict:        http.StatusConflict,
+	reasonIdempotencyKeyConflict: http.StatusConflict,
+	reasonIdempotencyKeyReused:   http.StatusUnprocessableEntity,
 }
 
 // refusal is an error whose detail and field errors are meant for the caller. Its cause is for the log alone: what the

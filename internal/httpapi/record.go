@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apiserver/pkg/authentication/user"
 )
 
 // otherRoute is the route of a path that this API does not have.
@@ -22,6 +23,12 @@ type record struct {
 	route string
 
 	namespace, template, execution string
+
+	// caller is who sent the request, nil as long as that did not matter.
+	caller user.Info
+
+	// leaveFlight gives the request's place among those in flight to another. It may be called more than once.
+	leaveFlight func()
 
 	// payload is set only where payloads are logged.
 	payload *string
@@ -53,6 +60,12 @@ func recordOf(r *http.Request) *record {
 		return rec
 	}
 	return newRecord(r)
+}
+
+// noteTarget notes what a request names, for the access log.
+func noteTarget(r *http.Request, named target) {
+	rec := recordOf(r)
+	rec.namespace, rec.template, rec.execution = named.namespace, named.template, named.execution
 }
 
 // recordRoute notes which route a request took. The router calls it for registered paths only.

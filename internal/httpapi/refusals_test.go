@@ -50,7 +50,7 @@ func TestRefusedRequests(t *testing.T) {
 		{reason: "a space in a name", path: "/execute/a%20", want: problem{Status: 400, Reason: reasonInvalidRequest, Detail: badPath, Errors: templateName}},
 		{reason: "encoding twice", path: "/execute/a%2562", want: problem{Status: 400, Reason: reasonInvalidRequest, Detail: badPath, Errors: templateName}},
 		{reason: "a preview must not run", path: "/execute/t?dryRun=All&a=b",
-			want: problem{Status: 400, Reason: reasonInvalidRequest, Detail: "this call takes no query parameters", Errors: []fieldError{{"a", "unknown query parameter"}, {"dryRun", "unknown query parameter"}}}},
+			want: problem{Status: 400, Reason: reasonInvalidRequest, Detail: "this call takes the query parameters dryRun", Errors: []fieldError{{"a", "unknown query parameter"}}}},
 
 		{reason: "no such path", path: "/", want: problem{Status: 404, Reason: reasonNotFound, Detail: noPath}},
 		{reason: "no template", path: "/execute", want: problem{Status: 404, Reason: reasonNotFound, Detail: noPath}},

@@ -51,17 +51,28 @@ func internalError() *refusal {
 	return refuse(reasonInternalError, "an internal error occurred; the log tells more under this request id")
 }
 
-// methods is a path's handlers by method. It answers OPTIONS, and every other method with a 405 that says which do.
+// methods is a path's handlers by method. It answers OPTIONS, HEAD where there is a GET, and every other method with a
+// 405 that says which do.
 // The router's own method matching is not used, since it knows no Allow header.
 type methods map[string]handler
 
 // ServeHTTP implements http.Handler.
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	get, readable := m[http.MethodGet]
 	if h, ok := m[r.Method]; ok {
 		h.ServeHTTP(w, r)
 		return
 	}
-	allow := strings.Join(append(slices.Sorted(maps.Keys(m)), http.MethodOptions), ", ")
+	if readable && r.Method == http.MethodHead {
+		get.ServeHTTP(w, r) // net/http sends no body.
+		return
+	}
+	allowed := slices.Collect(maps.Keys(m))
+	if readable {
+		allowed = append(allowed, http.MethodHead)
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(append(allowed, http.MethodOptions), ", ")
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Allow", allow)
 		w.WriteHeader(http.StatusNoContent)

@@ -13,11 +13,13 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // Setup adds the HTTP API to the manager: it is served by every replica, once the caches are in sync, and a readiness
-// check of its own holds until it listens.
-func Setup(mgr ctrl.Manager, options Options) error {
+// check of its own holds until it listens. It shares programs with the admission webhooks.
+func Setup(mgr ctrl.Manager, programs *render.Cache, options Options) error {
 	if err := options.validate(); err != nil {
 		return err
 	}
@@ -25,7 +27,29 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(api, options, mgr.GetLogger().WithName("http-api"))
+	watcher := newWatcher()
+	if err := watcher.listen(context.Background(), mgr.GetCache()); err != nil {
+		return err
+	}
+	secure, err := newTLS(options)
+	if err != nil {
+		return err
+	}
+	access, err := newDelegatedAccess(mgr.GetConfig(), mgr.GetHTTPClient(), secure.clientCAProvider())
+	if err != nil {
+		return err
+	}
+	log := mgr.GetLogger().WithName("http-api")
+	server := newServer(dependencies{apiServer: api, watcher: watcher, access: access, defaults: defaults{mgr.GetCache()}, programs: programs}, options, log)
+	if secure != nil {
+		server.http.TLSConfig = secure.config()
+		if err := mgr.Add(secure); err != nil {
+			return fmt.Errorf("adding the certificate of the HTTP API: %w", err)
+		}
+	}
+	if err := mgr.Add(&accessMode{access: access, options: options, log: log}); err != nil {
+		return fmt.Errorf("adding the report on access: %w", err)
+	}
 	if err := mgr.AddReadyzCheck("http-api", server.ready); err != nil {
 		return fmt.Errorf("adding the readiness check of the HTTP API: %w", err)
 	}
@@ -40,18 +64,39 @@ func Setup(mgr ctrl.Manager, options Options) error {
 type server struct {
 	http         *http.Server
 	leftovers    *leftovers
+	waiters      *waiters
 	log          logr.Logger
 	drainTimeout time.Duration
 	listen       func(ctx context.Context, network, address string) (net.Listener, error)
 	listening    atomic.Bool
 }
 
-func newServer(api *apiServer, options Options, log logr.Logger) *server {
-	left := &leftovers{apiServer: api, log: log}
-	router := newRouter(&executor{
-		creator: &creator{apiServer: api, leftovers: left},
-		options: options,
-	})
+// dependencies are what handlers work with.
+type dependencies struct {
+	apiServer *apiServer
+	watcher   *watcher
+	access    access
+	defaults  defaults
+	waiters   *waiters
+	programs  *render.Cache
+}
+
+// groupsOf are all routes of this API.
+func groupsOf(d dependencies, options Options, left *leftovers) []routes {
+	return []routes{
+		&executor{dependencies: d, creator: &creator{apiServer: d.apiServer, leftovers: left}, options: options},
+		&executions{dependencies: d, options: options},
+		&templates{dependencies: d},
+		newDescription(),
+	}
+}
+
+func newServer(d dependencies, options Options, log logr.Logger) *server {
+	d.waiters = newWaiters(options.MaxWaitingRequests)
+	left := &leftovers{apiServer: d.apiServer, log: log}
+	router := newRouter(groupsOf(d, options, left)...)
+	inFlight := make(slots, options.MaxRequestsInFlight)
+	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
 	return &server{
 		http: &http.Server{
 			Addr:              options.BindAddress,
@@ -61,9 +106,13 @@ func newServer(api *apiServer, options Options, log logr.Logger) *server {
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),
+			Protocols:         protocols(options),
+			// OPTIONS * is a path like others that there is not.
+			DisableGeneralOptionsHandler: true,
+			ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),
 		},
 		leftovers:    left,
+		waiters:      d.waiters,
 		log:          log,
 		drainTimeout: drainTimeout,
 		listen:       (&net.ListenConfig{}).Listen,
@@ -97,7 +146,7 @@ func (s *server) Start(ctx context.Context) error {
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { s.leftovers.run(sweeping) })
 	serveErr := make(chan error, 1)
-	background.Go(func() { serveErr <- s.http.Serve(listener) })
+	background.Go(func() { serveErr <- s.serve(listener) })
 
 	select {
 	case err = <-serveErr:
@@ -114,10 +163,20 @@ func (s *server) Start(ctx context.Context) error {
 	return err
 }
 
-// drain takes no more connections and waits for the requests that are under way. Those that take too long are cut.
+// serve serves with TLS where that is configured.
+func (s *server) serve(listener net.Listener) error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(listener, "", "")
+	}
+	return s.http.Serve(listener)
+}
+
+// drain takes no more connections, ends what waits for something to happen, and lets the requests finish that are under
+// way. Those that take too long are cut.
 func (s *server) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.drainTimeout)
 	defer cancel()
+	s.waiters.stop()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.log.Error(err, "cutting the requests that did not finish in time")
 		_ = s.http.Close()

@@ -273,8 +273,8 @@ func TestTimeoutsFit(t *testing.T) {
 		longer, shorter time.Duration
 	}{
 		{"the API server's verdict arrives", createTimeout, apiServerDeadline},
-		{"a request finishes while the server stops", drainTimeout, createTimeout + lookupTimeout},
-		{"a slow body leaves time for its answer", s.http.WriteTimeout, s.http.ReadTimeout + createTimeout + lookupTimeout},
+		{"a request finishes while the server stops", drainTimeout, accessTimeout + createTimeout + lookupTimeout},
+		{"a slow body leaves time for its answer", s.http.WriteTimeout, s.http.ReadTimeout + accessTimeout + createTimeout + lookupTimeout},
 		{"a leftover is looked for until it cannot turn up", settledAfter, apiServerDeadline + sweepInterval},
 	} {
 		if test.longer <= test.shorter {

@@ -20,6 +20,7 @@ const (
 	textDenied             = "denied the request"
 	textDeniedByPolicy     = "denied request"
 	textWebhookUnreachable = "failed calling webhook"
+	textNoDryRun           = "does not support dry run"
 	textTooLargeForEtcd    = "request is too large"
 	textTooLargeForClient  = "trying to send message larger than max"
 )
@@ -27,6 +28,9 @@ const (
 // translate turns the API server's answer to a create into what the caller is told. This is the one place where that
 // is decided.
 func translate(err error, named target) *refusal {
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return refused
+	}
 	var answered apierrors.APIStatus
 	if !errors.As(err, &answered) {
 		return unanswered(err)
@@ -48,10 +52,13 @@ func translate(err error, named target) *refusal {
 			retryAfter(retryAfter, retryAfterTooManyRequests).because(err)
 	case apierrors.IsRequestEntityTooLargeError(err), tooLargeToStore(err):
 		return refuse(reasonPayloadTooLarge, "the payload is larger than the Kubernetes API server can store; escaped as JSON it grows").because(err)
-	case apierrors.IsForbidden(err), deniedByWebhook(err) && status.Code < http.StatusInternalServerError:
-		return forbidden(err, status, named)
+	case apierrors.IsForbidden(err), deniedByWebhook(err) && status.Code < http.StatusInternalServerError, strings.Contains(status.Message, textNoDryRun):
+		return forbidden(err, status, "Dispatcher is not allowed to execute JobTemplates in namespace %q", named.namespace)
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return timedOut().because(err)
+	case apierrors.IsUnauthorized(err):
+		// The token of a pod that is deleted ends at once, before the process does. Another replica will do it.
+		return unavailable().retryAfter(retryAfter, retryAfterUnavailable).because(err)
 	case strings.Contains(status.Message, textWebhookUnreachable):
 		return refuse(reasonUnavailable, "the admission webhook that judges executions cannot be reached: try again later").
 			retryAfter(retryAfter, retryAfterUnavailable).because(err)
@@ -60,6 +67,34 @@ func translate(err error, named target) *refusal {
 	default:
 		return internalError().because(err)
 	}
+}
+
+// translateCall is translate for a call that creates nothing: it reads or changes what named says, which may not be there.
+func translateCall(err error, named target) *refusal {
+	status := metav1.Status{}
+	if answered := apierrors.APIStatus(nil); errors.As(err, &answered) {
+		status = answered.Status()
+	}
+	switch {
+	case apierrors.IsNotFound(err) && named.execution != "":
+		return absent(named)
+	case apierrors.IsNotFound(err) && named.template != "":
+		return refuse(reasonJobTemplateNotFound, "there is no JobTemplate %q in namespace %q", named.template, named.namespace)
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		return refuse(reasonExpired, "the list that the parameter continue is from has expired: list again without it").because(err)
+	case apierrors.IsInvalid(err):
+		// Only a policy of the cluster can object to what these calls send, and many do it with this code.
+		return refuse(reasonForbidden, "%s", status.Message).because(err)
+	case apierrors.IsForbidden(err):
+		return forbidden(err, status, "Dispatcher is not allowed to do this in namespace %q", named.namespace)
+	default:
+		return translate(err, named)
+	}
+}
+
+// absent is for an execution that does not exist, or no longer.
+func absent(named target) *refusal {
+	return refuse(reasonExecutionNotFound, "there is no execution %q in namespace %q", named.execution, named.namespace)
 }
 
 // unanswered is for a call that got no answer, or none that can be understood.
@@ -79,9 +114,13 @@ func unavailable() *refusal {
 	return refuse(reasonUnavailable, "the Kubernetes API server is not available: try again later")
 }
 
+func cannotExecute(named target) *refusal {
+	return refuse(reasonInvalid, "JobTemplate %q in namespace %q cannot be executed with this payload", named.template, named.namespace)
+}
+
 // invalid is for what admission or the CRD's own rules refused, with the fields that they name.
 func invalid(status metav1.Status, named target) *refusal {
-	refused := refuse(reasonInvalid, "JobTemplate %q in namespace %q cannot be executed with this payload", named.template, named.namespace)
+	refused := cannotExecute(named)
 	var causes []metav1.StatusCause
 	if status.Details != nil {
 		causes = status.Details.Causes
@@ -102,13 +141,13 @@ func invalid(status metav1.Status, named target) *refusal {
 
 // forbidden passes on what a quota or a policy says, because that is written for whoever creates the object. Anything
 // else is about the rights of Dispatcher's own ServiceAccount, which are the operator's business.
-func forbidden(err error, status metav1.Status, named target) *refusal {
-	for _, text := range []string{textQuotaExceeded, textDenied, textDeniedByPolicy} {
+func forbidden(err error, status metav1.Status, format string, args ...any) *refusal {
+	for _, text := range []string{textQuotaExceeded, textDenied, textDeniedByPolicy, textNoDryRun} {
 		if strings.Contains(status.Message, text) {
 			return refuse(reasonForbidden, "%s", status.Message)
 		}
 	}
-	return refuse(reasonForbidden, "Dispatcher is not allowed to execute JobTemplates in namespace %q", named.namespace).because(err)
+	return refuse(reasonForbidden, format, args...).because(err)
 }
 
 func deniedByWebhook(err error) bool {

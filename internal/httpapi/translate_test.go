@@ -82,7 +82,7 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 		{reason: "whatever code it uses", answer: byWebhook(apierrors.NewBadRequest("no")),
 			want: problem{Status: 403, Reason: reasonForbidden, Detail: `admission webhook "x" denied the request: no`}},
 		{reason: "our own credentials are refused", answer: apierrors.NewUnauthorized("token of dispatcher expired"),
-			want: problem{Status: 500, Reason: reasonInternalError, Detail: fault}},
+			want: problem{Status: 503, Reason: reasonUnavailable, Detail: away}, wantRetryAfter: "5"},
 		{reason: "we sent nonsense", answer: apierrors.NewBadRequest("strict decoding error"),
 			want: problem{Status: 500, Reason: reasonInternalError, Detail: fault}},
 
@@ -155,7 +155,7 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 }
 
 func TestUnreachableAPIServer(t *testing.T) {
-	server := newServer(unreachable(t), testOptions(), logr.Discard())
+	server := newServer(testDependencies(unreachable(t)), testOptions(), logr.Discard())
 	response := serve(server, httptest.NewRequest(http.MethodPut, "/execute/t", nil))
 	if got := problemOf(t, response); got.Reason != reasonUnavailable || got.Detail != away || response.Header.Get("Retry-After") != "5" {
 		t.Errorf("got %+v, Retry-After %q", got, response.Header.Get("Retry-After"))

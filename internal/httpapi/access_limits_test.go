@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestRequestsInFlightAreBounded(t *testing.T) {
+	api := newFakeAPIServer(t)
+	entered, release := held(api)
+	options := testOptions()
+	options.MaxRequestsInFlight = 2
+	r := start(t, api.server(t, options))
+	statuses := make(chan int, 2)
+	for range 2 {
+		go func() {
+			response, err := r.put(context.Background(), strings.NewReader("p"))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			response.Body.Close()
+			statuses <- response.StatusCode
+		}()
+		<-entered
+	}
+	response, err := r.put(t.Context(), strings.NewReader("one too many"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if got := problemOf(t, response); got.Reason != reasonTooManyRequests || got.Status != http.StatusTooManyRequests {
+		t.Errorf("got %+v", got)
+	}
+	if got := response.Header.Get("Retry-After"); got != "1" {
+		t.Errorf("Retry-After = %q, want 1", got)
+	}
+	close(release)
+	for range 2 {
+		if got := <-statuses; got != http.StatusCreated {
+			t.Errorf("a request within the limit got status %d", got)
+		}
+	}
+	response, err = r.put(t.Context(), strings.NewReader("again"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated || len(api.names()) != 3 {
+		t.Errorf("status %d, stored %v: the places of the first two are not free again", response.StatusCode, api.names())
+	}
+}
+
+// waiting is a route whose requests wait until the server stops or their caller goes.
+type waiting struct {
+	*waiters
+	entered chan struct{}
+}
+
+func (s waiting) register(router *mux.Router) {
+	router.Handle("/wait", handler(func(w http.ResponseWriter, r *http.Request) error {
+		ctx, release, err := s.acquire(r)
+		if err != nil {
+			return err
+		}
+		defer release()
+		s.entered <- struct{}{}
+		<-ctx.Done()
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}))
+	router.Handle("/", handler(func(http.ResponseWriter, *http.Request) error { return nil }))
+}
+
+func TestWaitingRequestsAreBoundedAndLeaveTheirPlaceInFlight(t *testing.T) {
+	s := waiting{newWaiters(2), make(chan struct{}, 2)}
+	inFlight := make(slots, 1)
+	router := newRouter(s)
+	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
+	call := func(ctx context.Context, path string) *http.Response {
+		recorder := httptest.NewRecorder()
+		rec := newRecord(httptest.NewRequest(http.MethodGet, path, nil))
+		recorder.Header().Set("X-Request-Id", rec.requestID)
+		router.ServeHTTP(recorder, withRecord(httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil), rec))
+		return recorder.Result()
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	ended := make(chan int, 2)
+	for range 2 {
+		go func() { ended <- call(ctx, "/wait").StatusCode }()
+		<-s.entered
+	}
+	if got := testutil.ToFloat64(requestsWaiting); got != 2 {
+		t.Errorf("%v requests wait, want 2", got)
+	}
+	refused := call(t.Context(), "/wait")
+	if got := problemOf(t, refused); got.Reason != reasonTooManyRequests || refused.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %+v, Retry-After %q", got, refused.Header.Get("Retry-After"))
+	}
+	if got := call(t.Context(), "/").StatusCode; got != http.StatusOK {
+		t.Errorf("a short request got status %d while others wait", got)
+	}
+
+	hangUp()
+	<-ended
+	<-ended
+	go func() { ended <- call(context.Background(), "/wait").StatusCode }()
+	<-s.entered
+	s.stop()
+	if got := <-ended; got != http.StatusAccepted {
+		t.Errorf("who waited when the server stopped got status %d, want an answer", got)
+	}
+	if got := testutil.ToFloat64(requestsWaiting); got != 0 || len(inFlight) != 0 || len(s.slots) != 0 {
+		t.Errorf("%v wait, %d places in flight and %d of waiters are taken: want none", got, len(inFlight), len(s.slots))
+	}
+}

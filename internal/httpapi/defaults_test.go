@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// oneTemplate is a cache that has one template, whatever is asked for.
+type oneTemplate struct {
+	client.Reader
+	template *dispatcherv1alpha1.JobTemplate
+}
+
+func (o oneTemplate) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	o.template.DeepCopyInto(object.(*dispatcherv1alpha1.JobTemplate))
+	return nil
+}
+
+// What is not filled in must not be called so: then the webhook does it.
+func TestDefaults(t *testing.T) {
+	template := &dispatcherv1alpha1.JobTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: "t", Labels: map[string]string{"team": "x"}},
+		Spec:       dispatcherv1alpha1.JobTemplateSpec{TTLSecondsAfterFinished: new(int32(60))},
+	}
+	deleted := template.DeepCopy()
+	deleted.DeletionTimestamp = new(metav1.Now())
+	for _, test := range []struct {
+		reason string
+		cache  client.Reader
+		filled bool
+	}{
+		{"the cache has the template", oneTemplate{template: template}, true},
+		{"the cache lacks it: it may be new", noTemplates{}, false},
+		{"it is being deleted: it may have been made anew", oneTemplate{template: deleted}, false},
+	} {
+		named := target{namespace: "default", template: "t"}
+		execution := newExecution(named, "", &record{})
+		want := execution.DeepCopy()
+		if test.filled {
+			want.Labels = map[string]string{"team": "x", dispatcherv1alpha1.LabelJobTemplate: "t"}
+			want.Spec.TTLSecondsAfterFinished = new(int32(60))
+			want.Annotations[dispatcherv1alpha1.AnnotationDefaulted] = "true"
+		}
+		defaults{test.cache}.fillIn(t.Context(), execution)
+		if diff := cmp.Diff(want, execution); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
+		}
+	}
+}

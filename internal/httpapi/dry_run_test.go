@@ -1,0 +1,207 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// echo is a template whose Job has the payload in its first argument.
+func echo(change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
+	template := &dispatcherv1alpha1.JobTemplate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "t", UID: "template", Generation: 7},
+		Spec: dispatcherv1alpha1.JobTemplateSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+				RestartPolicy: corev1.RestartPolicyNever,
+				Containers:    []corev1.Container{{Name: "c", Image: "i", Args: []string{"{{ .Payload }}"}}},
+			}},
+		}}},
+	}
+	for _, c := range change {
+		c(template)
+	}
+	return template
+}
+
+func preview(s *server, accept string) *http.Response {
+	request := httptest.NewRequest(http.MethodPut, "/execute/t?dryRun=All", strings.NewReader("p"))
+	request.Header.Set("Accept", accept)
+	request.Header.Set("Prefer", "wait=10")
+	request.Header.Set(idempotencyKeyHeader, "k")
+	return serve(s, request)
+}
+
+func TestPreview(t *testing.T) {
+	for form, decode := range map[string]func([]byte, any) error{
+		"application/json": json.Unmarshal,
+		"application/yaml": func(body []byte, into any) error { return yaml.UnmarshalStrict(body, into) },
+	} {
+		api := newFakeAPIServer(t)
+		api.template = echo()
+		response := preview(api.server(t, testOptions()), form)
+		header := response.Header
+		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Location") != "" || header.Get("Preference-Applied") != "" {
+			t.Errorf("status = %d, header %v", response.StatusCode, header)
+		}
+		wantWarnings := []string{`299 - "odd payload"`, `299 - "would violate PodSecurity \"restricted:latest\""`}
+		if diff := cmp.Diff(wantWarnings, header.Values("Warning")); diff != "" {
+			t.Errorf("warnings (-want +got):\n%s", diff)
+		}
+		body, _ := io.ReadAll(response.Body)
+		var got batchv1.Job
+		if err := decode(body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Kind != "Job" || got.APIVersion != "batch/v1" || !regexp.MustCompile(`^t-[a-z0-9]{10}$`).MatchString(got.Name) {
+			t.Errorf("got a %s %s named %s", got.APIVersion, got.Kind, got.Name)
+		}
+		if diff := cmp.Diff([]string{"p"}, got.Spec.Template.Spec.Containers[0].Args); diff != "" {
+			t.Errorf("arguments (-want +got):\n%s", diff)
+		}
+		// What the API server makes up for each object is left out, the rest is there.
+		if strings.Contains(string(body), "tried") || !got.CreationTimestamp.IsZero() || got.ManagedFields != nil || got.Spec.Selector != nil {
+			t.Errorf("the Job has what only a real one can have:\n%s", body)
+		}
+		wantLabels := map[string]string{
+			dispatcherv1alpha1.LabelJobTemplate: "t", dispatcherv1alpha1.LabelJobExecution: got.Name, batchv1.JobNameLabel: got.Name,
+		}
+		if diff := cmp.Diff(wantLabels, got.Spec.Template.Labels); diff != "" {
+			t.Errorf("labels (-want +got):\n%s", diff)
+		}
+		if owner := metav1.GetControllerOf(&got); owner == nil || owner.Name != got.Name || owner.UID != "" {
+			t.Errorf("the owner is %v", owner)
+		}
+		if got.Annotations[dispatcherv1alpha1.AnnotationJobTemplateGeneration] != "7" {
+			t.Errorf("annotations = %v", got.Annotations)
+		}
+		if names := api.names(); len(names) > 0 {
+			t.Errorf("stored %v", names)
+		}
+	}
+}
+
+func TestPreviewKeepsAManualSelector(t *testing.T) {
+	api := newFakeAPIServer(t)
+	api.template = echo(func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Spec.ManualSelector = new(true) })
+	var got batchv1.Job
+	if err := json.NewDecoder(preview(api.server(t, testOptions()), "").Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Spec.Selector == nil {
+		t.Error("the template's own selector is lost")
+	}
+}
+
+func TestPreviewThatIsRefused(t *testing.T) {
+	jobs := schema.GroupResource{Group: "batch", Resource: "jobs"}
+	argument := "spec.jobTemplate.spec.template.spec.containers[0].args[0]"
+	refusedExecution := func(err *apierrors.StatusError) func(*fakeAPIServer) {
+		return func(f *fakeAPIServer) {
+			f.onCreate = func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
+				answerError(w, err)
+				return true
+			}
+		}
+	}
+	refusedJob := func(err *apierrors.StatusError) func(*fakeAPIServer) {
+		return func(f *fakeAPIServer) {
+			f.onTry = func(w http.ResponseWriter, _ *batchv1.Job) bool {
+				answerError(w, err)
+				return true
+			}
+		}
+	}
+	for _, test := range []struct {
+		reason     string
+		change     func(*fakeAPIServer)
+		wantStatus int
+		wantReason reason
+		wantFields []string
+	}{
+		{"by admission, as the real call", refusedExecution(apierrors.NewInvalid(executionKind, "", field.ErrorList{
+			field.Invalid(field.NewPath("spec", "jobTemplate"), "", "x")})), 422, reasonInvalid, []string{"spec.jobTemplate"}},
+		{"the template is gone since", func(f *fakeAPIServer) { f.template = nil }, 404, reasonJobTemplateNotFound, nil},
+		{"the template has changed since, and does not render", func(f *fakeAPIServer) {
+			f.template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ fail .Payload }}"
+		}, 422, reasonInvalid, []string{argument}},
+		{"or does not compile", func(f *fakeAPIServer) {
+			f.template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{"
+		}, 422, reasonInvalid, []string{argument}},
+		{"the Job is invalid", refusedJob(apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "", field.ErrorList{
+			field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, reasonInvalid, []string{"spec.jobTemplate.spec.template.metadata.labels"}},
+		{"the Job is invalid, and a policy gives no causes", refusedJob(policy(422, "Invalid", "no")), 422, reasonInvalid, nil},
+		{"a quota is exhausted", refusedJob(apierrors.NewForbidden(jobs, "", io.EOF)), 403, reasonForbidden, nil},
+		{"a webhook has side effects", refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)), 403, reasonForbidden, nil},
+		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, reasonJobNameConflict, []string{"spec.jobTemplate.metadata.name"}},
+		{"the API server is busy", refusedJob(apierrors.NewTooManyRequests("x", 1)), 429, reasonTooManyRequests, nil},
+		{"or away", refusedJob(apierrors.NewServiceUnavailable("x")), 503, reasonUnavailable, nil},
+		{"or slow", refusedJob(apierrors.NewTimeoutError("x", 1)), 504, reasonTimeout, nil},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			api := newFakeAPIServer(t)
+			api.template = echo()
+			test.change(api)
+			server := api.server(t, testOptions())
+			got := problemOf(t, preview(server, ""))
+			if got.Status != test.wantStatus || got.Reason != test.wantReason {
+				t.Errorf("got %+v", got)
+			}
+			var fields []string
+			for _, wrong := range got.Errors {
+				fields = append(fields, wrong.Field)
+			}
+			if diff := cmp.Diff(test.wantFields, fields); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+			if len(api.names()) > 0 || len(server.leftovers.entries) > 0 {
+				t.Error("a preview leaves nothing behind")
+			}
+		})
+	}
+}
+
+// A preview that is asked for in a way that is not understood must not run.
+func TestOtherDryRuns(t *testing.T) {
+	for _, query := range []string{"dryRun=all", "dryRun=", "dryRun", "dryRun=true", "dryRun=All&dryRun=All", "dryRun=All;", "dryRun=%zz", "DryRun=All", "dryrun=All"} {
+		api := newFakeAPIServer(t)
+		request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
+		request.URL.RawQuery = query
+		got := problemOf(t, serve(api.server(t, testOptions()), request))
+		if got.Status != http.StatusBadRequest || len(api.methods()) > 0 {
+			t.Errorf("%s: got %+v, calls %v", query, got, api.methods())
+		}
+	}
+}
+
+func TestExecutionsComeInTheFormThatIsAskedFor(t *testing.T) {
+	for accept, want := range map[string]string{
+		"": "application/json", "*/*": "application/json", "application/yaml": "application/yaml",
+		"text/html": "application/json", // To run nothing for it would help nobody.
+	} {
+		request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
+		request.Header.Set("Accept", accept)
+		response := serve(newFakeAPIServer(t).server(t, testOptions()), request)
+		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusCreated || got != want {
+			t.Errorf("Accept: %s: status = %d, Content-Type = %q, want %q", accept, response.StatusCode, got, want)
+		}
+	}
+	api := newFakeAPIServer(t)
+	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable || len(api.methods()) > 0 {
+		t.Errorf("a preview has one form or the other: got %+v", got)
+	}
+}

@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// get answers with an execution: at once, or with the parameter wait, when it has finished or that time has passed. A caller
+// that has a state of it, by If-None-Match, waits for another one instead.
+func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
+	form, err := negotiate(r, mediaJSON, mediaYAML, mediaEvents)
+	if err != nil {
+		return err
+	}
+	if form == mediaEvents {
+		return e.events(w, r)
+	}
+	named, err := executionOf(r)
+	if err != nil {
+		return err
+	}
+	query, err := queryOf(r, "wait")
+	if err != nil {
+		return err
+	}
+	wait, err := waitOf(query, e.options.MaxWait)
+	if err != nil {
+		return err
+	}
+	var execution *dispatcherv1alpha1.JobExecution
+	if wait > 0 {
+		execution, err = e.await(w, r, named, wait, func(execution *dispatcherv1alpha1.JobExecution) bool {
+			if r.Header.Get("If-None-Match") != "" {
+				return !matches(r, entityTag(execution, form))
+			}
+			return execution.IsFinished()
+		})
+	} else {
+		execution, err = e.lookUp(r, named, "get")
+	}
+	if err != nil {
+		return err
+	}
+	tag := entityTag(execution, form)
+	header := w.Header()
+	header.Set("ETag", tag)
+	header.Set("Cache-Control", "no-cache")
+	if matches(r, tag) {
+		header.Add("Vary", "Accept")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return writeObject(w, form, http.StatusOK, published(execution))
+}
+
+// waitOf reads the parameter wait, in seconds. What asks for more than longest waits that long.
+func waitOf(query map[string]string, longest time.Duration) (time.Duration, error) {
+	text, ok := query["wait"]
+	if !ok {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return longest, nil
+	case err != nil:
+		return 0, refuseParameter("wait", "must be a number of seconds, 0 or more")
+	}
+	return min(time.Duration(seconds)*time.Second, longest), nil
+}
+
+// await returns an execution that the caller may see, as it is when done says so of it, or when the time to wait is over.
+func (e *executions) await(w http.ResponseWriter, r *http.Request, named target, wait time.Duration, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
+	// The subscription comes first: what happens after the look-up is announced.
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.namespace, Name: named.execution})
+	defer subscription.close()
+	execution, err := e.lookUp(r, named, "get")
+	if err != nil || done(execution) {
+		return execution, err
+	}
+	ctx, release, err := e.waiting(w, r, wait)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	execution, err = subscription.until(ctx, e.apiServer, execution, done)
+	if err != nil {
+		return nil, translateCall(err, named)
+	}
+	return execution, nil
+}

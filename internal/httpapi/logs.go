@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// logQuery is what a caller wants of a log. Its parameters are those of kubectl logs.
+type logQuery struct {
+	follow bool
+
+	// pod and container are names, or empty where the caller does not say: then it is every pod, and of each pod the
+	// container that kubectl would take.
+	pod, container string
+
+	// timestamps puts the time in front of each line, and the others leave out what is old, of each pod.
+	timestamps              bool
+	tailLines, sinceSeconds string
+}
+
+// logs answers with what the pods of an execution print, byte for byte, one pod after the other in the order in which
+// they were created. With follow, it goes on until the execution has finished and all that was printed is sent.
+//
+// An answer that ends well is complete. One that cannot be completed, because the API server, the node or this server
+// goes away, is cut, which HTTP clients report.
+func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
+	named, err := executionOf(r)
+	if err != nil {
+		return err
+	}
+	if _, err := negotiate(r, mediaText); err != nil {
+		return err
+	}
+	asked, err := logQueryOf(r)
+	if err != nil {
+		return err
+	}
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.namespace, Name: named.execution})
+	defer subscription.close()
+	execution, err := e.lookUpFor(r, named, right{verb: "get", subresource: subresourceLogs})
+	if err != nil {
+		return err
+	}
+	ctx, release, err := e.waiting(w, r, maxStream)
+	if err != nil {
+		return err
+	}
+	defer release()
+	logs := &podLogs{
+		apiServer:    e.apiServer,
+		subscription: subscription,
+		execution:    execution,
+		asked:        asked,
+		out:          newLogWriter(w, r),
+		done:         map[string]bool{},
+	}
+	return logs.out.end(logs.write(ctx))
+}
+
+// logQueryOf reads the query parameters of a call for logs.
+func logQueryOf(r *http.Request) (logQuery, error) {
+	query, err := queryOf(r, "container", "follow", "pod", "sinceSeconds", "tailLines", "timestamps")
+	if err != nil {
+		return logQuery{}, err
+	}
+	asked := logQuery{pod: query["pod"], container: query["container"], tailLines: query["tailLines"], sinceSeconds: query["sinceSeconds"]}
+	for name, value := range map[string]*bool{"follow": &asked.follow, "timestamps": &asked.timestamps} {
+		text, given := query[name]
+		if given && !slices.Contains([]string{"true", "false"}, text) {
+			return asked, refuseParameter(name, "must be true or false")
+		}
+		*value = text == "true"
+	}
+	for name, least := range map[string]int{"tailLines": 0, "sinceSeconds": 1} {
+		text, given := query[name]
+		// The API server reads them as numbers of 64 bits; nobody needs more than 31.
+		if number, err := strconv.ParseUint(text, 10, 31); given && (err != nil || int(number) < least) {
+			return asked, refuseParameter(name, "must be a whole number, and at least "+strconv.Itoa(least))
+		}
+	}
+	for name, rules := range map[string]func(string) []string{"pod": validation.IsDNS1123Subdomain, "container": validation.IsDNS1123Label} {
+		text, given := query[name]
+		if wrong := rules(text); given && len(wrong) > 0 {
+			return asked, refuseParameter(name, wrong[0])
+		}
+	}
+	return asked, nil
+}

@@ -1,0 +1,94 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// preferredWait returns how long a caller prefers to wait for the end of the execution, at most longest (RFC 7240,
+// section 4.3). A preference that cannot be understood is ignored, as the RFC says, and so are all others.
+func preferredWait(r *http.Request, longest time.Duration) (wait time.Duration, preferred bool) {
+	text, ok := firstPreference(strings.Join(r.Header.Values("Prefer"), ","), "wait")
+	if !ok {
+		return 0, false
+	}
+	seconds, err := strconv.ParseUint(text, 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return longest, true
+	case err != nil:
+		return 0, false
+	}
+	return min(time.Duration(seconds)*time.Second, longest), true
+}
+
+// firstPreference returns the value of a preference. Where it is given more than once, the first counts (RFC 7240,
+// section 2).
+func firstPreference(preferences, name string) (value string, found bool) {
+	for preferences != "" {
+		var preference string
+		preference, preferences = cutUnquoted(preferences, ',')
+		preference, _ = cutUnquoted(preference, ';')
+		token, word, _ := strings.Cut(preference, "=")
+		if !strings.EqualFold(strings.TrimSpace(token), name) {
+			continue
+		}
+		word = strings.TrimSpace(word)
+		if inner, quoted := strings.CutPrefix(word, `"`); quoted {
+			word, _ = unquote(inner)
+		}
+		return word, true
+	}
+	return "", false
+}
+
+// cutUnquoted cuts text around the first separator that is not inside quotes.
+func cutUnquoted(text string, separator byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case quoted && text[i] == '\\':
+			i++
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == separator && !quoted:
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
+}
+
+// await waits for the end of an execution and returns it with the status to answer with: 200 when it has finished, else
+// 202. The context is that of waiters.acquire: a caller that hangs up ends the wait and not the execution, and so does a
+// server that stops.
+func (e *executor) await(ctx context.Context, w http.ResponseWriter, rec *record, execution *dispatcherv1alpha1.JobExecution, wait time.Duration) (*dispatcherv1alpha1.JobExecution, int) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})
+	defer subscription.close()
+	// The subscription comes first: what happens after this look is announced.
+	seen, err := subscription.look(ctx, e.apiServer, execution)
+	if err == nil {
+		seen, err = subscription.until(ctx, e.apiServer, seen, (*dispatcherv1alpha1.JobExecution).IsFinished)
+	}
+	if seen == nil {
+		// It is stored, or was, and that is what the caller has to know: nothing may be answered that reads like a refusal.
+		rec.err = err
+		seen = execution
+	}
+	if seen.IsFinished() || e.waiters.stopping.Err() == nil {
+		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
+	}
+	if !seen.IsFinished() {
+		return seen, http.StatusAccepted
+	}
+	return seen, http.StatusOK
+}
