@@ -27,8 +27,8 @@ eventually() {
 }
 kubectl() { hack/kubectl.sh "$@"; }
 
-echo "The first run builds Kubernetes and cert-manager from their Go modules: about 20 minutes on two cores, and 5 GB in"
-echo "Go's caches. Each later run takes seconds. \`make cluster-down\` removes the cluster, whenever you like."
+echo "The first run builds Kubernetes and cert-manager from their Go modules: about 12 minutes on two cores, and 5 GB in"
+echo "Go's caches. Each later run takes half a minute. \`make cluster-down\` removes the cluster, whenever you like."
 
 step "1/6 a local Kubernetes with one node"
 nice hack/node/up.sh

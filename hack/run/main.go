@@ -1,5 +1,6 @@
 // Command run is `make run`: it runs bin/manager in the foreground against an API server on this machine, with webhook
-// certificates of its own making, and registers config/webhook with the manager's address for as long as it runs.
+// certificates of its own making. For as long as it runs, config/webhook is registered with the manager's address, and
+// anonymous callers have the rights that config/default gives them.
 //
 //	run [FLAGS OF THE MANAGER]
 //
@@ -52,6 +53,15 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, hooks.options.Cleanup()) }()
+
+	anonymous, err := newAccess(config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, anonymous.revoke()) }()
+	if err := anonymous.grant(ctx); err != nil {
+		return err
+	}
 
 	m, err := startManager(hooks.options.LocalServingCertDir, args)
 	if err != nil {

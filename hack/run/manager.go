@@ -22,8 +22,8 @@ const (
 	// readyTimeout is the time for the manager to start.
 	readyTimeout = time.Minute
 
-	// stopTimeout is the time for the manager to stop. It lets HTTP requests finish, for which it takes 35 s at most.
-	stopTimeout = 45 * time.Second
+	// stopTimeout is the time for the manager to stop. It lets HTTP requests finish, for which it takes 40 s at most.
+	stopTimeout = 50 * time.Second
 )
 
 // manager is the manager's process.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// anonymousAccess is what config/default opens, too: without it every call would need a token.
+const anonymousAccess = "config/rbac/anonymous_access.yaml"
+
+// access is the rights of anonymous callers, for as long as the manager runs.
+type access struct {
+	client  client.Client
+	objects []*unstructured.Unstructured
+}
+
+func newAccess(config *rest.Config) (*access, error) {
+	c, err := client.New(config, client.Options{FieldOwner: "dispatcher-run"})
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	content, err := os.ReadFile(anonymousAccess)
+	if err != nil {
+		return nil, fmt.Errorf("reading the rights of anonymous callers: %w", err)
+	}
+	a := &access{client: c}
+	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return a, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", anonymousAccess, err)
+		}
+		// Not the names of a Dispatcher that is deployed in this cluster.
+		object.SetName("dispatcher-run-" + object.GetName())
+		if ref, ok := object.Object["roleRef"].(map[string]any); ok {
+			ref["name"] = object.GetName()
+		}
+		a.objects = append(a.objects, object)
+	}
+}
+
+// grant creates the rights, or takes over those that a run which was killed has left.
+func (a *access) grant(ctx context.Context) error {
+	for _, object := range a.objects {
+		if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.ForceOwnership); err != nil {
+			return fmt.Errorf("letting anonymous callers in: %w", err)
+		}
+	}
+	return nil
+}
+
+// revoke deletes the rights.
+func (a *access) revoke() error {
+	// The context of the run has ended: that is why we are here.
+	ctx, cancel := context.WithTimeout(context.Background(), unregisterTimeout)
+	defer cancel()
+	var errs []error
+	for _, object := range a.objects {
+		if err := client.IgnoreNotFound(a.client.Delete(ctx, object)); err != nil {
+			errs = append(errs, fmt.Errorf("removing the %s %s: %w", object.GetKind(), object.GetName(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
