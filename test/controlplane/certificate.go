@@ -3,13 +3,16 @@ package controlplane
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	certutil "k8s.io/client-go/util/cert"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -42,26 +45,50 @@ func (c *ControlPlane) ReplaceCertificate(ctx context.Context) (trustNewOnly fun
 }
 
 func (c *ControlPlane) setCABundle(ctx context.Context, bundle []byte) error {
+	return c.changeWebhooks(ctx, func(config *admissionregistrationv1.WebhookClientConfig) error {
+		config.CABundle = bundle
+		return nil
+	})
+}
+
+// SendWebhooksTo lets the API server send its admission requests straight to a manager, past the Forwarder. What
+// measures uses it.
+func (c *ControlPlane) SendWebhooksTo(ctx context.Context, m *Manager) error {
+	return c.changeWebhooks(ctx, func(config *admissionregistrationv1.WebhookClientConfig) error {
+		target, err := url.Parse(ptr.Deref(config.URL, ""))
+		if err != nil {
+			return fmt.Errorf("parsing the URL of a webhook: %w", err)
+		}
+		target.Host = m.webhook
+		config.URL = new(target.String())
+		return nil
+	})
+}
+
+// changeWebhooks lets edit change where and how each webhook is called.
+func (c *ControlPlane) changeWebhooks(ctx context.Context, edit func(*admissionregistrationv1.WebhookClientConfig) error) error {
 	admin, err := client.New(c.Config, client.Options{})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	for _, named := range c.environment.WebhookInstallOptions.ValidatingWebhooks {
 		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
-		if err := change(ctx, admin, configuration, func() {
+		if err := change(ctx, admin, configuration, func() (err error) {
 			for i := range configuration.Webhooks {
-				configuration.Webhooks[i].ClientConfig.CABundle = bundle
+				err = errors.Join(err, edit(&configuration.Webhooks[i].ClientConfig))
 			}
+			return err
 		}); err != nil {
 			return err
 		}
 	}
 	for _, named := range c.environment.WebhookInstallOptions.MutatingWebhooks {
 		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
-		if err := change(ctx, admin, configuration, func() {
+		if err := change(ctx, admin, configuration, func() (err error) {
 			for i := range configuration.Webhooks {
-				configuration.Webhooks[i].ClientConfig.CABundle = bundle
+				err = errors.Join(err, edit(&configuration.Webhooks[i].ClientConfig))
 			}
+			return err
 		}); err != nil {
 			return err
 		}
@@ -70,11 +97,13 @@ func (c *ControlPlane) setCABundle(ctx context.Context, bundle []byte) error {
 }
 
 // change reads a webhook configuration, lets edit change it, and stores it.
-func change(ctx context.Context, admin client.Client, configuration client.Object, edit func()) error {
+func change(ctx context.Context, admin client.Client, configuration client.Object, edit func() error) error {
 	if err := admin.Get(ctx, client.ObjectKeyFromObject(configuration), configuration); err != nil {
 		return fmt.Errorf("reading a webhook configuration: %w", err)
 	}
-	edit()
+	if err := edit(); err != nil {
+		return err
+	}
 	if err := admin.Update(ctx, configuration); err != nil {
 		return fmt.Errorf("updating a webhook configuration: %w", err)
 	}

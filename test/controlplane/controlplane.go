@@ -1,18 +1,23 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
+const jobController = "job-controller"
+
 // controllers are those that the life of a Job touches, and those that quotas and aggregated roles need.
-const controllers = "job-controller,ttl-after-finished-controller,garbage-collector-controller,namespace-controller," +
+const controllers = jobController + ",ttl-after-finished-controller,garbage-collector-controller,namespace-controller," +
 	"serviceaccount-controller,resourcequota-controller,clusterrole-aggregation-controller"
 
 // ControlPlane is a running Kubernetes without nodes.
@@ -23,18 +28,29 @@ type ControlPlane struct {
 	Kubeconfig string
 	// Webhooks is where the API server sends admission requests.
 	Webhooks *Forwarder
+	// APIServer and Etcd can be stopped and started again.
+	APIServer, Etcd *Server
 	// Root is the root of the repository.
 	Root string
 
 	environment *envtest.Environment
+	controllers string
 	manager     *Process
 	output      *Output
 	directory   string
 }
 
+// Option changes what Start starts.
+type Option func(*ControlPlane)
+
+// WithoutJobController leaves Jobs as they were created: no pods are made, and nobody writes their status.
+func WithoutJobController() Option {
+	return func(c *ControlPlane) { c.controllers = strings.TrimPrefix(c.controllers, jobController+",") }
+}
+
 // Start starts a control plane with the CRD and webhook files of the repository at root. The caller must call Stop,
 // also after an error, if the control plane is not nil.
-func Start(root string, scheme *runtime.Scheme) (*ControlPlane, error) {
+func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlane, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS is not set: it names the folder with etcd, kube-apiserver, kube-controller-manager " +
 			"and kubectl; `make test` finds or builds them and sets it")
@@ -43,12 +59,15 @@ func Start(root string, scheme *runtime.Scheme) (*ControlPlane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a folder: %w", err)
 	}
-	c := &ControlPlane{Root: root, directory: directory, output: &Output{}, environment: &envtest.Environment{
+	c := &ControlPlane{Root: root, directory: directory, output: &Output{}, controllers: controllers, environment: &envtest.Environment{
 		Scheme:                scheme,
 		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook")}},
 	}}
+	for _, option := range options {
+		option(c)
+	}
 	// Some distributions enforce this: who sets blockOwnerDeletion needs the right to update the owner's finalizers.
 	c.environment.ControlPlane.GetAPIServer().Configure().
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
@@ -59,6 +78,9 @@ func Start(root string, scheme *runtime.Scheme) (*ControlPlane, error) {
 	c.Config = rest.CopyConfig(config)
 	c.Config.QPS = -1
 	if c.Kubeconfig, err = c.kubeconfig("admin", c.environment.KubeConfig); err != nil {
+		return c, err
+	}
+	if err := c.adoptServers(); err != nil {
 		return c, err
 	}
 	webhooks := &c.environment.WebhookInstallOptions
@@ -76,7 +98,36 @@ func (c *ControlPlane) Stop() error {
 	if c.Webhooks != nil {
 		c.Webhooks.Close()
 	}
-	return errors.Join(c.environment.Stop(), os.RemoveAll(c.directory))
+	// Those that were started again are unknown to envtest.
+	var errs []error
+	for _, server := range []*Server{c.APIServer, c.Etcd} {
+		if server != nil {
+			errs = append(errs, server.Kill())
+		}
+	}
+	return errors.Join(append(errs, c.environment.Stop(), os.RemoveAll(c.directory))...)
+}
+
+// EtcdURL is where etcd serves its clients, by gRPC and by HTTP, without credentials.
+func (c *ControlPlane) EtcdURL() string { return c.environment.ControlPlane.Etcd.URL.String() }
+
+func (c *ControlPlane) adoptServers() error {
+	admin, err := rest.HTTPClientFor(c.Config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	answers := func(client *http.Client, url string) func(context.Context) bool {
+		return func(ctx context.Context) bool {
+			_, err := get(ctx, client, url)
+			return err == nil
+		}
+	}
+	servers := &c.environment.ControlPlane
+	if c.Etcd, err = adopt("etcd", servers.Etcd.DataDir, c.output, answers(http.DefaultClient, c.EtcdURL()+"/health")); err != nil {
+		return err
+	}
+	c.APIServer, err = adopt("kube-apiserver", servers.APIServer.CertDir, c.output, answers(admin, strings.TrimSuffix(c.Config.Host, "/")+"/readyz"))
+	return err
 }
 
 // User returns the configuration of a user that need not exist, without client-side rate limits.
@@ -94,7 +145,12 @@ func (c *ControlPlane) CertificateDirectory() string {
 	return c.environment.WebhookInstallOptions.LocalServingCertDir
 }
 
-// Output returns what the kube-controller-manager printed.
+// ClientCAFile has the authority that signs the client certificates of users.
+func (c *ControlPlane) ClientCAFile() string {
+	return filepath.Join(c.environment.ControlPlane.APIServer.CertDir, "client-cert-auth-ca.crt")
+}
+
+// Output returns what the kube-controller-manager printed, and the servers that were started again.
 func (c *ControlPlane) Output() string { return c.output.String() }
 
 func (c *ControlPlane) startControllers() error {
@@ -114,7 +170,7 @@ func (c *ControlPlane) startControllers() error {
 		"--kubeconfig="+kubeconfig, "--bind-address=127.0.0.1", "--secure-port=0", "--leader-elect=false",
 		"--service-account-private-key-file="+filepath.Join(c.environment.ControlPlane.APIServer.CertDir, "sa-signer.key"),
 		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20", "--concurrent-gc-syncs=20",
-		"--controllers="+controllers)
+		"--controllers="+c.controllers)
 	return err
 }
 

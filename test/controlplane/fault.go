@@ -2,10 +2,13 @@ package controlplane
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,6 +70,35 @@ func Answer(status *apierrors.StatusError) Fault {
 		}
 		w.WriteHeader(int(answer.Code))
 		_ = json.NewEncoder(w).Encode(answer)
+	}
+}
+
+// Share applies fault to a share of the requests, from 0 to 1, and lets the others pass.
+func Share(share float64, random *rand.Rand, fault Fault) Fault {
+	var mu sync.Mutex // A rand.Rand is not safe for concurrent use.
+	chosen := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.Float64() < share
+	}
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if chosen() {
+			fault(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+}
+
+// Delay passes the request on after a while, unless the client gives up before.
+func Delay(wait time.Duration) Fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		select {
+		case <-time.After(wait):
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -34,7 +35,7 @@ func (c *ControlPlane) BuildManager(ctx context.Context) (string, error) {
 // Manager is one replica of Dispatcher: its addresses and its proxy stay the same when its process is killed and
 // started again.
 type Manager struct {
-	// Proxy is between this replica and the API server.
+	// Proxy is between this replica and the API server. A direct manager has none.
 	Proxy *Proxy
 	// URL is the base of the HTTP API.
 	URL string
@@ -55,11 +56,29 @@ func (c *ControlPlane) NewManager(name, binary string, config *rest.Config, args
 	if err != nil {
 		return nil, err
 	}
+	m, err := c.newManager(name, binary, proxy.cluster(), &clientcmdapi.AuthInfo{}, args)
+	if err != nil {
+		proxy.Close()
+		return nil, err
+	}
+	m.Proxy = proxy
+	return m, nil
+}
+
+// NewDirectManager prepares a replica without a Proxy. What measures uses it, since a Proxy costs time and remembers
+// every request.
+func (c *ControlPlane) NewDirectManager(name, binary string, config *rest.Config, args ...string) (*Manager, error) {
+	return c.newManager(name, binary,
+		&clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData},
+		&clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}, args)
+}
+
+func (c *ControlPlane) newManager(name, binary string, cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo, args []string) (*Manager, error) {
 	kubeconfig := filepath.Join(c.directory, name+".kubeconfig")
 	if err := clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"proxy": proxy.cluster()},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"manager": {}},
-		Contexts:       map[string]*clientcmdapi.Context{"manager": {Cluster: "proxy", AuthInfo: "manager"}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"apiserver": cluster},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"manager": user},
+		Contexts:       map[string]*clientcmdapi.Context{"manager": {Cluster: "apiserver", AuthInfo: "manager"}},
 		CurrentContext: "manager",
 	}, kubeconfig); err != nil {
 		return nil, fmt.Errorf("writing the manager's kubeconfig: %w", err)
@@ -69,7 +88,7 @@ func (c *ControlPlane) NewManager(name, binary string, config *rest.Config, args
 		return nil, err
 	}
 	m := &Manager{
-		Proxy: proxy, URL: "http://" + addresses[0], Output: &Output{},
+		URL: "http://" + addresses[0], Output: &Output{},
 		plane: c, binary: binary, webhook: addresses[1], health: addresses[2], metrics: addresses[3],
 	}
 	m.args = append([]string{
@@ -150,28 +169,40 @@ func (m *Manager) Terminate() *Process {
 	return process
 }
 
+// Pause stops the process where it is, without its knowledge, until Resume: as a machine does that hangs, or a virtual one
+// that is moved. Its connections stay open and nobody answers.
+func (m *Manager) Pause() { m.process.Load().signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (m *Manager) Resume() { m.process.Load().signal(syscall.SIGCONT) }
+
 // Close ends the process and closes the proxy.
 func (m *Manager) Close() {
 	m.Kill()
-	m.Proxy.Close()
+	if m.Proxy != nil {
+		m.Proxy.Close()
+	}
 }
+
+// PID is the id of the process that was started last.
+func (m *Manager) PID() int { return m.process.Load().command.Process.Pid }
 
 // WebhookAddress is where this replica serves its webhooks.
 func (m *Manager) WebhookAddress() string { return m.webhook }
 
 func (m *Manager) probe(ctx context.Context, path string) bool {
-	_, err := m.get(ctx, "http://"+m.health+"/"+path)
+	_, err := get(ctx, http.DefaultClient, "http://"+m.health+"/"+path)
 	return err == nil
 }
 
-func (m *Manager) get(ctx context.Context, url string) (body string, err error) {
+func get(ctx context.Context, client *http.Client, url string) (body string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -13,7 +14,7 @@ import (
 // Metric adds up the samples of a metric whose labels include the given ones: the values of counters and gauges, the
 // counts of histograms. A metric that has no sample is 0.
 func (m *Manager) Metric(ctx context.Context, name string, labels map[string]string) (float64, error) {
-	text, err := m.get(ctx, "http://"+m.metrics+"/metrics")
+	text, err := get(ctx, http.DefaultClient, "http://"+m.metrics+"/metrics")
 	if err != nil {
 		return 0, fmt.Errorf("reading the metrics: %w", err)
 	}

@@ -2,6 +2,8 @@ package controlplane
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -79,7 +81,8 @@ func NewProxy(config *rest.Config) (*Proxy, error) {
 			Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 			Transport:     transport,
 			FlushInterval: -1,
-			// A watch that its client gives up is no news.
+			// A watch that its client gives up is no news, nor is one that the API server ends.
+			ErrorLog:     log.New(io.Discard, "", 0),
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 		},
 		info: request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")},
@@ -145,6 +148,13 @@ func (p *Proxy) Requests(match Match) []Request {
 		}
 	}
 	return found
+}
+
+// Forget drops the requests so far, which a long run would pile up.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests = nil
 }
 
 // ServeHTTP passes a request on.

@@ -15,14 +15,14 @@ var _ = Describe("What an execution costs and what is told of it", func() {
 	var namespace string
 
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 	})
 
 	It("is five writes and no list from PUT to the end", func(ctx SpecContext) {
 		inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace }
 		before := len(manager.Proxy.Requests(inNamespace))
-		execution := put(ctx, namespace+"/echo", "payload").execution()
+		execution := put(ctx, namespace+"/echo", "payload").Execution()
 		eventuallyState(ctx, execution, running)
 		endPods(ctx, execution, corev1.PodSucceeded)
 		eventuallyState(ctx, execution, succeeded)
@@ -91,7 +91,7 @@ var _ = Describe("What an execution costs and what is told of it", func() {
 		name := "dispatcher_execution_job_creation_duration_seconds"
 		before, err := manager.Metric(ctx, name, nil)
 		Expect(err).NotTo(HaveOccurred())
-		eventuallyJob(ctx, put(ctx, namespace+"/echo", "").execution())
+		eventuallyJob(ctx, put(ctx, namespace+"/echo", "").Execution())
 		Eventually(func() (float64, error) { return manager.Metric(ctx, name, nil) }).WithContext(ctx).Should(Equal(before + 1))
 		route := map[string]string{"route": "/execute/{namespace}/{template}", "method": http.MethodPut, "code": "201"}
 		Expect(manager.Metric(ctx, "dispatcher_http_requests_total", route)).To(BeNumerically(">=", 1))

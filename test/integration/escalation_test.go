@@ -11,7 +11,7 @@ import (
 
 var _ = Describe("The right to write a JobTemplate", func() {
 	It("is worth no more than the right to create Jobs", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"}, Verbs: []string{"*"}}
 		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}}
 		author := newUser(ctx, namespace, "author", templates)
@@ -37,7 +37,7 @@ var _ = Describe("The right to write a JobTemplate", func() {
 	})
 
 	It("comes with the roles edit and view of the cluster", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		editor := newUser(ctx, namespace, "editor")
 		viewer := newUser(ctx, namespace, "viewer")
 		for user, role := range map[string]string{"editor": "edit", "viewer": "view"} {

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -20,7 +21,7 @@ import (
 var _ = Describe("An execution that cannot succeed", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	It("ends when its template was deleted before it had a Job", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace)
@@ -31,7 +32,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 		eventuallyRefused(ctx, namespace, "")
 		release()
 		eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobTemplateNotFound))
-		Expect(jobs(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("ends when its template was changed so that it does not render", func(ctx SpecContext) {
@@ -45,7 +46,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 		release()
 		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonRenderFailed))
 		Expect(message(ended)).To(ContainSubstring(valuePath))
-		Expect(jobs(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("ends when the API server calls its Job invalid", func(ctx SpecContext) {
@@ -88,7 +89,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobDeleted))
 		touch(ctx, ended, "again")
 		letTheControllerCatchUp(ctx)
-		Expect(jobs(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("waits while a quota forbids its Job, and runs as soon as it may", func(ctx SpecContext) {
@@ -105,7 +106,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 var _ = Describe("One execution is one Job", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	It("while the cache does not show the Job", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
@@ -121,7 +122,7 @@ var _ = Describe("One execution is one Job", func() {
 		}).WithContext(ctx).Should(Succeed())
 		release()
 		eventuallyState(ctx, execution, succeeded)
-		Expect(jobs(ctx, namespace)).To(HaveLen(1))
+		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
 	})
 
 	It("while the cache shows neither the execution's end nor that the Job is gone", func(ctx SpecContext) {
@@ -137,7 +138,7 @@ var _ = Describe("One execution is one Job", func() {
 		eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "lagging"}})
 		release()
 		letTheControllerCatchUp(ctx)
-		Expect(jobs(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 		eventuallyState(ctx, execution, succeeded)
 	})
 
@@ -159,7 +160,33 @@ var _ = Describe("One execution is one Job", func() {
 		}).WithContext(ctx).Should(BeNumerically(">", 1))
 		release()
 		eventuallyState(ctx, execution, running)
-		Expect(names(jobs(ctx, namespace))).To(HaveLen(1))
+		Expect(names(admin.Jobs(ctx, namespace))).To(HaveLen(1))
+	})
+
+	It("while two believe to lead, even if its name is another at every render", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Name = "random-{{ randAlphaNum 10 | lower }}"
+		})
+		other, err := plane.NewManager("other", managerBinary, identity)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(other.Close)
+		Expect(other.Start(ctx)).To(Succeed())
+
+		By("letting both be slow when they create it")
+		gate := make(chan struct{})
+		release := sync.OnceFunc(func() { close(gate) })
+		DeferCleanup(release)
+		for _, m := range []*controlplane.Manager{manager, other} {
+			DeferCleanup(m.Proxy.Inject(creates("jobs", namespace), controlplane.Hold(gate)))
+		}
+		execution := createExecution(ctx, namespace, "twice", "")
+		for _, m := range []*controlplane.Manager{manager, other} {
+			Eventually(func() []controlplane.Request { return m.Proxy.Requests(creates("jobs", namespace)) }).WithContext(ctx).ShouldNot(BeEmpty())
+		}
+		release()
+		eventuallyState(ctx, execution, running)
+		letTheControllerCatchUp(ctx)
+		Expect(names(admin.Jobs(ctx, namespace))).To(HaveLen(1))
 	})
 
 	DescribeTable("whatever the API server answers first:",
@@ -168,7 +195,7 @@ var _ = Describe("One execution is one Job", func() {
 			DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace), controlplane.Once(controlplane.Answer(answer))))
 			execution := createExecution(ctx, namespace, "retried", "")
 			eventuallyState(ctx, execution, running)
-			Expect(jobs(ctx, namespace)).To(HaveLen(1))
+			Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
 		},
 		Entry("busy", apierrors.NewTooManyRequests("busy", 1)),
 		Entry("an internal error", apierrors.NewInternalError(http.ErrServerClosed)),

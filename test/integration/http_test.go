@@ -18,17 +18,17 @@ import (
 var _ = Describe("The HTTP API", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	DescribeTable("executes a template by",
 		func(ctx SpecContext, method string) {
 			template := createTemplate(ctx, namespace)
 			answered, err := send(ctx, manager, method, "/execute/"+namespace+"/echo", "my test payload", http.Header{"X-Request-Id": {"my-request"}})
 			Expect(err).NotTo(HaveOccurred())
-			execution := answered.execution()
-			Expect(answered.header.Get("Content-Type")).To(Equal("application/json"))
-			Expect(answered.header.Get("Location")).To(Equal("/executions/" + namespace + "/" + execution.Name))
-			Expect(answered.header.Get("X-Request-Id")).To(Equal("my-request"))
+			execution := answered.Execution()
+			Expect(answered.Header.Get("Content-Type")).To(Equal("application/json"))
+			Expect(answered.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + execution.Name))
+			Expect(answered.Header.Get("X-Request-Id")).To(Equal("my-request"))
 			Expect(execution.TypeMeta).To(Equal(metav1.TypeMeta{APIVersion: "dispatcher.ivan.vc/v1alpha1", Kind: "JobExecution"}))
 			Expect(execution.ManagedFields).To(BeEmpty())
 			Expect(execution.Spec).To(Equal(dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template.Name, Payload: "my test payload"}))
@@ -47,7 +47,7 @@ var _ = Describe("The HTTP API", func() {
 	It("means the default namespace where none is named", func(ctx SpecContext) {
 		template := createTemplate(ctx, "default", func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "in-default" })
 		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, template)).To(Succeed()) })
-		execution := put(ctx, "in-default", "").execution()
+		execution := put(ctx, "in-default", "").Execution()
 		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, execution)).To(Succeed()) })
 		Expect(execution.Namespace).To(Equal("default"))
 	})
@@ -55,7 +55,7 @@ var _ = Describe("The HTTP API", func() {
 	It("gives a template with the longest name executions with a name that a Job can have", func(ctx SpecContext) {
 		longest := strings.Repeat("n", 63)
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = longest })
-		eventuallyState(ctx, put(ctx, namespace+"/"+longest, "").execution(), running)
+		eventuallyState(ctx, put(ctx, namespace+"/"+longest, "").Execution(), running)
 	})
 
 	Describe("refuses, and creates nothing,", func() {
@@ -80,21 +80,22 @@ var _ = Describe("The HTTP API", func() {
 				}
 				answered, err := send(ctx, manager, method, strings.ReplaceAll(path, "NAMESPACE", namespace), r.payload, r.header)
 				Expect(err).NotTo(HaveOccurred())
-				Expect(answered.code).To(Equal(r.code), answered.body)
-				problem := answered.problem()
+				Expect(answered.Code).To(Equal(r.code), answered.Body)
+				problem := answered.Problem()
 				Expect(problem.Reason).To(Equal(r.reason))
 				Expect(problem.Detail).NotTo(BeEmpty())
-				Expect(problem.fields()).To(ConsistOf(r.fields))
+				Expect(problem.Fields()).To(ConsistOf(r.fields))
 				if r.code == http.StatusMethodNotAllowed {
-					Expect(answered.header.Get("Allow")).To(And(ContainSubstring("PUT"), ContainSubstring("POST")))
+					Expect(answered.Header.Get("Allow")).To(And(ContainSubstring("PUT"), ContainSubstring("POST")))
 				}
-				Expect(executions(ctx, namespace)).To(BeEmpty())
+				Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 			},
 			Entry("a namespace that is no name", refusal{target: "/execute/Name_space/echo", code: 400, reason: "InvalidRequest", fields: []string{"namespace"}}),
 			Entry("a template that is no name", refusal{target: "/execute/NAMESPACE/Echo", code: 400, reason: "InvalidRequest", fields: []string{"template"}}),
 			Entry("a name with a slash in it", refusal{target: "/execute/NAMESPACE/a%2Fb", code: 400, reason: "InvalidRequest", fields: []string{"template"}}),
 			Entry("a payload that is not UTF-8", refusal{payload: "a\xffb", code: 400, reason: "InvalidRequest", fields: []string{"payload"}}),
-			Entry("a parameter that it does not know", refusal{target: "/execute/NAMESPACE/echo?dryRun=All", code: 400, reason: "InvalidRequest", fields: []string{"dryRun"}}),
+			Entry("a dry-run of a kind that there is not", refusal{target: "/execute/NAMESPACE/echo?dryRun=Client", code: 400, reason: "InvalidRequest", fields: []string{"dryRun"}}),
+			Entry("a parameter that it does not know", refusal{target: "/execute/NAMESPACE/echo?force=true", code: 400, reason: "InvalidRequest", fields: []string{"force"}}),
 			Entry("a path that it does not have", refusal{target: "/run/echo", code: 404, reason: "NotFound"}),
 			Entry("a template that does not exist", refusal{target: "/execute/NAMESPACE/no-such", code: 404, reason: "JobTemplateNotFound", fields: []string{"spec.jobTemplateName"}}),
 			Entry("a namespace that does not exist", refusal{target: "/execute/no-such/echo", code: 404, reason: "NamespaceNotFound"}),
@@ -107,29 +108,20 @@ var _ = Describe("The HTTP API", func() {
 
 	It("refuses while the namespace is deleted", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
-		pinned := createExecution(ctx, namespace, "pinned", "")
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(pinned), pinned)).To(Succeed())
-			pinned.Finalizers = []string{"example.com/pin"}
-			g.Expect(admin.Update(ctx, pinned)).To(Succeed())
-		}).WithContext(ctx).Should(Succeed())
-		DeferCleanup(func(ctx SpecContext) {
-			patch := []byte(`{"metadata":{"finalizers":null}}`)
-			Expect(admin.Patch(ctx, pinned, client.RawPatch("application/merge-patch+json", patch))).To(Succeed())
-		})
-		Expect(kubectl(ctx, "delete", "namespace", namespace, "--wait=false").err).NotTo(HaveOccurred())
+		pin(ctx, createExecution(ctx, namespace, "pinned", ""))
+		Expect(kubectl.Run(ctx, "delete", "namespace", namespace, "--wait=false").Err).NotTo(HaveOccurred())
 		Eventually(func(g Gomega) {
 			answered := put(ctx, namespace+"/echo", "")
-			g.Expect(answered.code).To(BeElementOf(http.StatusConflict, http.StatusNotFound))
-			g.Expect(answered.problem().Reason).To(BeElementOf("NamespaceTerminating", "JobTemplateNotFound"))
+			g.Expect(answered.Code).To(BeElementOf(http.StatusConflict, http.StatusNotFound))
+			g.Expect(answered.Problem().Reason).To(BeElementOf("NamespaceTerminating", "JobTemplateNotFound"))
 		}).WithContext(ctx).Should(Succeed())
 	})
 
 	It("logs every request with its id, and no payload unless it is told to", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
-		put(ctx, namespace+"/echo", "a-secret-payload").execution()
+		put(ctx, namespace+"/echo", "a-secret-payload").Execution()
 		answered := put(ctx, namespace+"/no-such", "a-secret-payload")
-		Eventually(func() map[string]any { return accessLog(answered.problem().RequestID) }).WithContext(ctx).Should(And(
+		Eventually(func() map[string]any { return accessLog(answered.Problem().RequestID) }).WithContext(ctx).Should(And(
 			HaveKeyWithValue("status", BeEquivalentTo(404)), HaveKeyWithValue("method", "PUT"),
 			HaveKeyWithValue("namespace", namespace), HaveKeyWithValue("jobTemplate", "no-such")))
 		letTheControllerCatchUp(ctx)
@@ -139,7 +131,7 @@ var _ = Describe("The HTTP API", func() {
 		manager.Kill()
 		Expect(manager.Start(ctx, "--log-job-execution-payloads")).To(Succeed())
 		answered = put(ctx, namespace+"/echo", "a-public-payload")
-		Eventually(func() map[string]any { return accessLog(answered.header.Get("X-Request-Id")) }).WithContext(ctx).Should(
+		Eventually(func() map[string]any { return accessLog(answered.Header.Get("X-Request-Id")) }).WithContext(ctx).Should(
 			HaveKeyWithValue("payload", "a-public-payload"))
 	})
 
@@ -159,7 +151,7 @@ var _ = Describe("The HTTP API", func() {
 			group.Go(func() {
 				defer GinkgoRecover()
 				for range work {
-					name := put(ctx, namespace+"/echo", "burst").execution().Name
+					name := put(ctx, namespace+"/echo", "burst").Execution().Name
 					mu.Lock()
 					accepted[name] = true
 					mu.Unlock()
@@ -168,16 +160,16 @@ var _ = Describe("The HTTP API", func() {
 		}
 		group.Wait()
 		Expect(accepted).To(HaveLen(calls))
-		Expect(executions(ctx, namespace)).To(HaveLen(calls))
+		Expect(admin.Executions(ctx, namespace)).To(HaveLen(calls))
 		Eventually(func(g Gomega) {
-			for _, execution := range executions(ctx, namespace) {
+			for _, execution := range admin.Executions(ctx, namespace) {
 				g.Expect(state(&execution)).To(Equal(waiting(dispatcherv1alpha1.ReasonSuspended)))
 			}
 		}).WithContext(ctx).Should(Succeed())
-		for _, created := range jobs(ctx, namespace) {
+		for _, created := range admin.Jobs(ctx, namespace) {
 			Expect(accepted).To(HaveKey(created.Name))
 		}
-		Expect(jobs(ctx, namespace)).To(HaveLen(calls))
+		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(calls))
 	})
 })
 

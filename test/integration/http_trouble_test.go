@@ -15,7 +15,7 @@ var _ = Describe("The HTTP API in trouble", func() {
 	var namespace string
 
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 	})
 
@@ -25,14 +25,14 @@ var _ = Describe("The HTTP API in trouble", func() {
 			remove := manager.Proxy.Inject(inNamespace, fault)
 			DeferCleanup(remove)
 			answered := put(ctx, namespace+"/echo", "")
-			Expect(answered.code).To(Equal(code), answered.body)
-			Expect(answered.problem().Reason).To(Equal(reason))
-			Expect(answered.header.Get("Retry-After")).To(Equal(retryAfter))
-			Expect(executions(ctx, namespace)).To(BeEmpty())
+			Expect(answered.Code).To(Equal(code), answered.Body)
+			Expect(answered.Problem().Reason).To(Equal(reason))
+			Expect(answered.Header.Get("Retry-After")).To(Equal(retryAfter))
+			Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 
 			By("executing again when the trouble is over")
 			remove()
-			put(ctx, namespace+"/echo", "").execution()
+			put(ctx, namespace+"/echo", "").Execution()
 		},
 		Entry("cannot be reached", controlplane.Unreachable(), 503, "Unavailable", "5"),
 		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503, "Unavailable", "5"),
@@ -47,18 +47,18 @@ var _ = Describe("The HTTP API in trouble", func() {
 		plane.Webhooks.Remove(manager.WebhookAddress())
 		plane.Webhooks.Cut()
 		answered := put(ctx, namespace+"/echo", "")
-		Expect(answered.code).To(Equal(http.StatusServiceUnavailable), answered.body)
-		Expect(answered.problem().Reason).To(Equal("Unavailable"))
-		Expect(answered.header.Get("Retry-After")).NotTo(BeEmpty())
-		Expect(executions(ctx, namespace)).To(BeEmpty())
+		Expect(answered.Code).To(Equal(http.StatusServiceUnavailable), answered.Body)
+		Expect(answered.Problem().Reason).To(Equal("Unavailable"))
+		Expect(answered.Header.Get("Retry-After")).NotTo(BeEmpty())
+		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("answers with the execution when only the answer to its creation was lost", func(ctx SpecContext) {
 		var lost atomic.Int32
 		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() { lost.Add(1) })))
-		execution := put(ctx, namespace+"/echo", "").execution()
+		execution := put(ctx, namespace+"/echo", "").Execution()
 		Expect(lost.Load()).To(BeEquivalentTo(1))
-		Expect(executions(ctx, namespace)).To(HaveLen(1))
+		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 		eventuallyState(ctx, execution, running)
 	})
 
@@ -70,8 +70,8 @@ var _ = Describe("The HTTP API in trouble", func() {
 		reachable := manager.Proxy.Inject(reads, controlplane.Unreachable())
 		DeferCleanup(reachable)
 		answered := put(ctx, namespace+"/echo", "")
-		Expect(answered.code).To(Equal(http.StatusServiceUnavailable), answered.body)
+		Expect(answered.Code).To(Equal(http.StatusServiceUnavailable), answered.Body)
 		reachable()
-		Eventually(func() int { return len(executions(ctx, namespace)) + len(jobs(ctx, namespace)) }).WithContext(ctx).Should(BeZero())
+		Eventually(func() int { return len(admin.Executions(ctx, namespace)) + len(admin.Jobs(ctx, namespace)) }).WithContext(ctx).Should(BeZero())
 	})
 })

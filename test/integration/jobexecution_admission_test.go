@@ -14,7 +14,7 @@ import (
 var _ = Describe("Admission of JobExecutions", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	It("refuses one whose template does not exist", func(ctx SpecContext) {
 		execution := newExecution(namespace, "lost", "")
@@ -22,10 +22,10 @@ var _ = Describe("Admission of JobExecutions", func() {
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		Expect(causes(err)).To(HaveKey("spec.jobTemplateName"))
 
-		applied := kubectlApply(ctx, execution)
-		Expect(applied.err).To(HaveOccurred())
-		Expect(applied.stderr).To(And(ContainSubstring("spec.jobTemplateName"), ContainSubstring("echo")))
-		Expect(executions(ctx, namespace)).To(BeEmpty())
+		applied := kubectl.Apply(ctx, execution)
+		Expect(applied.Err).To(HaveOccurred())
+		Expect(applied.Stderr).To(And(ContainSubstring("spec.jobTemplateName"), ContainSubstring("echo")))
+		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("refuses one whose payload does not render, naming the template's field", func(ctx SpecContext) {
@@ -36,7 +36,7 @@ var _ = Describe("Admission of JobExecutions", func() {
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%q: %v", payload, err)
 			Expect(causes(err)).To(HaveKeyWithValue(valuePath, ConsistOf(ContainSubstring(`JobTemplate "echo"`))))
 		}
-		Expect(executions(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 	})
 
 	DescribeTable("refuses a payload that an environment variable cannot carry:",
@@ -87,6 +87,41 @@ var _ = Describe("Admission of JobExecutions", func() {
 		}))
 		Expect(own.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(5)))
 	})
+
+	It("is not called to fill in what the HTTP API has filled in", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Labels = map[string]string{"team": "data"}
+			t.Spec.TTLSecondsAfterFinished = new(int32(600))
+		})
+		called := func() float64 {
+			count, err := manager.Metric(ctx, "controller_runtime_webhook_requests_total",
+				map[string]string{"webhook": "/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution"})
+			Expect(err).NotTo(HaveOccurred())
+			return count
+		}
+		By("waiting until the cache of the HTTP API has the template")
+		Eventually(func() map[string]string { return put(ctx, namespace+"/echo", "").Execution().Annotations }).
+			Should(HaveKey(dispatcherv1alpha1.AnnotationDefaulted))
+		before := called()
+		execution := put(ctx, namespace+"/echo", "").Execution()
+		Expect(execution.Labels).To(Equal(map[string]string{"team": "data", dispatcherv1alpha1.LabelJobTemplate: "echo"}))
+		Expect(execution.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(600)))
+		Expect(called()).To(Equal(before))
+	})
+
+	DescribeTable("lets nobody claim to have filled in the label that executions are found by",
+		func(ctx SpecContext, claimed map[string]string) {
+			createTemplate(ctx, namespace)
+			execution := newExecution(namespace, "claims", "")
+			execution.Annotations = map[string]string{dispatcherv1alpha1.AnnotationDefaulted: "true"}
+			execution.Labels = claimed
+			Expect(admin.Create(ctx, execution)).To(Succeed())
+			Expect(execution.Labels).To(HaveKeyWithValue(dispatcherv1alpha1.LabelJobTemplate, "echo"))
+		},
+		Entry("with another template's name", map[string]string{dispatcherv1alpha1.LabelJobTemplate: "other"}),
+		Entry("without it", map[string]string{"team": "web"}),
+		Entry("without any label", nil),
+	)
 
 	It("takes a name that the API server makes up", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)

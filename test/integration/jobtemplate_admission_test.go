@@ -29,7 +29,7 @@ func value(text string) func(*dispatcherv1alpha1.JobTemplate) {
 var _ = Describe("Admission of JobTemplates", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	DescribeTable("refuses at kubectl apply, naming every wrong field, and stores nothing:",
 		func(ctx SpecContext, change func(*dispatcherv1alpha1.JobTemplate), fields ...string) {
@@ -38,10 +38,10 @@ var _ = Describe("Admission of JobTemplates", func() {
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 			Expect(slices.Sorted(maps.Keys(causes(err)))).To(Equal(slices.Sorted(slices.Values(fields))), "%v", err)
 
-			applied := kubectlApply(ctx, template)
-			Expect(applied.err).To(HaveOccurred())
+			applied := kubectl.Apply(ctx, template)
+			Expect(applied.Err).To(HaveOccurred())
 			for _, field := range fields {
-				Expect(applied.stderr).To(ContainSubstring(field))
+				Expect(applied.Stderr).To(ContainSubstring(field))
 			}
 			Expect(apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(template), template))).To(BeTrue())
 		},

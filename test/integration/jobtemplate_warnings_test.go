@@ -14,7 +14,7 @@ import (
 var _ = Describe("Warnings", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	DescribeTable("are given for a template that is accepted:",
 		func(ctx SpecContext, change func(*dispatcherv1alpha1.JobTemplate), expected ...string) {
@@ -42,7 +42,7 @@ var _ = Describe("Warnings", func() {
 	)
 
 	It("print in kubectl as the first published sample is applied", func(ctx SpecContext) {
-		applied := kubectlWithInput(ctx, `
+		applied := kubectl.RunWithInput(ctx, `
 apiVersion: dispatcher.ivan.vc/v1alpha1
 kind: JobTemplate
 metadata: {name: jobtemplate-sample, namespace: `+namespace+`}
@@ -59,8 +59,8 @@ spec:
           restartPolicy: Never
       backoffLimit: 0
 `, "apply", "-f", "-")
-		Expect(applied.err).NotTo(HaveOccurred())
-		Expect(applied.stderr).To(And(ContainSubstring("Warning:"), ContainSubstring(containerPath+".command[1]"), ContainSubstring("$(PAYLOAD)")))
+		Expect(applied.Err).NotTo(HaveOccurred())
+		Expect(applied.Stderr).To(And(ContainSubstring("Warning:"), ContainSubstring(containerPath+".command[1]"), ContainSubstring("$(PAYLOAD)")))
 	})
 
 	It("tell of an exhausted quota, which is no fault of the template", func(ctx SpecContext) {

@@ -17,7 +17,7 @@ import (
 var _ = Describe("The life of an execution", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	It("is one Job, which has its name, its owner, the template's labels and the payload", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {

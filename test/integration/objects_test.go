@@ -7,40 +7,17 @@ import (
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/user"
 )
-
-// newNamespace makes a namespace for one spec. It is deleted afterwards, and nobody waits for that.
-func newNamespace(ctx context.Context) string {
-	GinkgoHelper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
-	Expect(admin.Create(ctx, namespace)).To(Succeed())
-	DeferCleanup(func(ctx context.Context) {
-		Expect(client.IgnoreNotFound(admin.Delete(ctx, namespace))).To(Succeed())
-	})
-	return namespace.Name
-}
 
 // newTemplate returns a template whose Job gets the payload as an environment variable. It is not stored yet.
 func newTemplate(namespace string, change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
-	template := &dispatcherv1alpha1.JobTemplate{
-		TypeMeta:   metav1.TypeMeta{APIVersion: dispatcherv1alpha1.GroupVersion.String(), Kind: "JobTemplate"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "echo"},
-		Spec: dispatcherv1alpha1.JobTemplateSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
-			BackoffLimit: new(int32(0)),
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-				RestartPolicy: corev1.RestartPolicyNever,
-				Containers: []corev1.Container{{
-					Name: "echo", Image: "alpine:latest",
-					Command: []string{"echo", "$(PAYLOAD)"},
-					Env:     []corev1.EnvVar{{Name: "PAYLOAD", Value: "{{ .Payload }}"}},
-				}},
-			}},
-		}}},
-	}
+	template := user.NewTemplate(namespace, "echo", corev1.Container{
+		Name: "echo", Image: "alpine:latest", Command: []string{"echo", "$(PAYLOAD)"},
+	})
 	for _, c := range change {
 		c(template)
 	}
@@ -67,11 +44,7 @@ func container(template *dispatcherv1alpha1.JobTemplate) *corev1.Container {
 
 // newExecution returns an execution of the template called echo. It is not stored yet.
 func newExecution(namespace, name, payload string) *dispatcherv1alpha1.JobExecution {
-	return &dispatcherv1alpha1.JobExecution{
-		TypeMeta:   metav1.TypeMeta{APIVersion: dispatcherv1alpha1.GroupVersion.String(), Kind: "JobExecution"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "echo", Payload: payload},
-	}
+	return user.NewExecution(namespace, name, "echo", payload)
 }
 
 // createExecution stores an execution of the template called echo.
@@ -80,6 +53,20 @@ func createExecution(ctx context.Context, namespace, name, payload string) *disp
 	execution := newExecution(namespace, name, payload)
 	Expect(admin.Create(ctx, execution)).To(Succeed())
 	return execution
+}
+
+// pin holds an execution with a finalizer of somebody else until the spec ends.
+func pin(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())
+		execution.Finalizers = []string{"example.com/pin"}
+		g.Expect(admin.Update(ctx, execution)).To(Succeed())
+	}).WithContext(ctx).Should(Succeed())
+	DeferCleanup(func(ctx context.Context) {
+		patch := []byte(`{"metadata":{"finalizers":null}}`)
+		Expect(admin.Patch(ctx, execution, client.RawPatch("application/merge-patch+json", patch))).To(Succeed())
+	})
 }
 
 // eventuallyJob waits for the Job of an execution whose template gives it no name of its own.
@@ -91,31 +78,6 @@ func eventuallyJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecuti
 	return created
 }
 
-// jobs lists the Jobs of a namespace.
-func jobs(ctx context.Context, namespace string) []batchv1.Job {
-	GinkgoHelper()
-	list := &batchv1.JobList{}
-	Expect(admin.List(ctx, list, client.InNamespace(namespace))).To(Succeed())
-	return list.Items
-}
-
-// executions lists the executions of a namespace.
-func executions(ctx context.Context, namespace string) []dispatcherv1alpha1.JobExecution {
-	GinkgoHelper()
-	list := &dispatcherv1alpha1.JobExecutionList{}
-	Expect(admin.List(ctx, list, client.InNamespace(namespace))).To(Succeed())
-	return list.Items
-}
-
-// pods lists the pods of an execution.
-func pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) []corev1.Pod {
-	GinkgoHelper()
-	list := &corev1.PodList{}
-	Expect(admin.List(ctx, list, client.InNamespace(execution.Namespace),
-		client.MatchingLabels{dispatcherv1alpha1.LabelJobExecution: execution.Name})).To(Succeed())
-	return list.Items
-}
-
 // endPods does what a kubelet does when the containers of an execution's pods end, now or as soon as there are pods.
 func endPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, phase corev1.PodPhase) {
 	GinkgoHelper()
@@ -125,7 +87,7 @@ func endPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, ph
 // endPodsThatAreThere does not wait. It returns how many pods have ended.
 func endPodsThatAreThere(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, phase corev1.PodPhase) int {
 	GinkgoHelper()
-	found := pods(ctx, execution)
+	found := admin.Pods(ctx, execution)
 	for i := range found {
 		patch := client.MergeFrom(found[i].DeepCopy())
 		found[i].Status.Phase = phase

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"dispatcher.ivan.vc/test/controlplane"
+	"dispatcher.ivan.vc/test/user"
 )
 
 var _ = Describe("Readiness", func() {
@@ -28,17 +29,17 @@ var _ = Describe("Readiness", func() {
 
 		close(gate)
 		Eventually(func() bool { return manager.Ready(ctx) }).WithContext(ctx).Should(BeTrue())
-		Expect(put(ctx, "default/no-such", "").code).To(Or(Equal(http.StatusNotFound), Equal(http.StatusServiceUnavailable)))
+		Expect(put(ctx, "default/no-such", "").Code).To(Or(Equal(http.StatusNotFound), Equal(http.StatusServiceUnavailable)))
 	})
 
 	It("ends when the replica is asked to stop, while it still answers what is under way", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 		restartAfterwards()
 		gate := make(chan struct{})
 		held := creates("jobexecutions", namespace)
 		DeferCleanup(manager.Proxy.Inject(held, controlplane.Hold(gate)))
-		answers := make(chan answer, 1)
+		answers := make(chan user.Answer, 1)
 		go func() {
 			defer GinkgoRecover()
 			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "in flight", nil)
@@ -58,10 +59,10 @@ var _ = Describe("Readiness", func() {
 		Consistently(process.Done()).WithTimeout(200 * time.Millisecond).ShouldNot(BeClosed())
 		plane.Webhooks.Add(manager.WebhookAddress()) // as a Service does until the kubelet's news has gone round
 		close(gate)
-		var answered answer
+		var answered user.Answer
 		Eventually(answers).WithContext(ctx).Should(Receive(&answered))
-		Expect(answered.execution().Spec.Payload).To(Equal("in flight"))
+		Expect(answered.Execution().Spec.Payload).To(Equal("in flight"))
 		Expect(process.ExitCode()).To(BeZero())
-		Expect(executions(ctx, namespace)).To(HaveLen(1))
+		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 	})
 })

@@ -3,12 +3,12 @@ package integration
 import (
 	"context"
 	"crypto/tls"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"dispatcher.ivan.vc/test/controlplane"
@@ -16,60 +16,45 @@ import (
 
 var _ = Describe("Two replicas", func() {
 	It("both serve, one leads, and the other takes over when that one is killed", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
-		restartAfterwards()
-		manager.Kill()
-		replicas := startReplicas(ctx)
-		var leader, other *controlplane.Manager
-		Eventually(func() bool {
-			leader, other = replicas[0], replicas[1]
-			if !leads(ctx, leader) {
-				leader, other = other, leader
-			}
-			return leads(ctx, leader)
-		}).WithContext(ctx).Should(BeTrue())
-		Expect(leads(ctx, other)).To(BeFalse())
+		leader, other := eventuallyLeader(ctx, startReplicas(ctx))
 
 		By("executing at both")
-		first := putTo(ctx, leader, namespace+"/echo", "").execution()
-		second := putTo(ctx, other, namespace+"/echo", "").execution()
+		first := putTo(ctx, leader, namespace+"/echo", "").Execution()
+		second := putTo(ctx, other, namespace+"/echo", "").Execution()
 		eventuallyState(ctx, first, running)
 		eventuallyState(ctx, second, running)
 		Expect(other.Proxy.Requests(creates("jobs", namespace))).To(BeEmpty())
 
 		By("killing the leader")
 		leader.Kill()
-		third := putTo(ctx, other, namespace+"/echo", "").execution()
+		third := putTo(ctx, other, namespace+"/echo", "").Execution()
 		endPods(ctx, first, corev1.PodSucceeded)
 		eventuallyState(ctx, first, succeeded)
 		eventuallyState(ctx, third, running)
-		Expect(jobs(ctx, namespace)).To(HaveLen(3))
+		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(3))
 	})
 
 	It("hand over at once when the leader is asked to stop, and refuse nobody meanwhile", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
-		restartAfterwards()
-		manager.Kill()
-		replicas := startReplicas(ctx)
-		Eventually(func() bool { return leads(ctx, replicas[0]) || leads(ctx, replicas[1]) }).WithContext(ctx).Should(BeTrue())
-		leader, other := replicas[0], replicas[1]
-		if leads(ctx, other) {
-			leader, other = other, leader
-		}
+		leader, other := eventuallyLeader(ctx, startReplicas(ctx))
+		holder := leaseHolder(ctx)
+		Expect(holder).NotTo(BeEmpty())
 		process := leader.Terminate()
-		execution := putTo(ctx, other, namespace+"/echo", "").execution()
+		execution := putTo(ctx, other, namespace+"/echo", "").Execution()
 		Expect(process.ExitCode()).To(BeZero())
-		// Had it not been handed over, the Lease would have to run out first, which takes 15 s.
-		Eventually(func() bool { return leads(ctx, other) }).WithContext(ctx).WithTimeout(8 * time.Second).Should(BeTrue())
+		// Had it not been handed over, it would be held until it has run out.
+		Expect(leaseHolder(ctx)).NotTo(Equal(holder))
 		eventuallyState(ctx, execution, running)
+		Expect(leads(ctx, other)).To(BeTrue())
 	})
 })
 
 var _ = Describe("A manager that loses its connections to the API server", func() {
 	It("takes up where it was", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 		execution := createExecution(ctx, namespace, "cut", "")
 		eventuallyState(ctx, execution, running)
@@ -89,7 +74,7 @@ var _ = Describe("A manager that loses its connections to the API server", func(
 
 var _ = Describe("A webhook certificate that is replaced", func() {
 	It("is used at once, and no admission fails meanwhile", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 		admit := func() error { return admin.Create(ctx, newExecution(namespace, "tried", ""), client.DryRunAll) }
 		Expect(admit()).To(Succeed())
@@ -105,13 +90,15 @@ var _ = Describe("A webhook certificate that is replaced", func() {
 		for range 20 {
 			Expect(admit()).To(Succeed())
 		}
-		put(ctx, namespace+"/echo", "").execution()
+		put(ctx, namespace+"/echo", "").Execution()
 	})
 })
 
-// startReplicas starts two managers that elect a leader.
+// startReplicas starts two managers that elect a leader, in place of the suite's, which comes back when the spec ends.
 func startReplicas(ctx context.Context) []*controlplane.Manager {
 	GinkgoHelper()
+	restartAfterwards()
+	manager.Kill()
 	// The leader of an earlier spec was killed, and may still hold it.
 	Expect(admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(managerNamespace))).To(Succeed())
 	var replicas []*controlplane.Manager
@@ -126,11 +113,34 @@ func startReplicas(ctx context.Context) []*controlplane.Manager {
 	return replicas
 }
 
+// eventuallyLeader waits until one of two replicas leads, and only one. That one comes first.
+func eventuallyLeader(ctx context.Context, replicas []*controlplane.Manager) (leader, other *controlplane.Manager) {
+	GinkgoHelper()
+	leader, other = replicas[0], replicas[1]
+	Eventually(func() bool {
+		if leads(ctx, other) {
+			leader, other = other, leader
+		}
+		return leads(ctx, leader)
+	}).WithContext(ctx).Should(BeTrue())
+	Expect(leads(ctx, other)).To(BeFalse())
+	return leader, other
+}
+
 func leads(ctx context.Context, replica *controlplane.Manager) bool {
 	GinkgoHelper()
 	leading, err := replica.Metric(ctx, "leader_election_master_status", nil)
 	Expect(err).NotTo(HaveOccurred())
 	return leading == 1
+}
+
+// leaseHolder is who holds the Lease of the managers, or nobody.
+func leaseHolder(ctx context.Context) string {
+	GinkgoHelper()
+	leases := &coordinationv1.LeaseList{}
+	Expect(admin.List(ctx, leases, client.InNamespace(managerNamespace))).To(Succeed())
+	Expect(leases.Items).To(HaveLen(1))
+	return ptr.Deref(leases.Items[0].Spec.HolderIdentity, "")
 }
 
 // servedCertificate is what the suite's manager shows to a new client of its webhooks.

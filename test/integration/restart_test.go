@@ -39,7 +39,7 @@ var _ = Describe("A manager that is killed", func() {
 	}
 
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = admin.NewNamespace(ctx)
 		killed.Store(false)
 		restartAfterwards()
 	})
@@ -98,7 +98,7 @@ var _ = Describe("A manager that is killed", func() {
 		_, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "x", nil)
 		Expect(err).To(HaveOccurred())
 		Eventually(killed.Load).WithContext(ctx).Should(BeTrue())
-		Expect(executions(ctx, namespace)).To(BeEmpty())
+		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 	})
 
 	It("just after it stored an execution runs it once", func(ctx SpecContext) {
@@ -107,13 +107,13 @@ var _ = Describe("A manager that is killed", func() {
 		_, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "x", nil)
 		Expect(err).To(HaveOccurred())
 		Eventually(killed.Load).WithContext(ctx).Should(BeTrue())
-		Expect(executions(ctx, namespace)).To(HaveLen(1))
+		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 
 		Expect(manager.Start(ctx)).To(Succeed())
-		execution := executions(ctx, namespace)[0]
+		execution := admin.Executions(ctx, namespace)[0]
 		endPods(ctx, &execution, corev1.PodSucceeded)
 		eventuallyState(ctx, &execution, succeeded)
-		Expect(jobs(ctx, namespace)).To(HaveLen(1))
+		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
 	})
 
 	It("between two executions forgets neither", func(ctx SpecContext) {

@@ -76,7 +76,7 @@ func eventuallyGone(ctx context.Context, object client.Object) {
 // do about an earlier event until then, it will not do: the queue is in order, and its workers are many.
 func letTheControllerCatchUp(ctx context.Context) {
 	GinkgoHelper()
-	namespace := newNamespace(ctx)
+	namespace := admin.NewNamespace(ctx)
 	createTemplate(ctx, namespace)
 	sentinel := createExecution(ctx, namespace, "sentinel", "")
 	endPods(ctx, sentinel, corev1.PodSucceeded)
@@ -105,4 +105,13 @@ func eventsAbout(ctx context.Context, execution *dispatcherv1alpha1.JobExecution
 		}
 	}
 	return found
+}
+
+// reasonsOf returns the reason of each event.
+func reasonsOf(events []eventsv1.Event) []string {
+	reasons := make([]string, 0, len(events))
+	for _, event := range events {
+		reasons = append(reasons, event.Reason)
+	}
+	return reasons
 }

@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,18 +20,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/contract"
 	"dispatcher.ivan.vc/test/controlplane"
+	"dispatcher.ivan.vc/test/user"
 )
 
 var (
 	// plane is started once. Each spec works in a namespace of its own.
 	plane *controlplane.ControlPlane
 
-	// admin may do everything, and reads past every cache.
-	admin client.WithWatch
+	admin user.Admin
+
+	// kubectl is the one of the control plane's version. It is an administrator's.
+	kubectl user.Kubectl
 
 	// identity has the rights that config/rbac gives the manager, and no others: a verb that is missing there fails a spec.
 	identity *rest.Config
+
+	// managerNamespace is where config/default deploys the manager.
+	managerNamespace string
 
 	// manager runs in every spec. A spec that ends it starts it again.
 	manager *controlplane.Manager
@@ -57,15 +66,22 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	Expect(err).NotTo(HaveOccurred())
+	described, err = contract.Load(root)
+	Expect(err).NotTo(HaveOccurred())
+	caller = &http.Client{Transport: &contract.Transport{Contract: described}}
 	plane, err = controlplane.Start(root, scheme)
 	if plane != nil {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
 	}
 	Expect(err).NotTo(HaveOccurred())
-	admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
+	kubectl = user.Kubectl{Program: filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), Kubeconfig: plane.Kubeconfig}
+	admin.WithWatch, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 
-	identity = installRights(ctx)
+	installed, err := plane.InstallRights(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	identity, managerNamespace = installed.Config, installed.Namespace
+	installOperator(ctx)
 	managerBinary, err = plane.BuildManager(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	manager, err = plane.NewManager("manager", managerBinary, identity)

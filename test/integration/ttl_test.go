@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"maps"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,7 +20,7 @@ import (
 var _ = Describe("Clean-up", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
 	DescribeTable("removes an execution at the end of its TTL, with its Job and pods:",
 		func(ctx SpecContext, ttl int32, phase corev1.PodPhase) {
@@ -27,7 +29,7 @@ var _ = Describe("Clean-up", func() {
 			seen := observe(ctx, namespace)
 			endPods(ctx, execution, phase)
 			eventuallyGone(ctx, execution)
-			Eventually(func() int { return len(jobs(ctx, namespace)) + len(pods(ctx, execution)) }).WithContext(ctx).Should(BeZero())
+			Eventually(func() int { return len(admin.Jobs(ctx, namespace)) + len(admin.Pods(ctx, execution)) }).WithContext(ctx).Should(BeZero())
 			Expect(seen.lastState()).NotTo(ContainSubstring("Unknown"), "it was finished before it went")
 		},
 		Entry("at once", int32(0), corev1.PodSucceeded),
@@ -52,7 +54,7 @@ var _ = Describe("Clean-up", func() {
 		execution := createExecution(ctx, namespace, "recorded", "")
 		endPods(ctx, execution, corev1.PodSucceeded)
 		eventuallyState(ctx, execution, succeeded)
-		Eventually(func() []batchv1.Job { return jobs(ctx, namespace) }).WithContext(ctx).Should(BeEmpty())
+		Eventually(func() []batchv1.Job { return admin.Jobs(ctx, namespace) }).WithContext(ctx).Should(BeEmpty())
 
 		By("making the controller look again, and again after a restart")
 		touch(ctx, execution, "once")
@@ -136,9 +138,11 @@ var _ = Describe("Clean-up", func() {
 
 // history is all that happened to the executions and Jobs of a namespace.
 type history struct {
-	executions, all watch.Interface
-	uids            map[types.UID]bool
-	state           string
+	executions watch.Interface
+	state      string
+
+	mu   sync.Mutex
+	uids map[types.UID]bool // of all Jobs so far
 }
 
 // observe begins to watch.
@@ -149,10 +153,22 @@ func observe(ctx context.Context, namespace string) *history {
 	h.executions, err = admin.Watch(ctx, &dispatcherv1alpha1.JobExecutionList{}, client.InNamespace(namespace))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(h.executions.Stop)
-	h.all, err = admin.Watch(ctx, &batchv1.JobList{}, client.InNamespace(namespace))
+	all, err := admin.Watch(ctx, &batchv1.JobList{}, client.InNamespace(namespace))
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(h.all.Stop)
+	DeferCleanup(all.Stop)
+	go h.collect(all)
 	return h
+}
+
+// collect takes the events as they come: whoever looked into the channel now and then would miss those that are on their way.
+func (h *history) collect(all watch.Interface) {
+	for event := range all.ResultChan() {
+		if created, ok := event.Object.(*batchv1.Job); ok {
+			h.mu.Lock()
+			h.uids[created.UID] = true
+			h.mu.Unlock()
+		}
+	}
 }
 
 // lastState is the state in which the executions were seen last, once one of them is deleted.
@@ -174,14 +190,7 @@ func (h *history) lastState() string {
 
 // jobs returns the UIDs of all Jobs that there ever were.
 func (h *history) jobs() map[types.UID]bool {
-	for {
-		select {
-		case event := <-h.all.ResultChan():
-			if created, ok := event.Object.(*batchv1.Job); ok {
-				h.uids[created.UID] = true
-			}
-		default:
-			return h.uids
-		}
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.uids)
 }

@@ -48,7 +48,7 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 	}
 
 	// The first one makes the namespace, which the second one expects.
-	for _, kustomization := range []string{"default", "overlays/no-namespace", "overlays/prometheus"} {
+	for _, kustomization := range []string{"default", "overlays/no-namespace", "overlays/prometheus", "overlays/secure"} {
 		t.Run(kustomization, func(t *testing.T) {
 			for _, object := range build(t, kustomization) {
 				if object.GetKind() == "ServiceMonitor" {

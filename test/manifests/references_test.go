@@ -4,10 +4,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -107,5 +110,69 @@ func TestOverlays(t *testing.T) {
 	}
 	if !slices.Equal(selected, []string{"dispatcher-metrics"}) {
 		t.Errorf("the ServiceMonitor selects the Services %q", selected)
+	}
+}
+
+// config/default opens two verbs to anonymous callers and nothing else; the secure overlay opens nothing.
+func TestAnonymousAccess(t *testing.T) {
+	granted := func(all objects) (rules []rbacv1.PolicyRule) {
+		for _, kind := range []string{"ClusterRoleBinding", "RoleBinding"} {
+			for _, object := range all.ofKind(kind) {
+				binding := get[rbacv1.ClusterRoleBinding](t, all, kind, object.GetName())
+				for _, subject := range binding.Subjects {
+					if subject.Kind != rbacv1.ServiceAccountKind {
+						if subject.Kind != rbacv1.UserKind || subject.Name != "system:anonymous" {
+							t.Errorf("%s is bound to %s %s", binding.Name, subject.Kind, subject.Name)
+						}
+						rules = append(rules, get[rbacv1.ClusterRole](t, all, binding.RoleRef.Kind, binding.RoleRef.Name).Rules...)
+					}
+				}
+			}
+		}
+		return rules
+	}
+	want := []rbacv1.PolicyRule{{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create", "get"}}}
+	if diff := cmp.Diff(want, granted(build(t, "default"))); diff != "" {
+		t.Errorf("rights of anonymous callers in config/default (-want +got):\n%s", diff)
+	}
+	if got := granted(build(t, "overlays/secure")); len(got) > 0 {
+		t.Errorf("rights of anonymous callers in the secure overlay: %v", got)
+	}
+}
+
+func TestSecureOverlay(t *testing.T) {
+	all := build(t, "overlays/secure")
+	pod := get[appsv1.Deployment](t, all, "Deployment", manager).Spec.Template
+	if args := pod.Spec.Containers[0].Args; !slices.Contains(args, "--web-server-cert-path=/certificate") {
+		t.Errorf("the manager has the arguments %q, and no certificate for the HTTP API", args)
+	}
+	service := get[corev1.Service](t, all, "Service", manager)
+	if ports := service.Spec.Ports; len(ports) != 1 || ports[0].Port != 443 || ports[0].TargetPort.StrVal != "http" {
+		t.Errorf("the HTTP API has the ports %v, want 443 alone", ports)
+	}
+	dnsNames, _, err := unstructured.NestedStringSlice(get[unstructured.Unstructured](t, all, "Certificate", certificate).Object, "spec", "dnsNames")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".svc", ".svc.cluster.local", ""} {
+		if name = service.Name + "." + service.Namespace + name; !slices.Contains(dnsNames, name) {
+			t.Errorf("the certificate is for %q, and not for %s", dnsNames, name)
+		}
+	}
+	policy := get[networkingv1.NetworkPolicy](t, all, "NetworkPolicy", manager)
+	if selector := labels.Set(policy.Spec.PodSelector.MatchLabels); policy.Namespace != namespace || !selector.AsSelector().Matches(labels.Set(pod.Labels)) {
+		t.Errorf("the NetworkPolicy of %s selects %v, and not the manager's pods", policy.Namespace, selector)
+	}
+	anywhere := map[string]bool{}
+	for _, rule := range policy.Spec.Ingress {
+		for _, port := range rule.Ports {
+			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == port.Port.StrVal }) {
+				t.Errorf("the NetworkPolicy opens the port %s, which the manager does not have", port.Port)
+			}
+			anywhere[port.Port.StrVal] = len(rule.From) == 0
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"webhook": true, "http": false, "metrics": false}, anywhere); diff != "" {
+		t.Errorf("ports that are open to everybody (-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,83 @@
+package contract
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+const (
+	requestID = "X-Request-Id: r\n"
+	noSniff   = "X-Content-Type-Options: nosniff\n"
+	problem   = requestID + noSniff + "Content-Type: application/problem+json\n"
+	location  = "Location: /executions/a/b\n"
+	meta      = `"metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"1","creationTimestamp":"2026-01-01T00:00:00Z"}`
+	execution = `{"apiVersion":"dispatcher.ivan.vc/v1alpha1","kind":"JobExecution",` + meta + `,"spec":{"jobTemplateName":"t"},"status":{}}`
+)
+
+// A contract that lets everything pass would be worth nothing.
+func TestCheck(t *testing.T) {
+	contract, err := Load("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := func(status, reason string) string {
+		return `{"type":"about:blank","title":"t","status":` + status + `,"reason":"` + reason + `","detail":"d","requestId":"r"}`
+	}
+	created := requestID + noSniff + "Vary: Accept\n" + location + "Content-Type: application/json\n"
+	for _, test := range []struct {
+		reason, method, path string
+		code                 int
+		header, body         string
+		ok                   bool
+	}{
+		{"an answer as it should be", "PUT", "/execute/a/t", 201, created, execution, true},
+		{"a status code of another call", "PUT", "/execute/a/t", 206, created, execution, false},
+		{"a missing header", "PUT", "/execute/a/t", 201, requestID + noSniff + "Vary: Accept\nContent-Type: application/json\n", execution, false},
+		{"a header too many", "PUT", "/execute/a/t", 201, created + "Server: x\n", execution, false},
+		{"a header of another form", "PUT", "/execute/a/t", 201, requestID + noSniff + "Vary: Accept\nLocation: /x\nContent-Type: application/json\n", execution, false},
+		{"another media type", "PUT", "/execute/a/t", 201, requestID + noSniff + "Vary: Accept\n" + location + "Content-Type: text/html\n", "", false},
+		{"no body", "PUT", "/execute/a/t", 201, created, "", false},
+		{"a property too many", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"status":{}`, `"status":{"x":1}`, 1), false},
+		{"a property too few", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"jobTemplateName":"t"`, ``, 1), false},
+		{"managed fields", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"uid"`, `"managedFields":[],"uid"`, 1), false},
+		{"another type", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"uid":"u"`, `"uid":1`, 1), false},
+		{"no date", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `2026-01-01T00:00:00Z`, `now`, 1), false},
+		{"a parameter that is not documented", "PUT", "/execute/a/t?x=1", 201, created, execution, false},
+		{"a problem", "PUT", "/execute/a/t", 422, problem, body("422", "Invalid"), true},
+		{"a reason of another status", "PUT", "/execute/a/t", 422, problem, body("422", "Timeout"), false},
+		{"two statuses", "PUT", "/execute/a/t", 422, problem, body("400", "Invalid"), false},
+		{"a member too many", "PUT", "/execute/a/t", 422, problem, strings.Replace(body("422", "Invalid"), `{`, `{"stack":"",`, 1), false},
+		{"no Retry-After", "PUT", "/execute/a/t", 503, problem, body("503", "Unavailable"), false},
+		{"no number", "PUT", "/execute/a/t", 503, problem + "Retry-After: soon\n", body("503", "Unavailable"), false},
+		{"a Retry-After", "PUT", "/execute/a/t", 503, problem + "Retry-After: 5\n", body("503", "Unavailable"), true},
+		{"another method", "GET", "/execute/a/t", 405, problem + "Allow: POST, PUT, OPTIONS\n", body("405", "MethodNotAllowed"), true},
+		{"another Allow", "GET", "/execute/a/t", 405, problem + "Allow: PUT, OPTIONS\n", body("405", "MethodNotAllowed"), false},
+		{"OPTIONS", "OPTIONS", "/execute/a/t", 204, requestID + "Allow: POST, PUT, OPTIONS\n", "", true},
+		{"a call that is not documented", "GET", "/execute/a/t", 200, requestID + "Allow: POST, PUT, OPTIONS\n", "", false},
+		{"another path", "GET", "/x", 404, problem, body("404", "NotFound"), true},
+		{"another path with another answer", "GET", "/x", 200, requestID, "", false},
+		{"an encoded slash is part of a name", "PUT", "/execute/a/b%2Fc", 400, problem, body("400", "InvalidRequest"), true},
+		{"a body where none is documented", "GET", "/openapi.yaml", 304, requestID + "ETag: \"x\"\nCache-Control: no-cache\nContent-Type: text/plain\n", "x", false},
+	} {
+		request := httptest.NewRequest(test.method, test.path, nil)
+		header := http.Header{}
+		for line := range strings.Lines(test.header) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			header.Set(name, value)
+		}
+		response := &http.Response{StatusCode: test.code, Header: header, Body: io.NopCloser(strings.NewReader(test.body)), Request: request}
+		if err := contract.Check(request, response); (err == nil) != test.ok {
+			t.Errorf("%s: got %v", test.reason, err)
+		}
+	}
+	if contract.Violations() == nil {
+		t.Error("violations must be remembered")
+	}
+	documented, unseen := contract.Coverage()
+	if seen := documented - len(unseen); seen != 4 {
+		t.Errorf("%d of %d answers were seen, want 4", seen, documented)
+	}
+}
