@@ -4,6 +4,7 @@ VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 OVERLAY        ?= config/default
 CONTAINER_TOOL ?= docker
 NODE           ?= 1
+INSTALLER      ?= dist/install.yaml
 
 # kubectl of the local cluster while that is up, else the machine's own.
 KUBECTL ?= hack/kubectl.sh
@@ -12,6 +13,8 @@ TOOL           := go tool -modfile=hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 KUSTOMIZE      := $(TOOL) kustomize
 GOLANGCI_LINT  := go tool -modfile=hack/golangci-lint/go.mod golangci-lint
+
+comma := ,
 
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -45,14 +48,48 @@ lint: ## Run the linters, shellcheck too where it is installed.
 	$(GOLANGCI_LINT) run
 	$(if $(shell command -v shellcheck),shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning $$(git ls-files '*.sh' .ci/run),@echo "shellcheck is not installed: the scripts were not checked")
 
+# Nothing from Go's test cache: the suites build the manager and read config/ in child processes, of which that does not know.
 .PHONY: test
 test: ## Run every test, the integration suite on a real API server included.
-	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -timeout 30m $(TEST_FLAGS) ./...
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -timeout 30m $(TEST_FLAGS) ./...
+
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end suite on a local Kubernetes of its own, with pods that run; it takes root.
+	hack/e2e.sh
 
 # Under the race detector, what measures time or memory measures the detector.
 .PHONY: test-race
 test-race: ## Run the unit tests under the race detector, which needs a C compiler.
 	go test -race -skip '^TestHostile' $(TEST_FLAGS) ./internal/...
+
+# The short form. docs/faults.md has the long ones.
+FAULTS_EXECUTIONS ?= 300
+FAULTS_VARIABLES  := FAULTS_EXECUTIONS FAULTS_SEED FAULTS_RATE FAULTS_DURATION
+
+.PHONY: test-faults
+test-faults: ## Break everything around two replicas for a minute or two, and compare a ledger with what ran (FAULTS_SEED=...: again).
+	$(foreach name,$(FAULTS_VARIABLES),$(if $($(name)),$(name)=$($(name)))) KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) \
+		go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
+
+# What the fuzzer finds is written to testdata/fuzz beside the test, to be kept. Inputs that are only interesting are hardly
+# minimized: the time would go into that, a minute for each, and not into new ones.
+FUZZTIME ?= 1m
+FUZZ     := render:FuzzCompile render:FuzzRender render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME: compile, render, payload, router and admission request.
+	set -e; for target in $(FUZZ); do \
+		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(FUZZ_FLAGS) "./internal/$${target%%:*}"; \
+	done
+
+.PHONY: bench
+bench: ## Compare with a raw client on a local control plane, into docs/performance.md (BENCH_SHORT=1: a look, a minute long).
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go run ./test/benchmark \
+		$(if $(BENCH_SHORT),-callers=0$(comma)32 -rounds=1 -turn=2s,-doc=docs/performance.md) $(BENCH_FLAGS)
+
+.PHONY: bench-held
+bench-held: ## Compare the manager with 50,000 finished executions held and with none, into docs/performance.md.
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go run ./test/benchmark -held=50000 -doc=docs/performance.md $(BENCH_FLAGS)
 
 .PHONY: verify
 verify: ## Check that what is generated, formatted or tidied is up to date, and that every overlay builds.
@@ -74,8 +111,8 @@ docker-push: ## Push the image IMG.
 
 .PHONY: build-installer
 build-installer: ## Write all that `make deploy` applies into dist/install.yaml.
-	mkdir -p dist
-	$(MANIFESTS) >dist/install.yaml
+	mkdir -p $(dir $(INSTALLER))
+	$(MANIFESTS) >$(INSTALLER)
 
 ##@ Run on this machine
 
