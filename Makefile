@@ -71,16 +71,12 @@ test-faults: ## Break everything around two replicas for a minute or two, and co
 	$(foreach name,$(FAULTS_VARIABLES),$(if $($(name)),$(name)=$($(name)))) KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) \
 		go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
 
-# What the fuzzer finds is written to testdata/fuzz beside the test, to be kept. Inputs that are only interesting are hardly
-# minimized: the time would go into that, a minute for each, and not into new ones.
 FUZZTIME ?= 1m
-FUZZ     := render:FuzzCompile render:FuzzRender render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission
+FUZZ     := $(addprefix internal/,render:FuzzCompile render:FuzzRender render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME: compile, render, payload, router and admission request.
-	set -e; for target in $(FUZZ); do \
-		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(FUZZ_FLAGS) "./internal/$${target%%:*}"; \
-	done
+	FUZZ_FLAGS='$(FUZZ_FLAGS)' hack/fuzz.sh $(FUZZTIME) $(FUZZ)
 
 .PHONY: bench
 bench: ## Compare with a raw client on a local control plane, into docs/performance.md (BENCH_SHORT=1: a look, a minute long).
