@@ -40,6 +40,9 @@ func FuzzRouter(f *testing.F) {
 		defer cancel()
 		request := fuzzed(ctx, method, path, query, header, body)
 		response := serve(api.server(t, options), request)
+		if response.StatusCode >= http.StatusInternalServerError && ctx.Err() != nil {
+			return // It hung up before it was answered, and before or after what it asked for was done.
+		}
 
 		after := strings.Join(slices.Sorted(slices.Values(api.names())), " ")
 		changed := after != before || slices.Contains(api.methods(), http.MethodPatch)
@@ -53,9 +56,6 @@ func FuzzRouter(f *testing.F) {
 // checkFuzzed checks that an answer is one of those that are documented for all paths, or for this one.
 func checkFuzzed(t *testing.T, document documented, route string, request *http.Request, response *http.Response) {
 	status := response.StatusCode
-	if status == http.StatusGatewayTimeout && request.Context().Err() != nil {
-		return // It hung up before it was answered.
-	}
 	if status >= http.StatusInternalServerError {
 		t.Errorf("%s %q: status %d", request.Method, request.URL, status)
 	}
