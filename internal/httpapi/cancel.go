@@ -15,21 +15,7 @@ import (
 // as canceled, now or before, and 202 when it was told to and its end did not come within cancelWait. An execution that
 // ended otherwise is a 409, even if it did so while it was being canceled.
 func (e *executions) cancel(w http.ResponseWriter, r *http.Request) error {
-	named, err := executionOf(r)
-	if err != nil {
-		return err
-	}
-	form, err := negotiate(r, objectTypes...)
-	if err != nil {
-		return err
-	}
-	if _, err := queryOf(r); err != nil {
-		return err
-	}
-	if err := refuseBody(r); err != nil {
-		return err
-	}
-	execution, err := e.lookUp(r, named, "delete")
+	named, form, execution, err := e.lookUpToEnd(r)
 	if err != nil {
 		return err
 	}
