@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // mediaType is a form in which an answer can be had.
@@ -86,12 +86,11 @@ func qualityOf(offer mediaType, accept string) float64 {
 
 // writeObject answers with a Kubernetes object in the form that was negotiated.
 func writeObject(w http.ResponseWriter, form mediaType, status int, object any) error {
-	body, err := json.Marshal(object)
-	switch {
-	case err != nil:
-	case form == mediaYAML:
-		body, err = yaml.JSONToYAML(body)
-	default:
+	var body []byte
+	var err error
+	if form == mediaYAML {
+		body, err = render.YAML(object)
+	} else if body, err = json.Marshal(object); err == nil {
 		body = append(body, '\n')
 	}
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
-	"sigs.k8s.io/yaml"
 )
 
 // encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as if it
@@ -85,7 +84,7 @@ func whole(value any) any {
 
 // toYAML prints value as YAML, without the newline at its end.
 func toYAML(value any) (string, error) {
-	text, err := yaml.Marshal(value)
+	text, err := YAML(value)
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 

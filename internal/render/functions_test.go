@@ -88,6 +88,7 @@ func TestOwnFunctions(t *testing.T) {
 		{"YAML has the types of JSON", `{{ fromYaml "{a: 1, b: yes, c: 0x10, d: 1.5, e: null, f: 2026-01-02, g: \"5\"}" | toJson }}`, `{"a":1,"b":"yes","c":16,"d":1.5,"e":null,"f":"2026-01-02","g":"5"}`},
 		{"an empty document is nothing", `{{ fromYaml "" | default "nothing" }}`, "nothing"},
 		{"YAML is written without its last newline", `{{ toYaml (dict "a" (list 1 "b")) }}`, "a:\n- 1\n- b"},
+		{"YAML is written of what it must not contain", `{{ toYaml "a\u007fb" }} {{ fromYaml (toYaml "a\u0085b\uffffc") | toJson }}`, "\"a\\x7Fb\" \"a\u0085b\uffffc\""},
 		{"a key that is not there is missing, not empty", `{{ index .JobTemplate.Labels "none" | default "none" }}`, "none"},
 		{"index goes into lists and maps", `{{ index (fromJson "{\"a\":[1,{\"b\":2}]}") "a" 1 "b" }}`, "2"},
 		{"index of a missing value is missing", `{{ index .JobTemplate.Labels.none "a" | default "none" }}`, "none"},
