@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 
@@ -221,8 +222,11 @@ func TestKeyedCreateThatFails(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := newFakeAPIServer(t)
+			var failed atomic.Bool
 			api.onCreate = func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
-				api.onCreate = nil
+				if failed.Swap(true) {
+					return false
+				}
 				if test.stores {
 					api.store(execution)
 				}
