@@ -105,9 +105,6 @@ func (b *bench) startContenders(ctx context.Context) error {
 	if err := b.letAnonymousExecute(ctx); err != nil {
 		return err
 	}
-	if err := b.openToAll(ctx); err != nil {
-		return err
-	}
 	rawUser, err := b.serviceAccount("raw")
 	if err != nil {
 		return err
@@ -145,27 +142,6 @@ func (b *bench) letAnonymousExecute(ctx context.Context) error {
 	} {
 		if err := b.admin.Create(ctx, object); err != nil {
 			return fmt.Errorf("letting anonymous callers in: %w", err)
-		}
-	}
-	return nil
-}
-
-// openToAll lets callers without credentials execute, as config/default does.
-func (b *bench) openToAll(ctx context.Context) error {
-	role := &rbacv1.ClusterRole{
-		ObjectMeta: metav1.ObjectMeta{Name: "benchmark-callers"},
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{dispatcherv1alpha1.GroupVersion.Group}, Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create"},
-		}},
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:unauthenticated"}},
-	}
-	for _, object := range []client.Object{role, binding} {
-		if err := b.admin.Create(ctx, object); err != nil {
-			return fmt.Errorf("giving callers rights: %w", err)
 		}
 	}
 	return nil
