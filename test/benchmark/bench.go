@@ -14,9 +14,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apiserver/pkg/authentication/user"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -92,20 +90,18 @@ func (b *bench) close() {
 }
 
 // startContenders gives each contender what it needs. Both are service accounts, as they are in a cluster: priority and
-// fairness, and RBAC, treat them alike.
+// fairness treats them alike. The manager has the rights of config/default, which also lets anonymous callers execute.
 func (b *bench) startContenders(ctx context.Context) error {
+	const raw = "system:serviceaccount:benchmark:raw"
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "benchmark"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:serviceaccounts"}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: raw}},
 	}
 	if err := b.admin.Create(ctx, binding); err != nil {
-		return fmt.Errorf("giving the contenders rights: %w", err)
+		return fmt.Errorf("giving the raw client rights: %w", err)
 	}
-	if err := b.letAnonymousExecute(ctx); err != nil {
-		return err
-	}
-	rawUser, err := b.serviceAccount("raw")
+	rawUser, err := b.plane.User(raw, "system:serviceaccounts", "system:serviceaccounts:benchmark")
 	if err != nil {
 		return err
 	}
@@ -117,34 +113,15 @@ func (b *bench) startContenders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	managerUser, err := b.serviceAccount("manager")
+	identity, err := b.plane.InstallRights(ctx)
 	if err != nil {
 		return err
 	}
-	if b.manager, err = b.plane.NewDirectManager("manager", binary, managerUser, b.managerFlags()...); err != nil {
+	if b.manager, err = b.plane.NewDirectManager("manager", binary, identity.Config, b.managerFlags()...); err != nil {
 		return err
 	}
 	b.put = newPutClient(b.manager.URL)
 	return b.startManager(ctx)
-}
-
-// letAnonymousExecute opens the HTTP API, as config/default does.
-func (b *bench) letAnonymousExecute(ctx context.Context) error {
-	meta := metav1.ObjectMeta{Name: "anonymous-access"}
-	for _, object := range []client.Object{
-		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{dispatcherv1alpha1.GroupVersion.Group}, Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create", "get"},
-		}}},
-		&rbacv1.ClusterRoleBinding{
-			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: meta.Name},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user.Anonymous}},
-		},
-	} {
-		if err := b.admin.Create(ctx, object); err != nil {
-			return fmt.Errorf("letting anonymous callers in: %w", err)
-		}
-	}
-	return nil
 }
 
 func (b *bench) startManager(ctx context.Context) error {
@@ -160,10 +137,6 @@ func (b *bench) managerFlags() []string {
 		return b.settings.manager
 	}
 	return append([]string{"--pprof-bind-address=" + pprofAddress}, b.settings.manager...)
-}
-
-func (b *bench) serviceAccount(name string) (*rest.Config, error) {
-	return b.plane.User("system:serviceaccount:benchmark:"+name, "system:serviceaccounts", "system:serviceaccounts:benchmark")
 }
 
 // newNamespace makes the namespace of one turn, with the sample's template in it.
