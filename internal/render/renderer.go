@@ -1,0 +1,96 @@
+package render
+
+import (
+	"context"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// Renderer is the one entry for "template and execution make a Job". Direct renders in this process, for tests and for
+// tools that a user runs on templates of their own; the manager renders in a process that may die.
+type Renderer interface {
+	// Job renders the Job of execution, ready to be created. template is as the API server stored it. The errors name
+	// fields of the template and quote its text: see Redact.
+	Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList)
+
+	// Examine compiles a template, renders it with trial payloads, and looks for what is legal but most likely not
+	// meant. The template need not be stored.
+	Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination
+}
+
+// Examination is what admission has to know of a template.
+type Examination struct {
+	// Errors say why the template does not compile, or does not render with its samplePayload or with any trial payload.
+	Errors field.ErrorList
+
+	// Warnings say what is legal but most likely not meant.
+	Warnings []string
+
+	// Jobs are what the trial payloads made, one or two of them, none if there are errors. Where the API server refuses
+	// the first, it may take the second: the payloads were made up.
+	Jobs []*batchv1.Job
+
+	// UsesMetadata says that a string of the template refers to .JobTemplate.Labels or .JobTemplate.Annotations, so that
+	// a change of either changes what runs.
+	UsesMetadata bool
+}
+
+// secondPayload is the trial payload of an Examination's second Job.
+const secondPayload = ""
+
+// Direct renders in this process. It is safe for concurrent use.
+type Direct struct{ programs *Cache }
+
+// NewDirect returns a renderer that keeps the compiled programs of at most size templates.
+func NewDirect(size int) *Direct { return &Direct{programs: NewCache(size)} }
+
+var _ Renderer = &Direct{}
+
+// Job implements Renderer.
+func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
+	program, errs := d.programs.Program(template)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return Job(ctx, program, template, execution)
+}
+
+// Examine implements Renderer.
+func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination {
+	result := Examination{Warnings: Warnings(template), UsesMetadata: true}
+	program, errs := Compile(&template.Spec.JobTemplate)
+	if len(errs) > 0 {
+		result.Errors = errs
+		return result
+	}
+	job, errs := DryRun(ctx, program, template)
+	if len(errs) > 0 {
+		result.Errors = errs
+		return result
+	}
+	result.Jobs = []*batchv1.Job{job}
+	if template.Spec.SamplePayload != nil {
+		return result
+	}
+	second := template.DeepCopy()
+	second.Spec.SamplePayload = new(secondPayload)
+	if other, errs := DryRun(ctx, program, second); len(errs) == 0 && !equality.Semantic.DeepEqual(job, other) {
+		result.Jobs = append(result.Jobs, other)
+	}
+	return result
+}
+
+// Redact returns errs without the text of the template: who may run a template need not be allowed to read it.
+func Redact(errs field.ErrorList) field.ErrorList {
+	told := make(field.ErrorList, 0, len(errs))
+	for _, err := range errs {
+		copied := *err
+		copied.BadValue = field.OmitValueType{}
+		told = append(told, &copied)
+	}
+	return told
+}
