@@ -21,11 +21,16 @@ func Job(ctx context.Context, program *Program, template *dispatcherv1alpha1.Job
 		countErrors(stageRender, errs)
 		return nil, errs
 	}
+	own(job, execution)
+	return job, nil
+}
+
+// own makes execution the controller of its Job.
+func own(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) {
 	job.Namespace = execution.Namespace
 	job.OwnerReferences = []metav1.OwnerReference{
 		*metav1.NewControllerRef(execution, dispatcherv1alpha1.GroupVersion.WithKind("JobExecution")),
 	}
-	return job, nil
 }
 
 // newJob renders the Job of an execution that data tells of, without an owner.
@@ -34,6 +39,11 @@ func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 	if len(errs) > 0 {
 		return nil, errs
 	}
+	return jobOf(rendered, template, data)
+}
+
+// jobOf returns the Job of a jobTemplate that was rendered, without an owner.
+func jobOf(rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data Data) (*batchv1.Job, field.ErrorList) {
 	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
 		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), abridged(namespace),
 			"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out")}
