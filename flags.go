@@ -26,7 +26,7 @@ import (
 // leaderElectionID is the name of the Lease that the replicas compete for.
 const leaderElectionID = "dispatcher.ivan.vc"
 
-// disabled is the bind address of a server that is not wanted.
+// disabled is the bind address that turns a server off.
 const disabled = "0"
 
 // options are the values of the flags.
@@ -42,57 +42,102 @@ type options struct {
 	leaderElect, metricsSecure, enableHTTP2, showVersion bool
 }
 
-// certificate is where a server finds its certificate and key. The files are watched: a certificate that is replaced is
-// used from the next connection on.
+// certificate is the location of a server's certificate and key. The files are watched: a new certificate is used from
+// the next connection on.
 type certificate struct {
 	path, name, key string
 }
 
 func (c *certificate) bind(flags *flag.FlagSet, server, directory string) {
 	flags.StringVar(&c.path, server+"-cert-path", "", directory)
-	flags.StringVar(&c.name, server+"-cert-name", "tls.crt", "The file name of that certificate.")
-	flags.StringVar(&c.key, server+"-cert-key", "tls.key", "The file name of its key.")
+	flags.StringVar(&c.name, server+"-cert-name", "tls.crt",
+		"The name of the certificate file in --"+server+"-cert-path.")
+	flags.StringVar(&c.key, server+"-cert-key", "tls.key", "The name of the key file in --"+server+"-cert-path.")
 }
 
-// parse reads the flags. Asked for help, it prints them to out and returns flag.ErrHelp.
-func parse(args []string, out io.Writer) (*options, error) {
-	o := &options{}
+// flagSet returns the flags, which write to o.
+func (o *options) flagSet() *flag.FlagSet {
 	flags := flag.NewFlagSet("dispatcher", flag.ContinueOnError)
-	flags.StringVar(&o.http.BindAddress, "web-server-bind-address", ":8000", "The host:port of the HTTP API.")
-	o.webServerCertificate.bind(flags, "web-server", "The directory with the certificate of the HTTP API, which is then served by HTTPS.")
-	flags.StringVar(&o.http.ClientCAFile, "client-ca-file", "", "The file with the CA certificates that client certificates of HTTP callers have to be signed by. Whoever can sign with these can be any user of any group. Needs --web-server-cert-path.")
-	flags.StringVar(&o.http.DefaultNamespace, "default-namespace", "default", "The namespace of HTTP calls that name none.")
-	flags.Int64Var(&o.http.MaxPayloadBytes, "max-payload-bytes", httpapi.DefaultMaxPayloadBytes, "The largest payload that the HTTP API accepts, at most 1 MiB.")
-	flags.IntVar(&o.http.MaxRequestsInFlight, "max-requests-in-flight", httpapi.DefaultMaxRequestsInFlight, "How many HTTP calls are handled at a time. More are answered with 429. Those that wait are not counted.")
-	flags.IntVar(&o.http.MaxWaitingRequests, "max-waiting-requests", httpapi.DefaultMaxWaitingRequests, "How many HTTP calls may wait at a time: for an execution to end, for its events or its log. More are answered with 429.")
-	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait, "The longest that an HTTP call may wait for an execution to end, like 90s or 5m. Who asks for more waits this long.")
-	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false, "Log the payloads of HTTP calls. They may hold secrets.")
-	flags.StringVar(&o.webhookBindAddress, "webhook-bind-address", ":9443", "The host:port of the admission webhooks.")
-	o.webhookCertificate.bind(flags, "webhook", "The directory with the certificate of the webhook server.")
-	flags.StringVar(&o.metricsBindAddress, "metrics-bind-address", ":8443", "The host:port of the metrics; 0 turns them off.")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve the metrics by HTTPS, to those who may get the non-resource URL /metrics. Without --metrics-cert-path, the certificate is self-signed.")
-	o.metricsCertificate.bind(flags, "metrics", "The directory with the certificate of the metrics server.")
-	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "The host:port of /healthz and /readyz; 0 turns them off.")
-	flags.StringVar(&o.pprofBindAddress, "pprof-bind-address", disabled, "The host:port of Go's profiles, for whoever can reach it; 0 turns them off.")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas reconcile. All of them serve HTTP and webhooks.")
-	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "The namespace of the leader election's Lease; in a cluster, by default the pod's own.")
-	flags.BoolVar(&o.enableHTTP2, "enable-http2", false, "Offer HTTP/2 for webhooks, metrics, and the HTTP API where that has a certificate.")
-	flags.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
+	o.bindHTTP(flags)
+	o.bindWebhooks(flags)
+	o.bindMetrics(flags)
+	o.bindProcess(flags)
 	o.logging.BindFlags(flags)
 	config.RegisterFlags(flags)
+	return flags
+}
 
-	flags.SetOutput(io.Discard) // An error names its flag. The list of all flags would bury it.
+func (o *options) bindHTTP(flags *flag.FlagSet) {
+	flags.StringVar(&o.http.BindAddress, "web-server-bind-address", ":8000",
+		"The address of the HTTP API, as host:port.")
+	o.webServerCertificate.bind(flags, "web-server",
+		"The directory with the TLS certificate of the HTTP API. Without it, the HTTP API is served without TLS.")
+	flags.StringVar(&o.http.ClientCAFile, "client-ca-file", "",
+		"The file with the CA certificates that sign the client certificates of HTTP callers. "+
+			"Whoever can sign with one of these CAs can act as any user of any group. Requires --web-server-cert-path.")
+	flags.StringVar(&o.http.DefaultNamespace, "default-namespace", "default",
+		"The namespace for HTTP calls whose path has no namespace.")
+	flags.Int64Var(&o.http.MaxPayloadBytes, "max-payload-bytes", httpapi.DefaultMaxPayloadBytes,
+		"The maximum size of a payload that the HTTP API accepts, up to 1 MiB.")
+	flags.IntVar(&o.http.MaxRequestsInFlight, "max-requests-in-flight", httpapi.DefaultMaxRequestsInFlight,
+		"The maximum number of HTTP calls handled at the same time. Further calls are answered with 429. "+
+			"Calls that wait or stream are not counted.")
+	flags.IntVar(&o.http.MaxWaitingRequests, "max-waiting-requests", httpapi.DefaultMaxWaitingRequests,
+		"The maximum number of HTTP calls that wait for an execution or stream its events or logs at the same time. "+
+			"Further calls are answered with 429.")
+	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
+		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
+			"Longer waits are shortened to this.")
+	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
+		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
+}
+
+func (o *options) bindWebhooks(flags *flag.FlagSet) {
+	flags.StringVar(&o.webhookBindAddress, "webhook-bind-address", ":9443",
+		"The address of the admission webhooks, as host:port.")
+	o.webhookCertificate.bind(flags, "webhook", "The directory with the TLS certificate of the admission webhooks.")
+}
+
+func (o *options) bindMetrics(flags *flag.FlagSet) {
+	flags.StringVar(&o.metricsBindAddress, "metrics-bind-address", ":8443",
+		"The address of the metrics, as host:port. 0 disables them.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
+		"Serve the metrics with TLS, and only to callers that may get the non-resource URL /metrics.")
+	o.metricsCertificate.bind(flags, "metrics",
+		"The directory with the TLS certificate of the metrics. Without it, the certificate is self-signed.")
+}
+
+func (o *options) bindProcess(flags *flag.FlagSet) {
+	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081",
+		"The address of /healthz and /readyz, as host:port. 0 disables them.")
+	flags.StringVar(&o.pprofBindAddress, "pprof-bind-address", disabled,
+		"The address of the Go profiler (pprof), as host:port. It has no access control. 0 disables it.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false,
+		"Elect one of several replicas as the leader, which alone runs the controller. "+
+			"Every replica serves the HTTP API and the webhooks.")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
+		"The namespace of the leader election's Lease. In a cluster, the default is the namespace of the pod.")
+	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
+		"Offer HTTP/2 on the webhooks and the metrics, and on the HTTP API if it has a TLS certificate.")
+	flags.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
+}
+
+// parse reads the flags. For --help, it prints them to out and returns flag.ErrHelp.
+func parse(args []string, out io.Writer) (*options, error) {
+	o := &options{}
+	flags := o.flagSet()
+	flags.SetOutput(io.Discard) // The error names the flag. A list of all flags would hide it.
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprintln(out, "Dispatcher runs stored Kubernetes Jobs on demand. Its flags:")
+		_, _ = fmt.Fprintln(out, "Dispatcher runs stored Kubernetes Jobs on demand.\n\nFlags:")
 		flags.SetOutput(out)
 		flags.PrintDefaults()
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("%w (--help lists all flags)", err)
+		return nil, fmt.Errorf("%w (see --help)", err)
 	case flags.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q: all settings are flags", flags.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q (see --help)", flags.Arg(0))
 	}
 	o.http.HTTP2 = o.enableHTTP2
 	if c := o.webServerCertificate; c.path != "" {
@@ -107,9 +152,11 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 	if err != nil {
 		return ctrl.Options{}, fmt.Errorf("--webhook-bind-address: %w", err)
 	}
-	for name, address := range map[string]string{"metrics": o.metricsBindAddress, "health-probe": o.healthProbeBindAddress, "pprof": o.pprofBindAddress} {
+	for name, address := range map[string]string{
+		"metrics": o.metricsBindAddress, "health-probe": o.healthProbeBindAddress, "pprof": o.pprofBindAddress,
+	} {
 		if _, _, err := splitHostPort(address); err != nil && address != disabled {
-			return ctrl.Options{}, fmt.Errorf("--%s-bind-address: %w, or 0", name, err)
+			return ctrl.Options{}, fmt.Errorf("--%s-bind-address: %w, or 0 to disable it", name, err)
 		}
 	}
 	shutdownTimeout := httpapi.ShutdownTimeout + stopMargin
@@ -131,8 +178,8 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 		LeaderElectionID:        leaderElectionID,
 		LeaderElectionNamespace: o.leaderElectionNamespace,
 		RenewDeadline:           new(controller.RenewDeadline),
-		// The next leader need not wait for the Lease to run out. This is safe as long as the process ends when the
-		// manager has stopped, which it does.
+		// The next leader does not have to wait until the Lease expires. This is safe because the process exits when the
+		// manager has stopped.
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &shutdownTimeout,
 	}, nil
@@ -153,8 +200,8 @@ func (o *options) metrics() metricsserver.Options {
 	return metrics
 }
 
-// tls leaves HTTP/2 out unless it is asked for. Its streams let one client make a server work far more than it sends
-// (CVE-2023-44487 and CVE-2023-39325), and neither webhooks nor metrics need it.
+// tls disables HTTP/2 unless --enable-http2 is set. With HTTP/2 streams, one client can cause much more work than it
+// sends (CVE-2023-44487 and CVE-2023-39325), and neither the webhooks nor the metrics need them.
 func (o *options) tls() []func(*tls.Config) {
 	if o.enableHTTP2 {
 		return nil

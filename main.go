@@ -1,5 +1,5 @@
 // Command dispatcher is the manager: the admission webhooks, the controller and the HTTP API of Dispatcher in one
-// process. It holds the flags and what the parts share, and must not do what one of them could do itself.
+// process. This package reads the flags, builds what the parts share and starts the parts, and must not do their work.
 package main
 
 import (
@@ -29,14 +29,14 @@ import (
 )
 
 const (
-	// maxPrograms bounds the compiled templates that are kept. A cluster has tens of templates, some have hundreds.
+	// maxPrograms is the maximum number of compiled templates in the cache. Clusters have tens to hundreds of templates.
 	maxPrograms = 1024
 
-	// stopMargin is what the other parts may take to stop, before and after the HTTP API.
+	// stopMargin is the time for the other parts to stop, before and after the HTTP API.
 	stopMargin = 10 * time.Second
 )
 
-// version is set by the linker for a release.
+// version is set by the linker (-X main.version).
 var version string
 
 func main() {
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// run runs the manager until ctx ends. What --help and --version ask for goes to out, the log to standard error.
+// run runs the manager until ctx ends. --help and --version print to out. The log goes to standard error.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {
@@ -67,9 +67,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting Dispatcher", "version", release(), "apiServer", mgr.GetConfig().Host, "leaderElection", o.leaderElect,
-		"defaultNamespace", o.http.DefaultNamespace, "maxPayloadBytes", o.http.MaxPayloadBytes, "logPayloads", o.http.LogPayloads,
-		"metricsBindAddress", o.metricsBindAddress, "metricsSecure", o.metricsSecure, "http2", o.enableHTTP2)
+	log.Info("starting Dispatcher", "version", release(),
+		"apiServer", mgr.GetConfig().Host, "leaderElection", o.leaderElect, "http2", o.enableHTTP2,
+		"defaultNamespace", o.http.DefaultNamespace, "maxPayloadBytes", o.http.MaxPayloadBytes,
+		"logPayloads", o.http.LogPayloads, "metricsBindAddress", o.metricsBindAddress, "metricsSecure", o.metricsSecure)
 	return mgr.Start(ctx)
 }
 
@@ -89,8 +90,8 @@ func newManager(o *options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the client configuration: %w", err)
 	}
-	// No client-side rate limit: it would stretch a burst of executions, and the API server's priority and fairness
-	// governs anyway.
+	// Without a client-side rate limit: it would delay bursts of executions, and the API server has priority and
+	// fairness to protect itself.
 	restConfig.QPS = -1
 
 	var lease *controller.Lease
@@ -108,7 +109,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// setUp adds the surfaces, which share the compiled templates, and the health checks.
+// setUp adds the surfaces, which share the cache of compiled templates, and the health checks.
 func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
 	programs := render.NewCache(maxPrograms)
 	if err := webhook.Setup(mgr, programs); err != nil {
@@ -123,7 +124,7 @@ func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
 	if err := metrics.Registry.Register(programs); err != nil {
 		return fmt.Errorf("registering the renderer's metrics: %w", err)
 	}
-	// Ready means that all of it works. The HTTP API adds a check of its own, which holds until the caches are in sync.
+	// Ready means that all parts work. The HTTP API adds its own check, which fails until the caches are in sync.
 	if err := mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()); err != nil {
 		return fmt.Errorf("adding the readiness check of the webhooks: %w", err)
 	}
@@ -133,7 +134,7 @@ func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
 	return nil
 }
 
-// release is the version that the linker was given, else the one that the Go tool knows.
+// release returns the version set by the linker, or else the one that the go command recorded.
 func release() string {
 	if version != "" {
 		return version

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"flag"
 	"io"
 	"slices"
 	"strings"
@@ -11,22 +12,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-func TestHelpNamesEveryFlag(t *testing.T) {
+// Every flag is listed by --help, and every flag of ours is explained in whole sentences.
+func TestHelpExplainsEveryFlag(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{
-		"metrics-bind-address", "health-probe-bind-address", "leader-elect", "leader-election-namespace", "metrics-secure",
-		"enable-http2", "web-server-bind-address", "default-namespace", "log-job-execution-payloads", "max-payload-bytes",
-		"max-requests-in-flight", "web-server-cert-path", "web-server-cert-name", "web-server-cert-key", "client-ca-file", "max-waiting-requests", "max-wait",
-		"webhook-cert-path", "webhook-cert-name", "webhook-cert-key", "metrics-cert-path", "metrics-cert-name", "metrics-cert-key",
-		"webhook-bind-address", "pprof-bind-address", "kubeconfig", "version", "zap-log-level",
-	} {
-		if !strings.Contains(out.String(), "\n  -"+name) {
-			t.Errorf("--help does not name --%s", name)
+	(&options{}).flagSet().VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(out.String(), "\n  -"+f.Name) {
+			t.Errorf("--help does not list --%s", f.Name)
 		}
-	}
+		fromLibrary := f.Name == "kubeconfig" || strings.HasPrefix(f.Name, "zap-")
+		if !fromLibrary && !strings.HasSuffix(f.Usage, ".") {
+			t.Errorf("--%s: the help text %q is not a sentence", f.Name, f.Usage)
+		}
+	})
 }
 
 func TestVersion(t *testing.T) {
@@ -38,15 +38,15 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// A flag that cannot be used ends the process with an error that names it, before the cluster is asked for anything.
+// An invalid flag ends the process with an error that names the flag, before any call to the cluster.
 func TestWrongFlags(t *testing.T) {
 	for _, test := range []struct{ reason, arg, want string }{
 		{"unknown", "--frobnicate", "-frobnicate"},
 		{"not a number", "--max-payload-bytes=many", "-max-payload-bytes"},
 		{"not a boolean", "--leader-elect=perhaps", "-leader-elect"},
-		{"no flag at all", "manager", `"manager"`},
+		{"an argument", "manager", `"manager"`},
 		{"no port", "--webhook-bind-address=localhost", "--webhook-bind-address"},
-		{"a port that nobody could register", "--webhook-bind-address=:0", "--webhook-bind-address"},
+		{"port 0", "--webhook-bind-address=:0", "--webhook-bind-address"},
 		{"no port for metrics", "--metrics-bind-address=localhost", "--metrics-bind-address"},
 		{"no port for probes", "--health-probe-bind-address=x:y", "--health-probe-bind-address"},
 	} {
@@ -66,18 +66,20 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.http.BindAddress != ":8000" || o.http.DefaultNamespace != "default" || o.http.MaxPayloadBytes != 256<<10 || o.http.LogPayloads {
+	if o.http.BindAddress != ":8000" || o.http.DefaultNamespace != "default" ||
+		o.http.MaxPayloadBytes != 256<<10 || o.http.LogPayloads {
 		t.Errorf("the HTTP API's options are %+v", o.http)
 	}
 	if manager.Metrics.BindAddress != ":8443" || !manager.Metrics.SecureServing || manager.Metrics.FilterProvider == nil {
-		t.Error("metrics must be served by HTTPS, to those who may read them")
+		t.Error("metrics must be served with TLS, and only to authorized callers")
 	}
 	if manager.HealthProbeBindAddress != ":8081" || manager.LeaderElection || manager.LeaderElectionID != leaderElectionID {
-		t.Errorf("probes on %q, leader election %t as %q", manager.HealthProbeBindAddress, manager.LeaderElection, manager.LeaderElectionID)
+		t.Errorf("probes on %q, leader election %t as %q",
+			manager.HealthProbeBindAddress, manager.LeaderElection, manager.LeaderElectionID)
 	}
 }
 
-func TestServersCanBeTurnedOff(t *testing.T) {
+func TestDisabledServers(t *testing.T) {
 	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +89,7 @@ func TestServersCanBeTurnedOff(t *testing.T) {
 	}
 }
 
-func TestHTTP2IsOffUnlessAskedFor(t *testing.T) {
+func TestHTTP2IsOffByDefault(t *testing.T) {
 	for arg, want := range map[string]bool{"--enable-http2=false": false, "--enable-http2": true} {
 		o, err := parse([]string{arg}, io.Discard)
 		if err != nil {
