@@ -112,7 +112,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 // setUp adds the surfaces, which share the cache of compiled templates, and the health checks.
 func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
 	programs := render.NewCache(maxPrograms)
-	if err := webhook.Setup(mgr, programs); err != nil {
+	if err := webhook.Setup(mgr, render.NewDirect(maxPrograms)); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
 	if err := controller.Setup(mgr, programs, lease); err != nil {

@@ -16,8 +16,8 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// BenchmarkAdmission answers the requests that an execution makes, as they come from the API server: what kubectl creates
-// is defaulted and validated, what the HTTP API creates is validated only.
+// BenchmarkAdmission answers the requests that an execution makes, as they come from the API server: what kubectl
+// creates is defaulted and validated, what the HTTP API creates is validated only.
 func BenchmarkAdmission(b *testing.B) {
 	scheme := runtime.NewScheme()
 	if err := dispatcherv1alpha1.AddToScheme(scheme); err != nil {
@@ -26,7 +26,7 @@ func BenchmarkAdmission(b *testing.B) {
 	templates := &templateLookup{cached: &stubReader{template: jobTemplate("a", "{{ .Payload }}")}}
 	for name, hook := range map[string]*admission.Webhook{
 		"default":  admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
-		"validate": admission.WithValidator(scheme, &jobExecutionValidator{templates: templates, programs: render.NewCache(8)}),
+		"validate": admission.WithValidator(scheme, &jobExecutionValidator{templates: templates, renderer: render.NewDirect(8)}),
 	} {
 		body := reviewOf(b, defaultedExecution("e", "a", "my test payload"))
 		b.Run(name, func(b *testing.B) {

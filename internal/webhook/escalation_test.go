@@ -35,19 +35,19 @@ func TestSubjectAccessReview(t *testing.T) {
 func TestMayCreateJobs(t *testing.T) {
 	for _, test := range []struct {
 		reason string
-		api    *stubAPI
+		access *stubAccess
 		is     func(error) bool
 	}{
-		{"allowed", &stubAPI{}, func(err error) bool { return err == nil }},
-		{"denied", &stubAPI{denied: true}, apierrors.IsForbidden},
+		{"allowed", &stubAccess{}, func(err error) bool { return err == nil }},
+		{"denied", &stubAccess{denied: true}, apierrors.IsForbidden},
 		{"the API server cannot say: not allowed, but not forbidden either",
-			&stubAPI{reviewErr: errors.New("no route")}, apierrors.IsServiceUnavailable},
+			&stubAccess{err: errors.New("no route")}, apierrors.IsServiceUnavailable},
 	} {
-		err := mayCreateJobs(t.Context(), test.api, authenticationv1.UserInfo{Username: "jane"}, jobTemplate("a", ""))
+		err := mayCreateJobs(t.Context(), test.access, authenticationv1.UserInfo{Username: "jane"}, jobTemplate("a", ""))
 		if !test.is(err) {
 			t.Errorf("%s: got %v", test.reason, err)
 		}
-		if test.api.denied {
+		if test.access.denied {
 			for _, part := range []string{`"jane"`, `"jobs"`, `"batch"`, `"default"`} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%s: %q does not say %s, so nobody knows which right is missing", test.reason, err, part)

@@ -21,9 +21,9 @@ import (
 	"dispatcher.ivan.vc/test/cputime"
 )
 
-// FuzzAdmission sends any object, in any kind of request, to each webhook as the API server would. Nothing panics, every
-// answer is one that the API server understands, a refusal is never a fault of ours, and none takes longer than the API
-// server waits.
+// FuzzAdmission sends any object, in any kind of request, to each webhook as the API server would. Nothing panics,
+// every answer is one that the API server understands, a refusal is never a fault of ours, and none takes longer than
+// the API server waits.
 func FuzzAdmission(f *testing.F) {
 	for _, path := range seedTemplates(f) {
 		text, err := os.ReadFile(path)
@@ -86,8 +86,8 @@ func fuzzedHooks(t *testing.T, template *dispatcherv1alpha1.JobTemplate) []http.
 	lookup := &templateLookup{cached: reader, live: reader}
 	var handlers []http.Handler
 	for _, hook := range []*admission.Webhook{
-		admission.WithValidator(scheme, &jobTemplateValidator{direct: &stubAPI{}}),
-		admission.WithValidator(scheme, &jobExecutionValidator{templates: lookup, programs: render.NewCache(1)}),
+		admission.WithValidator(scheme, newJobTemplateValidator(&stubAccess{}, &stubTrial{})),
+		admission.WithValidator(scheme, &jobExecutionValidator{templates: lookup, renderer: render.NewDirect(1)}),
 		admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: lookup}),
 	} {
 		handler, err := admission.StandaloneWebhook(hook.WithRecoverPanic(false), admission.StandaloneOptions{})

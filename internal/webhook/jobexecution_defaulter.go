@@ -20,9 +20,9 @@ type jobExecutionDefaulter struct {
 
 var _ admission.Defaulter[*dispatcherv1alpha1.JobExecution] = &jobExecutionDefaulter{}
 
-// Default fills in labels and the time to live. It is not called for what has them already: see defaults-are-missing in
-// setup.go. A template that does not exist is left to the validator, whose answer
-// names the field.
+// Default fills in labels and the time to live. The API server does not call it for an execution that has them
+// already: see defaults-are-missing in setup.go. Where the template does not exist, the validator refuses the
+// execution and names the field.
 func (d *jobExecutionDefaulter) Default(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	return counted(jobExecutionKind, d.fillIn(ctx, execution))
 }
@@ -37,7 +37,7 @@ func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatche
 	}
 	key := client.ObjectKey{Namespace: request.Namespace, Name: execution.Spec.JobTemplateName}
 	if len(validation.IsDNS1123Subdomain(key.Name)) > 0 {
-		// Mutation comes before the CRD's own rules: these refuse such a name, and name the field.
+		// Mutation comes before validation by the CRD, which refuses such a name.
 		return nil
 	}
 	template, err := d.templates.get(ctx, key)
@@ -45,7 +45,7 @@ func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatche
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:
-		return unavailable(fmt.Sprintf("reading JobTemplate %q", key.Name), err)
+		return unavailable(fmt.Errorf("reading JobTemplate %q: %w", key.Name, err))
 	}
 	render.Inherit(execution, template)
 	return nil

@@ -16,7 +16,7 @@ import (
 // jobExecutionValidator refuses a JobExecution whose template does not exist or does not render with its payload.
 type jobExecutionValidator struct {
 	templates *templateLookup
-	programs  *render.Cache
+	renderer  render.Renderer
 }
 
 var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValidator{}
@@ -52,18 +52,18 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	if err != nil {
 		return lookupFailed(execution, err)
 	}
-	// The defaulting comes first. A template that is made between the two has given the execution neither labels nor a time
-	// to live: it would be kept for ever, and no list would show it.
+	// Defaulting comes first. If the template was created after that, the execution has neither its labels nor its
+	// time to live: it would be kept for ever, and would be missing from lists.
 	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {
-		return templateNotFound(execution, "it was not there when the defaults were filled in: try again")
+		return templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
 	}
 	refusal := v.judge(ctx, template, execution)
 	if refusal == nil {
 		return nil
 	}
 
-	// The cache may be behind. To accept by an old template does no harm, since the controller renders again; to refuse
-	// by one would be untrue.
+	// The cache may be behind. Accepting because of an old template does no harm, since the controller renders again.
+	// Refusing because of one would be wrong.
 	current, err := v.templates.getLive(ctx, key)
 	if err != nil {
 		return lookupFailed(execution, err)
@@ -82,37 +82,31 @@ func (v *jobExecutionValidator) judge(ctx context.Context, template *dispatcherv
 	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
 	defer cancel()
 
-	program, errs := v.programs.Program(template)
-	if len(errs) == 0 {
-		_, errs = render.Job(ctx, program, template, execution)
-	}
-	if len(errs) > 0 {
+	if _, errs := v.renderer.Job(ctx, template, execution); len(errs) > 0 {
 		return notRendered(jobExecutionKind, execution.Name, inTemplate(template.Name, errs))
 	}
 	return nil
 }
 
-// inTemplate says of each error that its path is one of the template, not of the execution. The text of the template is
-// left out: who may run a template need not be allowed to read it.
+// inTemplate adds to each error that its path is one of the template, and removes the template's text: a user who may
+// run a template need not be allowed to read it.
 func inTemplate(name string, errs field.ErrorList) field.ErrorList {
-	told := make(field.ErrorList, 0, len(errs))
-	for _, err := range errs {
-		copied := *err
-		copied.BadValue = field.OmitValueType{}
-		copied.Detail = fmt.Sprintf("in JobTemplate %q", name)
+	redacted := render.Redact(errs)
+	for _, err := range redacted {
+		prefix := fmt.Sprintf("in JobTemplate %q", name)
 		if err.Detail != "" {
-			copied.Detail += ": " + err.Detail
+			prefix += ": "
 		}
-		told = append(told, &copied)
+		err.Detail = prefix + err.Detail
 	}
-	return told
+	return redacted
 }
 
 func lookupFailed(execution *dispatcherv1alpha1.JobExecution, err error) error {
 	if apierrors.IsNotFound(err) {
 		return templateNotFound(execution, fmt.Sprintf("namespace %q has no such JobTemplate", execution.Namespace))
 	}
-	return unavailable(fmt.Sprintf("reading JobTemplate %q", execution.Spec.JobTemplateName), err)
+	return unavailable(fmt.Errorf("reading JobTemplate %q: %w", execution.Spec.JobTemplateName, err))
 }
 
 // templateNotFound answers 422 with a cause of type FieldValueNotFound, by which the HTTP API knows to answer 404.

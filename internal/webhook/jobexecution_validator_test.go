@@ -40,7 +40,7 @@ func TestValidateExecution(t *testing.T) {
 	} {
 		validator := &jobExecutionValidator{
 			templates: &templateLookup{cached: &stubReader{template: test.cached}, live: &stubReader{template: test.live}},
-			programs:  render.NewCache(8),
+			renderer:  render.NewDirect(8),
 		}
 		_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", "hello"))
 		if test.want == nil && err != nil {
@@ -60,7 +60,7 @@ func TestValidateExecutionWithoutDefaults(t *testing.T) {
 	template := jobTemplate("a", "{{ .Payload }}")
 	validator := &jobExecutionValidator{
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
-		programs:  render.NewCache(1),
+		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", "hello"))
 	want := map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}
@@ -81,7 +81,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 	template := jobTemplate("report", `password={{ fail "no, no" }}`)
 	validator := &jobExecutionValidator{
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
-		programs:  render.NewCache(1),
+		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "report", ""))
 	if err == nil {
@@ -100,7 +100,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 	validator := &jobExecutionValidator{
 		templates: &templateLookup{cached: &stubReader{}, live: &stubReader{err: errors.New("away")}},
-		programs:  render.NewCache(1),
+		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", ""))
 	if !apierrors.IsServiceUnavailable(err) {
@@ -113,7 +113,7 @@ func TestValidateExecutionWithoutName(t *testing.T) {
 	template := jobTemplate("a", `{{ if ne .Name "run-xxxxx" }}{{ fail .Name }}{{ end }}`)
 	validator := &jobExecutionValidator{
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
-		programs:  render.NewCache(1),
+		renderer:  render.NewDirect(1),
 	}
 	execution := defaultedExecution("", "a", "")
 	execution.Namespace, execution.GenerateName = "", "run-"

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,20 +14,20 @@ import (
 )
 
 const (
-	// deletionPath is where the API server tells of deletions. It is one of its own, so that the failurePolicy of the
-	// other JobTemplate webhook does not hold for it.
+	// deletionPath is the path of the webhook for deletions. It is a webhook of its own because its failurePolicy
+	// differs from that of the other JobTemplate webhook.
 	deletionPath = "/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate"
 
-	// indexUnfinished indexes the executions that are not finished by the name of their template, so that the finished
-	// ones, which may be many, cost nothing here.
+	// indexUnfinished indexes the unfinished executions by the name of their template. Finished ones, which may be
+	// many, are not in it.
 	indexUnfinished = "webhook.unfinishedOfJobTemplate"
 )
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=list;watch
 
-// deletionWarner warns when a JobTemplate is deleted that has unfinished executions. It allows every deletion, come what
-// may: failurePolicy Ignore covers only a webhook that does not answer, not one that answers no. Therefore it is
-// not a Validator, which refuses what it cannot decode and what made it panic.
+// deletionWarner warns when a JobTemplate with unfinished executions is deleted. It allows every deletion, also after
+// an error or a panic: failurePolicy Ignore helps only where the webhook does not answer. Therefore it is not a
+// Validator, which refuses requests that it cannot decode.
 type deletionWarner struct {
 	executions client.Reader
 }
@@ -40,14 +39,14 @@ func (w *deletionWarner) Handle(ctx context.Context, request admission.Request) 
 	log := ctrl.LoggerFrom(ctx)
 	defer func() {
 		if reason := recover(); reason != nil {
-			log.Error(fmt.Errorf("panic: %v", reason), "allowed a deletion without a look at its executions")
+			log.Error(fmt.Errorf("panic: %v", reason), "allowed the deletion of a JobTemplate without looking for its unfinished executions")
 			response = admission.Allowed("")
 		}
 	}()
 
 	unfinished, err := w.unfinished(ctx, request)
 	if err != nil {
-		log.Error(err, "allowed a deletion without a look at its executions")
+		log.Error(err, "allowed the deletion of a JobTemplate without looking for its unfinished executions")
 		return admission.Allowed("")
 	}
 	if unfinished == 0 {
@@ -72,7 +71,8 @@ func (w *deletionWarner) unfinished(ctx context.Context, request admission.Reque
 	return len(executions.Items), nil
 }
 
-// deletedName returns the name of the object that is deleted. A request that deletes a collection has none of its own.
+// deletedName returns the name of the object that is deleted. A request that deletes a collection has none of its
+// own.
 func deletedName(request admission.Request) string {
 	if request.Name != "" {
 		return request.Name
@@ -87,11 +87,7 @@ func deletedName(request admission.Request) string {
 // unfinishedTemplate is the index function of indexUnfinished.
 func unfinishedTemplate(object client.Object) []string {
 	execution, ok := object.(*dispatcherv1alpha1.JobExecution)
-	if !ok {
-		return nil
-	}
-	succeeded := meta.FindStatusCondition(execution.Status.Conditions, dispatcherv1alpha1.ConditionSucceeded)
-	if succeeded != nil && succeeded.Status != metav1.ConditionUnknown {
+	if !ok || execution.IsFinished() {
 		return nil
 	}
 	return []string{execution.Spec.JobTemplateName}

@@ -2,63 +2,52 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
-// secondPayload is what a template without samplePayload is tried with when the API server does not like the Job of the
-// first synthetic payload that rendered, which is a word where a word renders.
-const secondPayload = ""
-
-// try renders template and asks the API server what it thinks of the Job. The error is a refusal too, when the template
-// does not render.
-func (v *jobTemplateValidator) try(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) (verdict, error) {
-	// The program is not kept: this generation may never be stored.
-	program, errs := render.Compile(&template.Spec.JobTemplate)
-	if len(errs) > 0 {
-		return verdict{}, notRendered(jobTemplateKind, template.Name, errs)
-	}
-	job, errs := dryRunRender(ctx, program, template)
-	if len(errs) > 0 {
-		return verdict{}, notRendered(jobTemplateKind, template.Name, errs)
-	}
-	first, err := dryRunCreate(ctx, v.direct, job)
-	if err != nil || len(first.errs) == 0 || template.Spec.SamplePayload != nil {
-		return first, err
-	}
-
-	// The payload was made up. Another one may do, or change what is wrong.
-	second := template.DeepCopy()
-	second.Spec.SamplePayload = new(secondPayload)
-	secondJob, errs := dryRunRender(ctx, program, second)
-	if len(errs) > 0 || equality.Semantic.DeepEqual(job, secondJob) {
-		return first, nil
-	}
-	result, err := dryRunCreate(ctx, v.direct, secondJob)
-	if err == nil && len(result.errs) > 0 && !slices.EqualFunc(first.errs, result.errs, sameError) {
-		return result.askForSample(), nil
-	}
-	return result, err
+// jobTrier tries a Job at the API server. It is a trial.Client, or stands in for one in tests.
+type jobTrier interface {
+	Try(ctx context.Context, job *batchv1.Job) (trial.Result, error)
 }
 
-// dryRunRender renders template with its sample or synthetic payloads, within its share of the time.
-func dryRunRender(ctx context.Context, program *render.Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
-	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
-	defer cancel()
-	return render.DryRun(ctx, program, template)
+// tryJobs tries the Jobs that a template was rendered to, in their order, until one is valid. They were made from
+// payloads that are made up, so one valid Job is enough.
+func (v *jobTemplateValidator) tryJobs(ctx context.Context, jobs []*batchv1.Job) (trial.Result, error) {
+	var first trial.Result
+	for i, job := range jobs {
+		result, err := v.trial.Try(ctx, job)
+		if err != nil {
+			return trial.Result{}, unavailable(err)
+		}
+		switch {
+		case len(result.Errors) == 0:
+			return result, nil
+		case i == 0:
+			first = result
+		case !slices.EqualFunc(first.Errors, result.Errors, sameError):
+			result.Errors = append(result.Errors, field.Required(field.NewPath("spec", "samplePayload"),
+				"the Job depends on the payload, and was tried with made-up ones: set this to one that makes it valid"))
+			return result, nil
+		}
+	}
+	return first, nil
 }
 
 func sameError(a, b *field.Error) bool { return a.Error() == b.Error() }
 
-// askForSample adds that a samplePayload is missing, to errors that depend on the payload.
-func (v verdict) askForSample() verdict {
-	v.errs = append(v.errs, field.Required(field.NewPath("spec", "samplePayload"),
-		"the Job depends on the payload, and was tried with made-up ones: set this to one that makes it valid"))
-	return v
+// warningsOf returns what the author of a template should know of a Job that is not invalid. A Job that is refused
+// now, for example by a quota, may be created later. The name of the Job stands in for another one, so it does not
+// matter that it is taken.
+func warningsOf(result trial.Result) []string {
+	if refusal := result.Refusal; refusal != nil && len(result.Errors) == 0 && !apierrors.IsAlreadyExists(refusal) {
+		return append(result.Warnings, fmt.Sprintf("a Job of this template would not be created now: %s", refusal.ErrStatus.Message))
+	}
+	return result.Warnings
 }

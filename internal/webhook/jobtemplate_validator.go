@@ -15,9 +15,9 @@ import (
 // jobTemplateValidator refuses a JobTemplate that does not compile, does not render, or renders to a Job that the API
 // server calls invalid; and any from a user who may not create Jobs.
 type jobTemplateValidator struct {
-	// direct sends the access review and the dry-run create. What the API server warns of must go to a
-	// collectingHandler.
-	direct client.Client
+	access   client.Client
+	renderer render.Renderer
+	trial    jobTrier
 }
 
 var _ admission.Validator[*dispatcherv1alpha1.JobTemplate] = &jobTemplateValidator{}
@@ -28,8 +28,8 @@ func (v *jobTemplateValidator) ValidateCreate(ctx context.Context, template *dis
 	return warnings, counted(jobTemplateKind, err)
 }
 
-// ValidateUpdate judges a changed spec. The match condition in config/webhook keeps other updates away; the check here
-// holds where that was lost, so that metadata, finalizers above all, can always be changed.
+// ValidateUpdate judges a changed spec. The match condition in config/webhook keeps other updates away; the check
+// here holds where that was lost, so that metadata, finalizers above all, can always be changed.
 func (v *jobTemplateValidator) ValidateUpdate(ctx context.Context, old, template *dispatcherv1alpha1.JobTemplate) (admission.Warnings, error) {
 	if equality.Semantic.DeepEqual(old.Spec, template.Spec) {
 		return nil, nil
@@ -53,20 +53,30 @@ func (v *jobTemplateValidator) validate(ctx context.Context, template *dispatche
 	template = template.DeepCopy()
 	complete(&template.ObjectMeta, request.Namespace)
 
-	// Rights come first: the dry-run below speaks with the manager's own, and one who may not create Jobs must not
-	// learn from it what the namespace would accept.
-	if err := mayCreateJobs(ctx, v.direct, request.UserInfo, template); err != nil {
+	// Permission comes first: the dry run below is made with the manager's own rights, and a user who may not create
+	// Jobs must not learn from it what the namespace would accept.
+	if err := mayCreateJobs(ctx, v.access, request.UserInfo, template); err != nil {
 		return nil, err
 	}
-
-	warnings := admission.Warnings(render.Warnings(template))
-	result, err := v.try(ctx, template)
+	examined := v.examine(ctx, template)
+	warnings := admission.Warnings(examined.Warnings)
+	if len(examined.Errors) > 0 {
+		return warnings, notRendered(jobTemplateKind, template.Name, examined.Errors)
+	}
+	result, err := v.tryJobs(ctx, examined.Jobs)
 	if err != nil {
 		return warnings, err
 	}
-	warnings = append(warnings, result.warnings...)
-	if len(result.errs) > 0 {
-		return warnings, apierrors.NewInvalid(jobTemplateKind, template.Name, result.errs)
+	warnings = append(warnings, warningsOf(result)...)
+	if len(result.Errors) > 0 {
+		return warnings, apierrors.NewInvalid(jobTemplateKind, template.Name, result.Errors)
 	}
 	return warnings, nil
+}
+
+// examine renders template with trial payloads, within its share of the time.
+func (v *jobTemplateValidator) examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) render.Examination {
+	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
+	defer cancel()
+	return v.renderer.Examine(ctx, template)
 }

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 func TestTemplateThatDoesNotCompileIsNotTried(t *testing.T) {
@@ -20,42 +22,42 @@ func TestTemplateThatDoesNotCompileIsNotTried(t *testing.T) {
 		{"an unknown field", "{{ .Paylod }}"},
 		{"a render that fails", refusing},
 	} {
-		api := &stubAPI{}
-		_, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), jobTemplate("a", test.value))
+		jobs := &stubTrial{}
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", test.value))
 		if !apierrors.IsInvalid(err) {
 			t.Errorf("%s: got %v, want Invalid", test.reason, err)
 		}
 		if causes(err)[valuePath] != metav1.CauseTypeFieldValueInvalid {
 			t.Errorf("%s: the causes %v do not name %s", test.reason, causes(err), valuePath)
 		}
-		if len(api.jobs) > 0 {
+		if len(jobs.jobs) > 0 {
 			t.Errorf("%s: a Job was tried all the same", test.reason)
 		}
 	}
 }
 
 func TestEscalationIsRefusedBeforeAllElse(t *testing.T) {
-	api := &stubAPI{denied: true}
-	warnings, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), jobTemplate("a", refusing))
+	access, jobs := &stubAccess{denied: true}, &stubTrial{}
+	warnings, err := newJobTemplateValidator(access, jobs).ValidateCreate(asked(t), jobTemplate("a", refusing))
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("got %v, want Forbidden", err)
 	}
-	if len(api.jobs) > 0 || len(warnings) > 0 || strings.Contains(err.Error(), "no, no") {
-		t.Errorf("the refused user learned something: %d dry-runs, warnings %q, error %v", len(api.jobs), warnings, err)
+	if len(jobs.jobs) > 0 || len(warnings) > 0 || strings.Contains(err.Error(), "no, no") {
+		t.Errorf("the refused user learned something: %d dry runs, warnings %q, error %v", len(jobs.jobs), warnings, err)
 	}
-	if len(api.reviews) != 1 || api.reviews[0].Spec.User != "jane" {
-		t.Errorf("reviews %v, want one, of the request's user", api.reviews)
+	if len(access.reviews) != 1 || access.reviews[0].Spec.User != "jane" {
+		t.Errorf("reviews %v, want one, of the request's user", access.reviews)
 	}
 }
 
 func TestUpdateOfMetadataPasses(t *testing.T) {
-	api := &stubAPI{denied: true}
-	validator := &jobTemplateValidator{direct: api}
+	access := &stubAccess{denied: true}
+	validator := newJobTemplateValidator(access, &stubTrial{})
 	old := jobTemplate("a", refusing) // as an older release may have stored it
 	template := old.DeepCopy()
 	template.Finalizers, template.Labels = nil, map[string]string{"team": "x"}
-	if _, err := validator.ValidateUpdate(asked(t), old, template); err != nil || len(api.reviews) > 0 {
-		t.Errorf("got %v after %d reviews, want neither", err, len(api.reviews))
+	if _, err := validator.ValidateUpdate(asked(t), old, template); err != nil || len(access.reviews) > 0 {
+		t.Errorf("got %v after %d reviews, want neither", err, len(access.reviews))
 	}
 	template.Spec.TTLSecondsAfterFinished = new(int32(1))
 	if _, err := validator.ValidateUpdate(asked(t), old, template); !apierrors.IsForbidden(err) {
@@ -63,14 +65,14 @@ func TestUpdateOfMetadataPasses(t *testing.T) {
 	}
 }
 
-// noSuchImage refuses the image that the first synthetic payload makes.
-func noSuchImage(job *batchv1.Job) error {
+// noSuchImage refuses the image that the first trial payload makes.
+func noSuchImage(job *batchv1.Job) (trial.Result, error) {
 	image := job.Spec.Template.Spec.Containers[0].Image
 	if image != "text" {
-		return nil
+		return trial.Result{Job: job}, nil
 	}
-	path := field.NewPath("spec", "template", "spec", "containers").Index(0).Child("image")
-	return apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, job.Name, field.ErrorList{field.Invalid(path, image, "")})
+	path := field.NewPath("spec", "jobTemplate", "spec", "template", "spec", "containers").Index(0).Child("image")
+	return invalidJob(field.Invalid(path, image, ""))
 }
 
 func TestTrial(t *testing.T) {
@@ -90,19 +92,19 @@ func TestTrial(t *testing.T) {
 		{"the author's sample is the only one that counts", `{{ .Payload | default "alpine" }}`, new("text"), refused, 1},
 		{"the author's sample is used", "{{ .Payload }}", new("alpine"), nil, 1},
 	} {
-		api := &stubAPI{jobErr: noSuchImage}
+		jobs := &stubTrial{answer: noSuchImage}
 		template := jobTemplate("a", "")
 		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = test.image
 		template.Spec.SamplePayload = test.sample
-		_, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), template)
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), template)
 		if test.want == nil && err != nil {
 			t.Errorf("%s: refused: %v", test.reason, err)
 		}
 		if diff := cmp.Diff(test.want, causes(err)); diff != "" {
 			t.Errorf("%s: causes (-want +got):\n%s", test.reason, diff)
 		}
-		if len(api.jobs) != test.jobs || api.dryRuns != test.jobs {
-			t.Errorf("%s: %d Jobs were tried, %d of them dry; want %d", test.reason, len(api.jobs), api.dryRuns, test.jobs)
+		if len(jobs.jobs) != test.jobs {
+			t.Errorf("%s: %d Jobs were tried, want %d", test.reason, len(jobs.jobs), test.jobs)
 		}
 	}
 }
@@ -110,7 +112,7 @@ func TestTrial(t *testing.T) {
 // What is wrong with the payload differs from payload to payload; what is wrong otherwise does not.
 func TestTrialAsksForSample(t *testing.T) {
 	value := func(job *batchv1.Job) string { return job.Spec.Template.Spec.Containers[0].Env[0].Value }
-	labels := field.NewPath("metadata", "labels")
+	labels := field.NewPath("spec", "jobTemplate", "metadata", "labels")
 	for _, test := range []struct {
 		reason string
 		err    func(job *batchv1.Job) *field.Error
@@ -119,10 +121,8 @@ func TestTrialAsksForSample(t *testing.T) {
 		{"another error with each payload", func(job *batchv1.Job) *field.Error { return field.Invalid(labels, value(job), "") }, true},
 		{"the same error with each payload", func(*batchv1.Job) *field.Error { return field.Required(labels, "") }, false},
 	} {
-		api := &stubAPI{jobErr: func(job *batchv1.Job) error {
-			return apierrors.NewInvalid(schema.GroupKind{}, "a", field.ErrorList{test.err(job)})
-		}}
-		_, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), jobTemplate("a", "{{ .Payload }}"))
+		jobs := &stubTrial{answer: func(job *batchv1.Job) (trial.Result, error) { return invalidJob(test.err(job)) }}
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", "{{ .Payload }}"))
 		found := causes(err)
 		if _, labelled := found["spec.jobTemplate.metadata.labels"]; !labelled {
 			t.Errorf("%s: the causes %v do not name the labels", test.reason, found)
@@ -130,34 +130,48 @@ func TestTrialAsksForSample(t *testing.T) {
 		if _, asks := found["spec.samplePayload"]; asks != test.asks {
 			t.Errorf("%s: the causes are %v", test.reason, found)
 		}
-		if len(api.jobs) != 2 {
-			t.Errorf("%s: %d Jobs were tried, want 2", test.reason, len(api.jobs))
+		if len(jobs.jobs) != 2 {
+			t.Errorf("%s: %d Jobs were tried, want 2", test.reason, len(jobs.jobs))
 		}
 	}
 }
 
 func TestTemplateIsNotStoredUnjudged(t *testing.T) {
-	api := &stubAPI{jobErr: func(*batchv1.Job) error { return errors.New("connection refused") }}
-	_, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), jobTemplate("a", ""))
+	jobs := &stubTrial{answer: func(*batchv1.Job) (trial.Result, error) { return trial.Result{}, errors.New("connection refused") }}
+	_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", ""))
 	if !apierrors.IsServiceUnavailable(err) {
 		t.Errorf("got %v, want 503", err)
 	}
 }
 
 func TestWarningsReachTheUser(t *testing.T) {
-	api := &stubAPI{jobErr: func(*batchv1.Job) error {
-		return apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "a", errors.New("exceeded quota: q"))
-	}}
-	template := jobTemplate("a", "")
-	template.Spec.JobTemplate.Name = "fixed"
-	warnings, err := (&jobTemplateValidator{direct: api}).ValidateCreate(asked(t), template)
-	if err != nil {
-		t.Fatal(err)
-	}
-	told := strings.Join(warnings, "\n")
-	for _, part := range []string{"metadata.name", "exceeded quota: q"} {
-		if !strings.Contains(told, part) {
-			t.Errorf("the warnings %q do not speak of %s", warnings, part)
+	jobs := schema.GroupResource{Resource: "jobs"}
+	for _, test := range []struct {
+		reason  string
+		refusal *apierrors.StatusError
+		want    []string
+	}{
+		{"the Job is valid", nil, []string{"metadata.name", "odd"}},
+		{"a quota is exhausted", apierrors.NewForbidden(jobs, "a", errors.New("exceeded quota: q")), []string{"metadata.name", "odd", "exceeded quota: q"}},
+		{"the name of the trial is taken", apierrors.NewAlreadyExists(jobs, "a"), []string{"metadata.name", "odd"}},
+	} {
+		trier := &stubTrial{answer: func(*batchv1.Job) (trial.Result, error) {
+			return trial.Result{Refusal: test.refusal, Warnings: []string{"odd"}}, nil
+		}}
+		template := jobTemplate("a", "")
+		template.Spec.JobTemplate.Name = "fixed"
+		warnings, err := newJobTemplateValidator(&stubAccess{}, trier).ValidateCreate(asked(t), template)
+		if err != nil {
+			t.Errorf("%s: refused: %v", test.reason, err)
+		}
+		if len(warnings) != len(test.want) {
+			t.Errorf("%s: warnings %q, want %d", test.reason, warnings, len(test.want))
+			continue
+		}
+		for i, part := range test.want {
+			if !strings.Contains(warnings[i], part) {
+				t.Errorf("%s: the warning %q does not speak of %s", test.reason, warnings[i], part)
+			}
 		}
 	}
 }

@@ -8,8 +8,8 @@ const (
 	// admissionTimeout bounds all that one request makes a webhook do.
 	admissionTimeout = 8 * time.Second
 
-	// renderTimeout bounds the renders of one request, so that time is left to ask the API server. One render meets the
-	// renderer's own limits earlier; a template without samplePayload may take several.
+	// renderTimeout bounds the renders of one request, so that time is left to ask the API server. One render meets
+	// the renderer's own limits earlier; a template without samplePayload may take several.
 	renderTimeout = 4 * time.Second
 
 	// cacheTimeout bounds a read of the cache: one that is in sync answers in microseconds, one that is not blocks.

@@ -16,14 +16,14 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 	cancel()
 	template := jobTemplate("a", "{{ range 1000 }}{{ end }}")
 
-	_, err := (&jobTemplateValidator{direct: &stubAPI{}}).ValidateCreate(ctx, template)
+	_, err := newJobTemplateValidator(&stubAccess{}, &stubTrial{}).ValidateCreate(ctx, template)
 	if !apierrors.IsTimeout(err) {
 		t.Errorf("JobTemplate: got %v, want 504", err)
 	}
 
 	validator := &jobExecutionValidator{
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
-		programs:  render.NewCache(1),
+		renderer:  render.NewDirect(1),
 	}
 	_, err = validator.ValidateCreate(ctx, defaultedExecution("e", "a", ""))
 	if !apierrors.IsTimeout(err) {
@@ -34,7 +34,7 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 func TestRefusalsAreCounted(t *testing.T) {
 	counter := refusals.WithLabelValues("JobTemplate", "Forbidden")
 	before := testutil.ToFloat64(counter)
-	validator := &jobTemplateValidator{direct: &stubAPI{denied: true}}
+	validator := newJobTemplateValidator(&stubAccess{denied: true}, &stubTrial{})
 	if _, err := validator.ValidateCreate(asked(t), jobTemplate("a", "")); err == nil {
 		t.Fatal("accepted")
 	}

@@ -4,21 +4,20 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
-// These markers make config/webhook/manifests.yaml. Metadata that changes does not concern the JobTemplate webhook, and
-// must pass even where a template that was stored by an older release would be refused today.
+// These markers make config/webhook/manifests.yaml. Metadata that changes does not concern the JobTemplate webhook,
+// and must pass even where a template that was stored by an older release would be refused today.
 //
-// What the HTTP API creates has its defaults, and says so: that saves a call. The label that executions are found by must
-// be there all the same, since nobody may set it to something else. What else the annotation can be abused for, everybody may
-// do anyway: set other labels, and another time to live.
+// What the HTTP API creates has its defaults, and says so: that saves a call. The label that executions are found by
+// must be there all the same, since nobody may set it to something else. What else the annotation can be abused for,
+// everybody may do anyway: set other labels, and another time to live.
 //
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
@@ -27,16 +26,15 @@ import (
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"defaults-are-missing","expression":"!(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
 
-// Setup registers every webhook with the manager's webhook server. The programs may be shared with the controller: only
-// templates as stored are looked up in them. A panic in a webhook is answered as an error, which is what
-// controller-runtime does unless told otherwise.
-func Setup(mgr ctrl.Manager, programs *render.Cache) error {
-	direct, err := directClient(mgr)
+// Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
+// which is controller-runtime's default.
+func Setup(mgr ctrl.Manager, renderer render.Renderer) error {
+	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
 	}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobTemplate{}).
-		WithValidator(&jobTemplateValidator{direct: direct}).
+		WithValidator(&jobTemplateValidator{access: mgr.GetClient(), renderer: renderer, trial: jobs}).
 		Complete()
 	if err != nil {
 		return fmt.Errorf("registering the JobTemplate webhook: %w", err)
@@ -45,28 +43,12 @@ func Setup(mgr ctrl.Manager, programs *render.Cache) error {
 	templates := &templateLookup{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobExecution{}).
 		WithDefaulter(&jobExecutionDefaulter{templates: templates}).
-		WithValidator(&jobExecutionValidator{templates: templates, programs: programs}).
+		WithValidator(&jobExecutionValidator{templates: templates, renderer: renderer}).
 		Complete()
 	if err != nil {
 		return fmt.Errorf("registering the JobExecution webhooks: %w", err)
 	}
 	return setupDeletionWarning(mgr)
-}
-
-// directClient returns a client that is like the manager's, but hands the warnings that the API server answers with to
-// the caller instead of the log.
-func directClient(mgr ctrl.Manager) (client.Client, error) {
-	config := rest.CopyConfig(mgr.GetConfig())
-	config.WarningHandlerWithContext = collectingHandler{}
-	direct, err := client.New(config, client.Options{
-		HTTPClient: mgr.GetHTTPClient(),
-		Scheme:     mgr.GetScheme(),
-		Mapper:     mgr.GetRESTMapper(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making the client of the dry-run: %w", err)
-	}
-	return direct, nil
 }
 
 func setupDeletionWarning(mgr ctrl.Manager) error {

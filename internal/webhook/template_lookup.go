@@ -16,9 +16,10 @@ type templateLookup struct {
 	live   client.Reader
 }
 
-// get returns the template from the cache where it can. It reads past a cache that lacks the template (it may have been
-// created a moment ago), that knows it as being deleted (it may have been made anew), or that is not in sync, since the
-// webhook server of a manager starts before its caches do. The error of a template that does not exist is NotFound.
+// get returns the template from the cache where it can. It reads past a cache that lacks the template (it may have
+// been created a moment ago), that knows it as being deleted (it may have been made anew), or that is not in sync,
+// since the webhook server of a manager starts before its caches do. The error of a template that does not exist is
+// NotFound.
 func (l *templateLookup) get(ctx context.Context, key client.ObjectKey) (*dispatcherv1alpha1.JobTemplate, error) {
 	cacheCtx, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()

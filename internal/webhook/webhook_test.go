@@ -12,49 +12,56 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
-// The API server itself speaks in test/integration. Here it is played by stubs, which answer what a test wants
-// to hear and remember what they were asked.
+// test/integration has a real API server. The stubs here answer as a test wants and remember what they were asked.
 
-// stubAPI answers access reviews and dry-run creates.
-type stubAPI struct {
+// stubAccess answers access reviews.
+type stubAccess struct {
 	client.Client
 
-	denied     bool
-	reviewErr  error
-	jobWarning string
-	jobErr     func(job *batchv1.Job) error
-
+	denied  bool
+	err     error
 	reviews []*authorizationv1.SubjectAccessReview
-	jobs    []*batchv1.Job
-	dryRuns int
 }
 
-func (s *stubAPI) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
-	switch object := object.(type) {
-	case *authorizationv1.SubjectAccessReview:
-		s.reviews = append(s.reviews, object.DeepCopy())
-		object.Status.Allowed = !s.denied
-		return s.reviewErr
-	case *batchv1.Job:
-		s.jobs = append(s.jobs, object.DeepCopy())
-		created := &client.CreateOptions{}
-		created.ApplyOptions(options)
-		if len(created.DryRun) == 1 && created.DryRun[0] == metav1.DryRunAll {
-			s.dryRuns++
-		}
-		collectingHandler{}.HandleWarningHeaderWithContext(ctx, warningCode, "-", s.jobWarning)
-		if s.jobErr != nil {
-			return s.jobErr(object)
-		}
-		return nil
+func (s *stubAccess) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	review := object.(*authorizationv1.SubjectAccessReview)
+	s.reviews = append(s.reviews, review.DeepCopy())
+	review.Status.Allowed = !s.denied
+	return s.err
+}
+
+// stubTrial answers each Job that is tried with answer, or finds it valid.
+type stubTrial struct {
+	answer func(job *batchv1.Job) (trial.Result, error)
+	jobs   []*batchv1.Job
+}
+
+func (s *stubTrial) Try(_ context.Context, job *batchv1.Job) (trial.Result, error) {
+	s.jobs = append(s.jobs, job.DeepCopy())
+	if s.answer == nil {
+		return trial.Result{Job: job}, nil
 	}
-	panic("unexpected create")
+	return s.answer(job)
+}
+
+// invalidJob is the answer to a Job that the API server calls invalid.
+func invalidJob(err *field.Error) (trial.Result, error) {
+	return trial.Result{Errors: field.ErrorList{err}, Refusal: &apierrors.StatusError{}}, nil
+}
+
+// newJobTemplateValidator returns a validator for which every user may create Jobs and every Job is valid, as far as
+// the stubs do not say otherwise.
+func newJobTemplateValidator(access *stubAccess, jobs *stubTrial) *jobTemplateValidator {
+	return &jobTemplateValidator{access: access, renderer: render.NewDirect(1), trial: jobs}
 }
 
 // stubReader answers every read of a JobTemplate with template, or with NotFound, or with err.

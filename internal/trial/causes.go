@@ -1,4 +1,4 @@
-package webhook
+package trial
 
 import (
 	"strings"
@@ -21,8 +21,8 @@ func templateErrors(status metav1.Status) field.ErrorList {
 	return errs
 }
 
-// templateError returns an error that prints as the cause does. A cause's message begins with its type and the bad value
-// (see field.Error's ErrorBody), so the type is cut off and the value is left where it is.
+// templateError returns an error that prints as the cause does. A cause's message begins with its type and the bad
+// value (see field.Error's ErrorBody): the type is removed, the value stays in the detail.
 func templateError(cause metav1.StatusCause) *field.Error {
 	err := &field.Error{
 		Type:     field.ErrorType(cause.Type),
@@ -39,7 +39,8 @@ func templateError(cause metav1.StatusCause) *field.Error {
 	return err
 }
 
-// fieldErrorTypes are the types that field.Error can print. Causes may have others, such as those of admission policies.
+// fieldErrorTypes are the types that field.Error can print. Causes may have others, for example of admission
+// policies.
 var fieldErrorTypes = map[field.ErrorType]bool{
 	field.ErrorTypeNotFound:     true,
 	field.ErrorTypeRequired:     true,
