@@ -72,7 +72,7 @@ test-faults: ## Break everything around two replicas for a minute or two, and co
 		go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
 
 FUZZTIME ?= 1m
-FUZZ     := $(addprefix internal/,render:FuzzCompile render:FuzzRender render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission)
+FUZZ     := $(addprefix internal/,gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME: compile, render, payload, router and admission request.

@@ -1,22 +1,31 @@
 package render
 
 import (
+	"container/list"
+	"crypto/sha256"
 	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/types"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/lru"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// Cache holds the compiled programs of stored templates, at most a fixed number of them. It is safe for concurrent use.
-// It is also a Prometheus collector.
+// maxCacheBytes is how much memory all programs of a cache may take together, by estimate. The sample's takes some 10
+// KiB, the largest 6 MiB.
+const maxCacheBytes = 16 << 20
+
+// Cache holds compiled programs, at most a fixed number of them, and those that were used last. It is safe for
+// concurrent use. It is also a Prometheus collector.
 type Cache struct {
-	mutex    sync.Mutex // makes looking up and adding one step, so that each state of a template is compiled once
-	programs *lru.Cache
+	maxPrograms int
+
+	mutex   sync.Mutex
+	entries map[cacheKey]*list.Element // of *cacheEntry
+	order   list.List                  // the last used first
+	bytes   int
 
 	size    prometheus.GaugeFunc
 	lookups *prometheus.CounterVec
@@ -24,56 +33,99 @@ type Cache struct {
 
 // NewCache returns a cache of at most size programs.
 func NewCache(size int) *Cache {
-	programs := lru.New(size)
-	return &Cache{
-		programs: programs,
-		size: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "dispatcher_render_cache_programs",
-			Help: "Compiled templates in the cache.",
-		}, func() float64 { return float64(programs.Len()) }),
+	c := &Cache{
+		maxPrograms: size,
+		entries:     map[cacheKey]*list.Element{},
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dispatcher_render_cache_lookups_total",
 			Help: "Lookups of compiled templates in the cache, by result.",
 		}, []string{"result"}),
 	}
+	c.size = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dispatcher_render_cache_programs",
+		Help: "Compiled templates in the cache.",
+	}, func() float64 { return float64(c.Len()) })
+	return c
 }
 
-// cacheKey tells one state of a template from every other.
-type cacheKey struct {
-	uid        types.UID
-	generation int64
+// cacheKey is the hash of a jobTemplate in the form of protobuf. A program depends on nothing else: not on labels and
+// annotations, which are data. UID and generation do not tell two jobTemplates apart: after a restore of etcd, a
+// generation can come back with another spec. And admission sees generations that are never stored. To hash the
+// sample takes 3 microseconds.
+type cacheKey [sha256.Size]byte
+
+func keyOf(spec *batchv1.JobTemplateSpec) (cacheKey, error) {
+	text, err := spec.Marshal()
+	return sha256.Sum256(text), err
 }
 
-// cached is a template's program, or why it has none, once it is compiled.
-type cached struct {
+// cacheEntry is a program, or why there is none, once it is compiled.
+type cacheEntry struct {
+	key     cacheKey
 	once    sync.Once
 	program *Program
 	errs    field.ErrorList
+	bytes   int
 }
 
-// Program returns the compiled program of template, which must be as the API server stored it: programs are kept by UID
-// and generation, which admission may see before they are final.
+// Program returns the compiled program of template.
 func (c *Cache) Program(template *dispatcherv1alpha1.JobTemplate) (*Program, field.ErrorList) {
-	if template.UID == "" {
-		return Compile(&template.Spec.JobTemplate)
+	spec := &template.Spec.JobTemplate
+	key, err := keyOf(spec)
+	if err != nil {
+		return Compile(spec)
 	}
-	entry := c.entry(cacheKey{template.UID, template.Generation})
-	entry.once.Do(func() { entry.program, entry.errs = Compile(&template.Spec.JobTemplate) })
+	entry := c.entry(key)
+	entry.once.Do(func() {
+		entry.program, entry.errs = Compile(spec)
+		c.weigh(entry)
+	})
 	return entry.program, slices.Clone(entry.errs)
 }
 
-func (c *Cache) entry(key cacheKey) *cached {
+// entry returns the entry of key, which is new if there was none.
+func (c *Cache) entry(key cacheKey) *cacheEntry {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if found, ok := c.programs.Get(key); ok {
+	if element, ok := c.entries[key]; ok {
 		c.lookups.WithLabelValues("hit").Inc()
-		return found.(*cached)
+		c.order.MoveToFront(element)
+		return element.Value.(*cacheEntry)
 	}
 	c.lookups.WithLabelValues("miss").Inc()
-	entry := &cached{}
-	c.programs.Add(key, entry)
+	entry := &cacheEntry{key: key}
+	c.entries[key] = c.order.PushFront(entry)
+	c.evict()
 	return entry
 }
 
+// weigh adds the memory that a new entry takes.
+func (c *Cache) weigh(entry *cacheEntry) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if _, ok := c.entries[entry.key]; !ok {
+		return // It was evicted while it was compiled.
+	}
+	entry.bytes = 1024 * (1 + len(entry.errs))
+	if entry.program != nil {
+		entry.bytes += entry.program.bytes()
+	}
+	c.bytes += entry.bytes
+	c.evict()
+}
+
+// evict removes what was not used for the longest time, until the rest is within the limits.
+func (c *Cache) evict() {
+	for len(c.entries) > c.maxPrograms || c.bytes > maxCacheBytes {
+		oldest := c.order.Remove(c.order.Back()).(*cacheEntry)
+		delete(c.entries, oldest.key)
+		c.bytes -= oldest.bytes
+	}
+}
+
 // Len returns how many programs the cache holds.
-func (c *Cache) Len() int { return c.programs.Len() }
+func (c *Cache) Len() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return len(c.entries)
+}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -25,19 +24,21 @@ func TestCache(t *testing.T) {
 			t.Error("got another program")
 		}
 	})
-	t.Run("another generation is another program", func(t *testing.T) {
+	t.Run("labels and annotations are data", func(t *testing.T) {
+		labelled := template.DeepCopy()
+		labelled.Labels, labelled.Generation, labelled.UID = map[string]string{"a": "b"}, 7, "another"
+		if again, _ := cache.Program(labelled); again != first {
+			t.Error("got another program")
+		}
+	})
+	t.Run("another spec of the same generation is another program, as after a restore of etcd", func(t *testing.T) {
 		changed := template.DeepCopy()
-		changed.Generation++
+		changed.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ .Name }}"
 		if other, _ := cache.Program(changed); other == first {
 			t.Error("got the old program")
 		}
-	})
-	t.Run("another template of the same name is another program", func(t *testing.T) {
-		recreated := template.DeepCopy()
-		recreated.UID = "another"
-		if other, _ := cache.Program(recreated); other == first {
-			t.Error("got the old program")
-		}
+		changed.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ .Namespace }}"
+		cache.Program(changed)
 	})
 	t.Run("it is bounded", func(t *testing.T) {
 		if cache.Len() != 2 {
@@ -46,7 +47,6 @@ func TestCache(t *testing.T) {
 	})
 	t.Run("errors are kept as well, each time in a list of their own", func(t *testing.T) {
 		broken := templateOf(jobWithArgs("{{ nosuch }}"))
-		broken.UID = "broken"
 		_, errs := cache.Program(broken)
 		if len(errs) != 1 {
 			t.Fatalf("got %v", errs)
@@ -56,14 +56,31 @@ func TestCache(t *testing.T) {
 			t.Errorf("got %v", again)
 		}
 	})
-	t.Run("a template that is not stored has no state to tell apart", func(t *testing.T) {
-		unsaved := templateOf(jobWithArgs("{{ .Payload }}"))
-		unsaved.UID = ""
-		one, _ := cache.Program(unsaved)
-		if two, _ := cache.Program(unsaved); one == two {
-			t.Error("it was kept")
+}
+
+// TestCacheBytes fills a cache with large templates.
+func TestCacheBytes(t *testing.T) {
+	cache := NewCache(1000)
+	for i := range 20 {
+		large := jobWithArgs(strings.Repeat("{{.}}", 9_000) + fmt.Sprint(i))
+		program, errs := cache.Program(templateOf(large))
+		if len(errs) > 0 {
+			t.Fatal(errs)
 		}
-	})
+		if again, _ := cache.Program(templateOf(large)); again != program {
+			t.Error("the last one is not kept")
+		}
+	}
+	if cache.bytes > maxCacheBytes || cache.bytes < maxCacheBytes/2 {
+		t.Errorf("%d programs with %d bytes are kept", cache.Len(), cache.bytes)
+	}
+	for cache.Len() > 0 {
+		cache.maxPrograms--
+		cache.evict()
+	}
+	if cache.bytes != 0 {
+		t.Errorf("%d bytes are kept in no programs", cache.bytes)
+	}
 }
 
 func TestCacheMetrics(t *testing.T) {
@@ -91,7 +108,6 @@ func TestCacheMetrics(t *testing.T) {
 	compile, render := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)), testutil.ToFloat64(renderErrors.WithLabelValues(stageRender))
 	renderArg(t, "{{ nosuch }}", "")
 	broken := templateOf(jobWithArgs("{{ if .Payload }}{{ fail `x` }}{{ end }}"))
-	broken.UID = "broken"
 	program, _ := cache.Program(broken)
 	execution := &dispatcherv1alpha1.JobExecution{Spec: dispatcherv1alpha1.JobExecutionSpec{Payload: "x"}}
 	execution.Namespace = broken.Namespace
@@ -112,8 +128,7 @@ func TestConcurrency(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			for j := range 50 {
-				template := templateOf(jobWithArgs(`{{ define "a" }}{{ . | upper }}{{ end }}{{ template "a" .Payload }} {{ (dict "k" .Payload).k }}`))
-				template.UID = types.UID(fmt.Sprint(j % 3))
+				template := templateOf(jobWithArgs(`{{ define "a" }}{{ . | upper }}{{ end }}{{ template "a" .Payload }} {{ (dict "k" .Payload).k }}`, fmt.Sprint(j%3)))
 				program, errs := cache.Program(template)
 				if len(errs) > 0 {
 					t.Error(errs)

@@ -21,8 +21,8 @@ type TemplateData struct {
 	Annotations map[string]string
 }
 
-// values is Data as templates see it. Labels and annotations are dictionaries like all others there, so that the functions
-// for dictionaries take them, and copies, since `set` changes its argument.
+// values is Data as templates see it. Labels and annotations are dictionaries like all others there, so that the
+// functions for dictionaries take them, and copies, since `set` changes its argument.
 type values struct {
 	Name, Namespace, Payload string
 	JobTemplate              struct {

@@ -3,22 +3,28 @@ package render
 import (
 	"bytes"
 	"strings"
+
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// The kubelet expands $(NAME) and folds $$ to $ in a container's command, args and env, in the commands of its exec
-// probes, and in subPathExpr. In those fields an action's output is escaped, so that the process gets exactly the bytes
-// that the action printed, and a caller's payload cannot refer to the container's variables.
+// kubeletEscaper escapes for the kubelet, which expands $(NAME) and folds $$ to $ in a container's command, args and
+// env, in the commands of its exec probes, and in subPathExpr. In those fields an action's output is escaped, so that
+// the process gets exactly the bytes that the action printed, and a caller's payload cannot refer to the container's
+// variables.
 //
 // What the author wrote outside of actions is left alone: $(NAME) there is a reference, as in any other Job. But a
-// reference must be the author's own from $ to ): text just before an action that the action's output could complete, as
-// in $({{ .Payload }}), is escaped as well.
+// reference must be the author's own from $ to ): text just before an action that the action's output could complete,
+// as in $({{ .Payload }}), is escaped as well.
+type kubeletEscaper struct{}
 
-// escapeAction escapes what an action printed.
-func escapeAction(text string) string { return strings.ReplaceAll(text, "$", "$$") }
+var _ gotemplate.Escaper = kubeletEscaper{}
 
-// closeLiteral escapes at the end of the author's literal text, which is out[from:], what an action's output could
-// complete. It must be called before that output is appended. It reads the text as the kubelet does.
-func closeLiteral(out []byte, from int) []byte {
+// Action escapes what an action printed.
+func (kubeletEscaper) Action(text string) string { return strings.ReplaceAll(text, "$", "$$") }
+
+// Literal escapes at the end of out[from:], the author's text before an action, what the action's output could
+// complete. It reads the text as the kubelet does.
+func (kubeletEscaper) Literal(out []byte, from int) []byte {
 	if bytes.IndexByte(out[from:], '$') < 0 {
 		return out
 	}

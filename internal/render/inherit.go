@@ -6,8 +6,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// Inherit copies from template what execution does not say itself: labels, and the time to live. To do it twice is to do
-// it once.
+// Inherit copies from template what execution does not say itself: labels, and the time to live. To do it twice is to
+// do it once.
 func Inherit(execution *dispatcherv1alpha1.JobExecution, template *dispatcherv1alpha1.JobTemplate) {
 	labels := InheritedLabels(template)
 	maps.Copy(labels, execution.Labels)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
 // Job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
@@ -45,7 +46,7 @@ func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 // jobOf returns the Job of a jobTemplate that was rendered, without an owner.
 func jobOf(rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data Data) (*batchv1.Job, field.ErrorList) {
 	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
-		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), abridged(namespace),
+		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
 			"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out")}
 	}
 	own := map[string]string{

@@ -6,8 +6,9 @@ import (
 )
 
 // kubeletExpand expands text as the kubelet does by the rules of
-// https://github.com/kubernetes/design-proposals-archive/blob/main/node/expansion.md: $$ is $, $(NAME) is the variable of
-// that name or stays as it is where there is none, and any other $ is itself. It does not look at what it put in.
+// https://github.com/kubernetes/design-proposals-archive/blob/main/node/expansion.md: $$ is $, $(NAME) is the
+// variable of that name or stays as it is where there is none, and any other $ is itself. It does not look at what it
+// put in.
 func kubeletExpand(text string, variables map[string]string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); i++ {

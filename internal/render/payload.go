@@ -3,6 +3,8 @@ package render
 import (
 	"slices"
 	"text/template/parse"
+
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
 // harmless are functions whose result is one harmless word in a shell script, whatever they are given.
@@ -13,14 +15,14 @@ var harmless = []string{
 // printsPayload says whether a template prints something that was made of the payload and is not quoted for a shell. It
 // follows variables, and the dot of with and range, but not values that are handed to defined templates.
 func printsPayload(text string) bool {
-	main, defined, err := parseTemplate(text)
+	parsed, err := gotemplate.Parse(text)
 	if err != nil {
 		return false
 	}
 	t := tracer{variables: map[string]bool{}}
-	t.list(main.Root, false)
-	for _, name := range sortedKeys(defined) {
-		t.list(defined[name].Root, false)
+	t.list(parsed.Main.Root, false)
+	for _, tree := range parsed.Defined {
+		t.list(tree.Root, false)
 	}
 	return t.printed
 }

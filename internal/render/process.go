@@ -8,10 +8,12 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// maxProcessString is how long one argument or one NAME=value of a process may be: Linux's MAX_ARG_STRLEN, 32 pages, with
-// the NUL at its end.
+// maxProcessString is how long one argument or one NAME=value of a process may be: Linux's MAX_ARG_STRLEN, 32 pages,
+// with the NUL at its end.
 const maxProcessString = 32*4096 - 1
 
 // expandedFields are the fields that the kubelet expands, see pkg/kubelet/container/helpers.go and
@@ -29,8 +31,8 @@ var expandedFields = func() map[string]bool {
 	return fields
 }()
 
-// checkProcesses reports what a container's processes cannot be given: strings with a NUL, and strings that are too long
-// for the kernel once the kubelet has expanded them.
+// checkProcesses reports what a container's processes cannot be given: strings with a NUL, and strings that are too
+// long for the kernel once the kubelet has expanded them.
 func checkProcesses(spec *batchv1.JobTemplateSpec) field.ErrorList {
 	c := processChecker{}
 	pod := &spec.Spec.Template.Spec
@@ -76,8 +78,8 @@ func (c *processChecker) container(container *corev1.Container, list string, ind
 	}
 }
 
-// probe checks the command of a probe. The kubelet expands it with the values of env as they stand in the Pod, which are
-// not what the container gets: little is known of its length here.
+// probe checks the command of a probe. The kubelet expands it with the values of env as they stand in the Pod, which
+// are not what the container gets: little is known of its length here.
 func (c *processChecker) probe(p *corev1.Probe, name string) {
 	if p != nil && p.Exec != nil {
 		c.words(p.Exec.Command, lengths(nil).expand, name, "exec", "command")
@@ -105,7 +107,7 @@ func (c *processChecker) path() *field.Path {
 }
 
 func (c *processChecker) report(path *field.Path, text, problem string) {
-	c.errs = append(c.errs, field.Invalid(path, abridged(text), problem))
+	c.errs = append(c.errs, field.Invalid(path, gotemplate.Abridge(text), problem))
 }
 
 const hasNUL = "has a NUL byte, which no process can be given"

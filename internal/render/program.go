@@ -2,68 +2,80 @@ package render
 
 import (
 	"context"
-	"sync"
-	"text/template/parse"
+	"reflect"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
 // Program is a compiled jobTemplate. It is immutable and safe for concurrent use.
 type Program struct {
 	spec    *batchv1.JobTemplateSpec
-	strings []templated
-	trees   []*parse.Tree
-	calls   map[string]bool
-	limits  limits
+	strings []templatedString
+	set     *gotemplate.Set // of the strings
 	// usesPayload says that what is rendered may depend on the payload.
 	usesPayload bool
+	// usesMetadata says that it may depend on the labels or annotations of the JobTemplate.
+	usesMetadata bool
+}
 
-	// machines are kept for the next render: their functions are bound to them.
-	machines sync.Pool
+// templatedString is a string of the Job that is a template.
+type templatedString struct {
+	place
+	text string
+}
+
+// Compile parses every templated string of spec once. It reports every string that does not parse, or that uses an
+// unknown function or an unknown field, at its path below spec.jobTemplate. The spec is copied: the caller may change
+// it afterwards.
+func Compile(spec *batchv1.JobTemplateSpec) (*Program, field.ErrorList) {
+	p := &Program{spec: spec.DeepCopy()}
+	var sources []gotemplate.Source
+	walk(p.spec, func(at place, text string) {
+		if !strings.Contains(text, "{{") {
+			return
+		}
+		source := gotemplate.Source{Text: text}
+		if expandedFields[at.fields] {
+			source.Escape = kubeletEscaper{}
+		}
+		sources = append(sources, source)
+		p.strings = append(p.strings, templatedString{at, text})
+	})
+	set, problems := gotemplate.Compile(sources, reflect.TypeFor[Data]())
+	if len(problems) > 0 {
+		errs := p.fieldErrors(problems)
+		countErrors(stageCompile, errs)
+		return nil, errs
+	}
+	p.set = set
+	for _, s := range p.strings {
+		p.usesPayload = p.usesPayload || strings.Contains(s.text, "Payload")
+		p.usesMetadata = p.usesMetadata || usesMetadata(s.text)
+	}
+	return p, nil
 }
 
 // Render runs every template of the program and returns a new jobTemplate without any, or all the errors, each at its
-// path below spec.jobTemplate. It ends early when ctx ends, and in any case within the package's budget. Use Retryable
-// to tell errors that say nothing about the template.
+// path below spec.jobTemplate. It ends early when ctx ends, and in any case within the budget of gotemplate. Use
+// Retryable to tell errors that say nothing about the template.
 func (p *Program) Render(ctx context.Context, data Data) (*batchv1.JobTemplateSpec, field.ErrorList) {
 	spec := p.spec.DeepCopy()
-	errs, ended := p.run(ctx, spec, data)
-	if !ended {
-		errs = append(errs, checkProcesses(spec)...)
+	problems := p.set.Render(ctx, data.values(), func(i int, text string) { p.strings[i].set(spec, text) })
+	if len(problems) > 0 {
+		return nil, p.fieldErrors(problems)
 	}
-	if len(errs) > 0 {
+	if errs := checkProcesses(spec); len(errs) > 0 {
 		return nil, errs
 	}
 	return spec, nil
 }
 
-// run sets the strings of spec, which is a copy of the program's. It ends at the first limit that is reached.
-func (p *Program) run(ctx context.Context, spec *batchv1.JobTemplateSpec, data Data) (errs field.ErrorList, ended bool) {
-	if len(p.strings) == 0 {
-		return nil, false
-	}
-	m, ok := p.machines.Get().(*machine)
-	if !ok {
-		m = newMachine(p)
-	}
-	m.start(ctx, p.limits)
-	var dot any = data.values()
-	for i, s := range p.strings {
-		text, err := m.run(i, s.expanded, dot)
-		if err != nil {
-			errs = append(errs, renderError(s, err, m.hint))
-			if ends(err) {
-				return errs, true
-			}
-			if len(errs) == maxErrors {
-				return append(errs, tooManyErrors()), true
-			}
-			continue
-		}
-		s.set(spec, text)
-	}
-	m.ctx = nil
-	p.machines.Put(m)
-	return errs, false
+// bytes estimates the memory that the program takes.
+func (p *Program) bytes() int {
+	// Structs take more than protobuf does. 512 is for the place of a string, which is longer than most strings.
+	return p.set.Bytes() + 4*p.spec.Size() + 512*len(p.strings)
 }

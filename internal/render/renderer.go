@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -24,7 +25,8 @@ type Renderer interface {
 
 // Examination is what admission has to know of a template.
 type Examination struct {
-	// Errors say why the template does not compile, or does not render with its samplePayload or with any trial payload.
+	// Errors say why the template does not compile, or does not render with its samplePayload or with any trial
+	// payload.
 	Errors field.ErrorList
 
 	// Warnings say what is legal but most likely not meant.
@@ -34,21 +36,24 @@ type Examination struct {
 	// the first, it may take the second: the payloads were made up.
 	Jobs []*batchv1.Job
 
-	// UsesMetadata says that a string of the template refers to .JobTemplate.Labels or .JobTemplate.Annotations, so that
-	// a change of either changes what runs.
+	// UsesMetadata says that a string of the template can reach .JobTemplate.Labels or .JobTemplate.Annotations, so
+	// that a change of either can change what runs. It is also set where the template does not compile.
 	UsesMetadata bool
 }
 
 // secondPayload is the trial payload of an Examination's second Job.
 const secondPayload = ""
 
-// Direct renders in this process. It is safe for concurrent use.
+// Direct renders in this process. It is safe for concurrent use. It is also a Prometheus collector.
 type Direct struct{ programs *Cache }
 
 // NewDirect returns a renderer that keeps the compiled programs of at most size templates.
 func NewDirect(size int) *Direct { return &Direct{programs: NewCache(size)} }
 
-var _ Renderer = &Direct{}
+var (
+	_ Renderer             = &Direct{}
+	_ prometheus.Collector = &Direct{}
+)
 
 // Job implements Renderer.
 func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
@@ -62,11 +67,12 @@ func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTempla
 // Examine implements Renderer.
 func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination {
 	result := Examination{Warnings: Warnings(template), UsesMetadata: true}
-	program, errs := Compile(&template.Spec.JobTemplate)
+	program, errs := d.programs.Program(template)
 	if len(errs) > 0 {
 		result.Errors = errs
 		return result
 	}
+	result.UsesMetadata = program.usesMetadata
 	job, errs := DryRun(ctx, program, template)
 	if len(errs) > 0 {
 		result.Errors = errs
@@ -84,13 +90,8 @@ func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTe
 	return result
 }
 
-// Redact returns errs without the text of the template: who may run a template need not be allowed to read it.
-func Redact(errs field.ErrorList) field.ErrorList {
-	told := make(field.ErrorList, 0, len(errs))
-	for _, err := range errs {
-		copied := *err
-		copied.BadValue = field.OmitValueType{}
-		told = append(told, &copied)
-	}
-	return told
-}
+// Describe implements prometheus.Collector.
+func (d *Direct) Describe(descriptions chan<- *prometheus.Desc) { d.programs.Describe(descriptions) }
+
+// Collect implements prometheus.Collector.
+func (d *Direct) Collect(metrics chan<- prometheus.Metric) { d.programs.Collect(metrics) }

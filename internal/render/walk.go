@@ -112,7 +112,8 @@ func (p place) then(h hop) place {
 	return p
 }
 
-// set sets the string at p in spec. A name or number of a port that is plainly a number becomes one, as it would in YAML.
+// set sets the string at p in spec. A name or number of a port that is plainly a number becomes one, as it would in
+// YAML.
 func (p place) set(spec *batchv1.JobTemplateSpec, text string) {
 	v := reflect.ValueOf(spec).Elem()
 	for _, h := range p.hops {

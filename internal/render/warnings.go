@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
 // Warnings says what in a template is legal but most likely not meant, and what to write instead. It does not judge
@@ -20,7 +21,7 @@ func Warnings(template *dispatcherv1alpha1.JobTemplate) []string {
 	spec := &template.Spec.JobTemplate
 	if name := spec.Name; name != "" && !varies(name) {
 		warnings = append(warnings, fmt.Sprintf("%s: all executions give their Job the name %q, so that only one of them can exist at a time: "+
-			"leave it out, or write {{ .Name }} in it", jobTemplatePath.Child("metadata", "name"), abridged(name)))
+			"leave it out, or write {{ .Name }} in it", jobTemplatePath.Child("metadata", "name"), gotemplate.Abridge(name)))
 	}
 	pod, at := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
 	for i := range pod.InitContainers {

@@ -1,15 +1,14 @@
-package render
+package gotemplate
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // What the message of each limit has in it.
@@ -106,10 +105,10 @@ var hostile = []struct{ name, template, want string }{
 func TestHostileTemplates(t *testing.T) {
 	for _, row := range hostile {
 		t.Run(row.name, func(t *testing.T) {
-			var errs field.ErrorList
+			var errs []Error
 			allocated := allocatedBytes(func() { errs = renderPatiently(t, row.template) })
-			if len(errs) == 0 || !strings.Contains(detail(errs), row.want) {
-				t.Errorf("refused with %q, want %q", detail(errs), row.want)
+			if len(errs) == 0 || !strings.Contains(messages(errs), row.want) {
+				t.Errorf("refused with %q, want %q", messages(errs), row.want)
 			}
 			if most := uint64(512 << 20); allocated > most {
 				t.Errorf("%d bytes were allocated, want at most %d", allocated, most)
@@ -129,17 +128,16 @@ func doubling(n int) string {
 }
 
 // renderPatiently renders a template with more time than the other limits need.
-func renderPatiently(t *testing.T, template string) field.ErrorList {
-	program, errs := Compile(jobWithArgs(template))
+func renderPatiently(t *testing.T, template string) []Error {
+	set, errs := compile(template)
 	if len(errs) > 0 {
 		return errs
 	}
-	program.limits.time = time.Minute
+	set.limits.time = time.Minute
 	if strings.Contains(template, "x*y|x") {
-		program.limits.time = 200 * time.Millisecond // Only the clock ends this one.
+		set.limits.time = 200 * time.Millisecond // Only the clock ends this one.
 	}
-	_, errs = program.Render(t.Context(), testData("payload"))
-	return errs
+	return set.Render(t.Context(), dataOf("payload"), func(int, string) {})
 }
 
 // allocatedBytes returns how many bytes f allocated in all.
@@ -165,56 +163,51 @@ func TestHostileSource(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			var errs field.ErrorList
-			allocated := allocatedBytes(func() { _, errs = Compile(jobWithArgs(row.template)) })
-			if !strings.Contains(detail(errs), row.want) {
-				t.Errorf("refused with %.300q, want %q", detail(errs), row.want)
+			var errs []Error
+			allocated := allocatedBytes(func() { _, errs = compile(row.template) })
+			if !strings.Contains(messages(errs), row.want) {
+				t.Errorf("refused with %.300q, want %q", messages(errs), row.want)
 			}
-			if len(errs) > maxErrors+1 {
+			if len(errs) > MaxErrors+1 {
 				t.Errorf("%d errors", len(errs))
 			}
 			if most := uint64(128 << 20); allocated > most {
 				t.Errorf("%d bytes were allocated, want at most %d", allocated, most)
 			}
-			Warnings(templateOf(jobWithArgs("sh", "-c", row.template)))
 		})
 	}
 
 	t.Run("many strings", func(t *testing.T) {
-		args := make([]string, 30_000)
-		for i := range args {
-			args[i] = "{{ . }}"
-		}
-		if _, errs := Compile(jobWithArgs(args...)); !strings.Contains(detail(errs), "at most 20000 parts") || len(errs) > maxErrors+1 {
-			t.Errorf("refused with %.300q", detail(errs))
+		if _, errs := Compile(slices.Repeat([]Source{{Text: "{{ . }}"}}, 30_000), testDataType); !strings.Contains(messages(errs), "at most 20000 parts") || len(errs) > MaxErrors+1 {
+			t.Errorf("refused with %.300q", messages(errs))
 		}
 	})
 }
 
 func TestClockAndCaller(t *testing.T) {
-	program, errs := Compile(jobWithArgs("{{ range 100000000000 }}{{ end }}"))
+	set, errs := compile("{{ range 100000000000 }}{{ end }}")
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	program.limits.steps = 1 << 60
+	set.limits.steps = 1 << 60
 
 	t.Run("the caller gives up", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("gone"))
-		_, errs := program.Render(ctx, testData(""))
-		if len(errs) != 1 || !Retryable(errs) || !strings.Contains(detail(errs), context.Canceled.Error()) {
+		errs := set.Render(ctx, dataOf(""), func(int, string) {})
+		if len(errs) != 1 || !errs[0].Retryable || !strings.Contains(messages(errs), context.Canceled.Error()) {
 			t.Errorf("got %v", errs)
 		}
 	})
 	t.Run("the time is up", func(t *testing.T) {
-		program.limits.time = time.Millisecond
-		_, errs := program.Render(t.Context(), testData(""))
-		if len(errs) != 1 || !Retryable(errs) || !strings.Contains(detail(errs), "took longer than 1ms") {
+		set.limits.time = time.Millisecond
+		errs := set.Render(t.Context(), dataOf(""), func(int, string) {})
+		if len(errs) != 1 || !errs[0].Retryable || !strings.Contains(messages(errs), "took longer than 1ms") {
 			t.Errorf("got %v", errs)
 		}
 	})
 	t.Run("other errors come again", func(t *testing.T) {
-		if _, errs := renderArg(t, "{{ repeat 1000000000 `x` }}", ""); len(errs) != 1 || Retryable(errs) {
+		if _, errs := render(t, "{{ repeat 1000000000 `x` }}", ""); len(errs) != 1 || errs[0].Retryable {
 			t.Errorf("got %v", errs)
 		}
 	})

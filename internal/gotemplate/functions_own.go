@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"errors"
@@ -46,8 +46,8 @@ func nospace(text string) string {
 	}, text)
 }
 
-// index is text/template's, except that a key which a map does not have is missing, not empty: `index .JobTemplate.Labels
-// "team"` is then as good as .JobTemplate.Labels.team.
+// index is text/template's, except that a key which a map does not have is missing, not empty: `index
+// .JobTemplate.Labels "team"` is then as good as .JobTemplate.Labels.team.
 func index(item reflect.Value, indexes ...reflect.Value) (reflect.Value, error) {
 	for _, at := range indexes {
 		item, at = indirect(item), indirect(at)

@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"errors"
@@ -37,7 +37,8 @@ func searched(c *call) (int, error) {
 }
 
 // searchedAll bounds a function that searches again after each match, in which it can take the square of the text's
-// length: it does the searching once beforehand, where it can be stopped after each match, and counts what will be made.
+// length: it does the searching once beforehand, where it can be stopped after each match, and counts what will be
+// made.
 func searchedAll(c *call) (size int, err error) {
 	if _, err := searched(c); err != nil {
 		return 0, err

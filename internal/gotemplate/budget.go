@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// limits bound what one render may use. All of a Job's strings draw on the same budget.
+// limits bound what one render may use. All templates of a set draw on the same budget.
 type limits struct {
 	// steps are loop iterations, template calls and function calls. Work on large values counts as more.
 	steps int
-	// output is how many bytes all strings of the Job may have together. etcd takes objects of 1.5 MiB.
+	// output is how many bytes all templates may print together. etcd takes objects of 1.5 MiB.
 	output int
 	// value is how many bytes one value that a function takes or makes may have.
 	value int
@@ -40,8 +40,8 @@ type limitError struct{ what string }
 
 func (e *limitError) Error() string { return "the template exceeds " + e.what }
 
-// stoppedError says that a render was stopped by the clock or by its caller. It says nothing about the template: the same
-// render may succeed at another time.
+// stoppedError says that a render was stopped by the clock or by its caller. It says nothing about the template: the
+// same render may succeed at another time.
 type stoppedError struct{ cause error }
 
 func (e *stoppedError) Error() string { return "stopped: " + e.cause.Error() }

@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"maps"
@@ -7,8 +7,8 @@ import (
 	"github.com/Masterminds/sprig/v3"
 )
 
-// dictFunctions return keys and values in the order of the keys, where sprig's have no order: the same payload gives the
-// same Job. And they merge copies of what sprig would merge itself.
+// dictFunctions return keys and values in the order of the keys, where sprig's have no order: the same data gives the
+// same result. And they merge copies of what sprig would merge itself.
 var dictFunctions = func() map[string]function {
 	fromSprig := sprig.TxtFuncMap()
 	all := map[string]function{

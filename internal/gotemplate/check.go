@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxTemplate is how many bytes one templated string may have: as many as the kernel takes in one argument.
+	// maxTemplate is how many bytes one template may have: as many as the kernel takes in one argument of a process.
 	maxTemplate = 128 << 10
-	// maxNodes is how many nodes the parse trees of one Job may have together. A node takes some 200 bytes.
+	// maxNodes is how many nodes the parse trees of one set may have together. A node takes some 200 bytes.
 	maxNodes = 20_000
 	// maxBlocks is how deep actions and parentheses may be nested.
 	maxBlocks = 200
@@ -24,7 +24,7 @@ type problem struct {
 	message string
 }
 
-// checker judges the parse trees of one string, and puts into them the calls that bound them.
+// checker checks the parse trees of one source, and puts into them the calls that bound them.
 type checker struct {
 	defined  map[string]*parse.Tree // by the names of the author
 	rename   func(string) string    // from the author's names to those in the program
@@ -44,7 +44,7 @@ type scope struct{ dot, root reflect.Type }
 
 // report notes a problem. What an author wrote may be repeated in it, and may be as long as a template may be.
 func (c *checker) report(pos parse.Pos, format string, args ...any) {
-	c.problems = append(c.problems, problem{pos, abridged(fmt.Sprintf(format, args...))})
+	c.problems = append(c.problems, problem{pos, Abridge(fmt.Sprintf(format, args...))})
 }
 
 // count counts a node and says whether to go on.
@@ -52,7 +52,7 @@ func (c *checker) count(pos parse.Pos) bool {
 	c.nodes++
 	switch {
 	case c.nodes == maxNodes+1:
-		c.report(pos, "the templates of a Job may have at most %d parts", maxNodes)
+		c.report(pos, "all templates together may have at most %d parts", maxNodes)
 	case c.depth == maxBlocks+1:
 		c.report(pos, "actions and parentheses may be nested at most %d deep", maxBlocks)
 		c.nodes = maxNodes + 1
@@ -173,15 +173,13 @@ func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []str
 			typ = f.Type
 		case reflect.Map:
 			typ = typ.Elem()
+		case reflect.Interface:
+			return nil
 		default:
-			hint := ""
-			if strings.HasSuffix(so, ".Payload") {
-				hint = fmt.Sprintf(": for JSON, write (fromJson %s).%s", so, name)
-			}
 			if so == "" {
-				so = "what is here"
+				so = "."
 			}
-			c.report(pos, "%s is text and has no .%s%s", so, name, hint)
+			c.report(pos, "%s is text and has no .%s: for JSON, write (fromJson %s).%s", so, name, so, name)
 			return nil
 		}
 		so += "." + name

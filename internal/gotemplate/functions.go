@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/Masterminds/sprig/v3"
 )
 
-// functions are all functions that a template may call, each with its bound. `and` and `or` are not among them: text/template
-// evaluates them itself, since they do not evaluate all of their arguments, and they make nothing.
+// functions are all functions that a template may call, each with its bound. `and` and `or` are not among them:
+// text/template evaluates them itself, since they do not evaluate all of their arguments, and they make nothing.
 var functions = func() map[string]function {
 	all := map[string]function{}
 	fromSprig := sprig.TxtFuncMap()
@@ -31,9 +31,9 @@ func known(name string) bool {
 // leftOut are the functions of sprig and of text/template that templates cannot use, and why.
 var leftOut = func() map[string]string {
 	const (
-		environment = "it reads the environment of the Dispatcher, not of the Job"
+		environment = "it reads the environment of Dispatcher itself"
 		network     = "it asks the network"
-		keys        = "making keys and certificates takes much time, and the result would stand in the Job for all to read"
+		keys        = "making keys and certificates takes much time, and all who may read the result could read them"
 		slow        = "it is slow on purpose"
 	)
 	return map[string]string{
@@ -59,8 +59,8 @@ var builtinFunctions = map[string]function{
 	"not":      {not, fixed(8)},
 }
 
-// sprigBounds are the functions that are taken from sprig as they are. What is neither here nor among our own ones below
-// cannot be used, so that a new sprig brings no function that nobody has looked at.
+// sprigBounds are the functions that are taken from sprig as they are. What is neither here nor among our own ones
+// below cannot be used, so that a new sprig brings no function that nobody has looked at.
 var sprigBounds = map[string]func(*call) (int, error){
 	"hello": fixed(16),
 

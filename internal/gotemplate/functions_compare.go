@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"cmp"
@@ -7,9 +7,9 @@ import (
 	"reflect"
 )
 
-// comparisons are text/template's, except that whole numbers and fractions can be compared with each other, as they come
-// mixed in JSON. The originals cannot be called from here, and print the values that they cannot compare, which does not
-// end for one that contains itself.
+// comparisons are text/template's, except that whole numbers and fractions can be compared with each other, as they
+// come mixed in JSON. The originals cannot be called from here, and print the values that they cannot compare, which
+// does not end for one that contains itself.
 var comparisons = map[string]function{
 	"eq": {eq, walks},
 	"ne": {ne, walks},

@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"encoding/base32"
@@ -13,8 +13,8 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 )
 
-// encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as if it
-// were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
+// encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as
+// if it were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
 var encodingFunctions = map[string]function{
 	"fromJson":     {fromJSON, jsonBound},
 	"mustFromJson": {mustFromJSON, jsonBound},
@@ -140,7 +140,8 @@ func yamlValue(node *yamlv3.Node, depth int) (any, error) {
 	return nil, errors.New("not a YAML value")
 }
 
-// yamlScalar gives numbers and truth values as JSON has them, and all else, such as dates, as the text that stands there.
+// yamlScalar gives numbers and truth values as JSON has them, and all else, such as dates, as the text that stands
+// there.
 func yamlScalar(node *yamlv3.Node) (any, error) {
 	switch node.ShortTag() {
 	case "!!null":

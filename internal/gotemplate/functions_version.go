@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import "github.com/Masterminds/semver/v3"
 

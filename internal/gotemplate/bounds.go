@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"fmt"
@@ -56,7 +56,8 @@ func decimals(c *call) (int, error) {
 	return numbers(c)
 }
 
-// textual is for functions that print what they are given: a missing value is an error, as it is where an action prints.
+// textual is for functions that print what they are given: a missing value is an error, as it is where an action
+// prints.
 func textual(k int) func(*call) (int, error) {
 	return func(c *call) (int, error) {
 		m, err := c.measure()
@@ -230,7 +231,8 @@ func formatted(c *call) (int, error) {
 	return times(size, max(verbs, 1)), nil
 }
 
-// format returns how many verbs a format has, the greatest number in it, and whether a verb says which argument it prints.
+// format returns how many verbs a format has, the greatest number in it, and whether a verb says which argument it
+// prints.
 func format(format string) (verbs, width int, byIndex bool) {
 	verb, n := false, 0
 	for _, c := range []byte(format) {

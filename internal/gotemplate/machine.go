@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// The names of the functions that Compile puts into the templates. No template can call them itself: they are not known.
+// The names of the functions that Compile puts into the templates. No template can call them itself: they are not
+// known.
 const (
 	emitFunction    = "_emit"    // at the end of each action that prints
 	rangeFunction   = "_range"   // at the end of what a range is over
@@ -18,22 +19,22 @@ const (
 	leaveFunction   = "_leave"   // at its end
 )
 
-// machine runs the templates of one program, one render at a time. It is what the program's functions are bound to.
+// machine runs the templates of one set, one render at a time. It is what the set's functions are bound to.
 type machine struct {
 	budget
 	templates []*template.Template
 
-	// out is the output of the string being rendered. literal is where the author's own text begins that is being
-	// written to it, and expanded says that the kubelet will expand it.
-	out      []byte
-	literal  int
-	expanded bool
+	// out is the output of the source being rendered. literal is where the author's own text begins that is being
+	// written to it.
+	out     []byte
+	literal int
+	escape  Escaper
 }
 
 var errPanic = errors.New("cannot be rendered")
 
-// newMachine returns a machine for p.
-func newMachine(p *Program) *machine {
+// newMachine returns a machine for s.
+func newMachine(s *Set) *machine {
 	m := &machine{}
 	bound := template.FuncMap{
 		emitFunction:    m.emit,
@@ -42,16 +43,16 @@ func newMachine(p *Program) *machine {
 		enterFunction:   m.budget.enter,
 		leaveFunction:   m.budget.leave,
 	}
-	for name := range p.calls {
+	for name := range s.calls {
 		bound[name] = guard(functions[name], &m.budget)
 	}
 	set := template.New("").Funcs(bound)
-	for _, tree := range p.trees {
+	for _, tree := range s.trees {
 		// The only error is an empty template that would replace another one: all names are different here.
 		template.Must(set.AddParseTree(tree.Name, tree))
 	}
-	for _, s := range p.strings {
-		m.templates = append(m.templates, set.Lookup(s.main))
+	for i := range s.sources {
+		m.templates = append(m.templates, set.Lookup(mainName(i)))
 	}
 	return m
 }
@@ -61,9 +62,9 @@ func (m *machine) start(ctx context.Context, limits limits) {
 	m.budget = newBudget(ctx, limits)
 }
 
-// run renders the i-th string.
-func (m *machine) run(i int, expanded bool, data any) (text string, err error) {
-	// text/template passes on panics that are not its own. Not one is known, but this is the API server's admission.
+// run renders the i-th source.
+func (m *machine) run(i int, escape Escaper, data any) (text string, err error) {
+	// text/template passes on panics that are not its own. Not one is known.
 	defer func() {
 		if r := recover(); r != nil {
 			err = errPanic
@@ -72,7 +73,7 @@ func (m *machine) run(i int, expanded bool, data any) (text string, err error) {
 	if cap(m.out) > 64<<10 {
 		m.out = nil
 	}
-	m.out, m.literal, m.expanded, m.depth, m.hint = m.out[:0], 0, expanded, 0, ""
+	m.out, m.literal, m.escape, m.depth, m.hint = m.out[:0], 0, escape, 0, ""
 	if err := m.templates[i].Execute(m, data); err != nil {
 		return "", err
 	}
@@ -100,9 +101,9 @@ func (m *machine) emit(value reflect.Value) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if m.expanded {
-		m.out = closeLiteral(m.out, m.literal)
-		text = escapeAction(text)
+	if m.escape != nil {
+		m.out = m.escape.Literal(m.out, m.literal)
+		text = m.escape.Action(text)
 	}
 	if err := m.write(len(text)); err != nil {
 		return "", err

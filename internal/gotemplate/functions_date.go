@@ -1,4 +1,4 @@
-package render
+package gotemplate
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ const maxLayout = 256
 
 var errLayout = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
 
-// dateFunctions are sprig's, except that they know no local time: what they make does not depend on where the Dispatcher
+// dateFunctions are sprig's, except that they know no local time: what they make does not depend on where this process
 // runs. An unknown time zone is an error, where sprig takes UTC.
 var dateFunctions = map[string]function{
 	"now":              {func() instant { return instant(time.Now().UTC()) }, fixed(32)},

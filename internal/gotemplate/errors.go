@@ -1,0 +1,165 @@
+package gotemplate
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template/parse"
+	"unicode/utf8"
+)
+
+// Error says what is wrong with a template, or with what it was given.
+type Error struct {
+	// Source is the number of the template among the sources, or -1 if the error stands for all of them.
+	Source int
+	// Message says what is wrong, and where in the text of the template.
+	Message string
+	// Retryable says that the error may go away by itself: the render was stopped because its caller gave up or
+	// because the machine was too slow. All other errors are the template's or the data's and come again each time.
+	Retryable bool
+}
+
+func (e Error) Error() string { return e.Message }
+
+// MaxErrors is how many errors of one set are reported. One more stands for those that are not.
+const MaxErrors = 50
+
+var tooManyErrors = Error{Source: -1, Message: "has more errors than are listed here"}
+
+var errUTF8 = errors.New("what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters")
+
+// ends says whether err ends the whole render: it would be the same for each further template.
+func ends(err error) bool {
+	_, limit := errors.AsType[*limitError](err)
+	_, stopped := errors.AsType[*stoppedError](err)
+	return limit || stopped
+}
+
+// renderError is err, from rendering the i-th source.
+func renderError(i int, text string, err error, hint string) Error {
+	if stopped, ok := errors.AsType[*stoppedError](err); ok {
+		return Error{Source: i, Message: stopped.cause.Error(), Retryable: true}
+	}
+	return Error{Source: i, Message: explain(text, err, hint)}
+}
+
+// explain says what went wrong in text, without the words that text/template puts around it:
+// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE.
+func explain(text string, err error, hint string) string {
+	if limit, ok := errors.AsType[*limitError](err); ok {
+		return limit.Error()
+	}
+	location, rest, _ := strings.Cut(err.Error(), ": executing ")
+	_, rest, _ = strings.Cut(rest, `" at <`)
+	context, message, ok := strings.Cut(rest, ">: ")
+	if !ok {
+		return Abridge(err.Error())
+	}
+	at := offset(text, location)
+	message, missing := cause(err, message, context, actionAt(text, at))
+	if missing && hint != "" {
+		message += ": " + hint
+	}
+	return position(text, at) + Abridge(message)
+}
+
+// cause says in our words what text/template says in message, of context, which is part of action. It also says whether
+// the cause is a missing value.
+func cause(err error, message, context, action string) (cause string, missing bool) {
+	message, calling := strings.CutPrefix(message, "error calling ")
+	message, printing := strings.CutPrefix(message, emitFunction+": ")
+	null, isNull := strings.CutPrefix(message, "nil pointer evaluating interface {}")
+	field, isField := strings.CutPrefix(message, "can't evaluate field ")
+	switch {
+	case printing && message == errMissing.Error():
+		return action + " has no value", true
+	case errors.Is(err, errMissing):
+		return "a value is missing in: " + action, true
+	case calling:
+		return strings.Replace(message, "runtime error: ", "", 1), false
+	case strings.HasPrefix(message, "invalid value; expected ") && strings.HasPrefix(context, "."):
+		return context + " has no value", true
+	case strings.HasPrefix(message, "invalid value; expected "):
+		return "a value is missing in: " + action, true
+	case isNull:
+		return fmt.Sprintf("null has no %s, in: %s", null, action), true
+	case isField:
+		field, _, _ = strings.Cut(field, " ")
+		return fmt.Sprintf("only objects have fields: there is no .%s, in: %s", field, action), false
+	}
+	return message, false
+}
+
+// actionAt returns the action of text that offset at is in, without its braces.
+func actionAt(text string, at int) string {
+	start := max(strings.LastIndex(text[:at], "{{"), 0)
+	end := strings.Index(text[at:], "}}")
+	if end < 0 {
+		end = len(text) - at
+	}
+	return Abridge(strings.Trim(text[start:at+end], "{}- \t\n"))
+}
+
+// startedAt is the part of a parser's error that names the template, which has no name here.
+var startedAt = regexp.MustCompile(` started at :(\d+)`)
+
+// parseProblem takes the parser's errors apart: template: :LINE: MESSAGE.
+func parseProblem(text string, err error) problem {
+	message := strings.TrimPrefix(err.Error(), "template: :")
+	number, rest, _ := strings.Cut(message, ": ")
+	line, numberErr := strconv.Atoi(number)
+	if numberErr != nil {
+		return problem{pos: noPosition, message: Abridge(message)}
+	}
+	rest = strings.TrimPrefix(rest, "template: ")
+	rest = startedAt.ReplaceAllString(rest, " that started in line $1")
+	if strings.Contains(text, "\n") {
+		rest = fmt.Sprintf("line %d: %s", line, rest)
+	}
+	return problem{pos: noPosition, message: Abridge(rest)}
+}
+
+// noPosition is the position of a problem whose message already says where it is, or of which only the string is known.
+const noPosition parse.Pos = -1
+
+// position names the place of an offset in text, like "line 2, column 5: ". The line is left out where there is but
+// one.
+func position(text string, offset int) string {
+	if offset < 0 || offset > len(text) {
+		return ""
+	}
+	before := text[:offset]
+	column := utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:]) + 1
+	if !strings.Contains(text, "\n") {
+		return fmt.Sprintf("column %d: ", column)
+	}
+	return fmt.Sprintf("line %d, column %d: ", strings.Count(before, "\n")+1, column)
+}
+
+// offset is the opposite of position, for text/template's NAME:LINE:COLUMN. Its lines count from 1, its columns from 0.
+func offset(text, location string) int {
+	parts := strings.Split(location, ":")
+	if len(parts) < 3 {
+		return 0
+	}
+	line, _ := strconv.Atoi(parts[len(parts)-2])
+	column, _ := strconv.Atoi(parts[len(parts)-1])
+	at := 0
+	for range line - 1 {
+		at += strings.Index(text[at:], "\n") + 1
+	}
+	return min(at+column, len(text))
+}
+
+// maxQuoted is how many bytes of a template or of a message an error holds.
+const maxQuoted = 256
+
+// Abridge shortens text for an error, and makes it valid UTF-8.
+func Abridge(text string) string {
+	if len(text) <= maxQuoted {
+		return strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return strings.ToValidUTF8(text[:maxQuoted], "") + "..."
+}
