@@ -2,7 +2,6 @@ package render
 
 import (
 	"context"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -25,7 +24,7 @@ func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 func dryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
-		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), *sample))
+		job, errs := newJob(ctx, program, template, NewData(template, trialName(template.Name), *sample))
 		for _, err := range errs {
 			err.Detail += " (rendered with spec.samplePayload)"
 		}
@@ -33,7 +32,7 @@ func dryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 	}
 	var telling field.ErrorList
 	for _, payload := range syntheticPayloads {
-		job, errs := newJob(ctx, program, template, NewData(template, executionName(template.Name), payload))
+		job, errs := newJob(ctx, program, template, NewData(template, trialName(template.Name), payload))
 		if len(errs) == 0 {
 			return job, nil
 		}
@@ -58,11 +57,5 @@ func named(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTemp
 	return template
 }
 
-// executionName returns a name as the HTTP API gives it to an execution of the template.
-func executionName(template string) string {
-	const longest = 52
-	if len(template) > longest {
-		template = strings.TrimRight(template[:longest], "-.")
-	}
-	return template + "-0123456789"
-}
+// trialName is the name of an execution that is not stored.
+func trialName(template string) string { return ExecutionName(template, "0123456789") }

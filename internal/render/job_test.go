@@ -55,7 +55,7 @@ func TestNothingIsShared(t *testing.T) {
 // TestDryRunName checks the name that a dry-run's execution has: the API server judges it as part of the Job.
 func TestDryRunName(t *testing.T) {
 	for _, name := range []string{"a", "example", strings.Repeat("a", 63), strings.Repeat("a", 51) + "-bcd", strings.Repeat("a", 50) + "-.b.c.d"} {
-		execution := executionName(name)
+		execution := trialName(name)
 		if problems := validation.NameIsDNSSubdomain(execution, false); len(problems) > 0 || len(execution) > 63 {
 			t.Errorf("the execution of %s is called %s: %v", name, execution, problems)
 		}

@@ -39,7 +39,7 @@ func Assemble(template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1a
 // AssembleTrial is Assemble for a Job of an Examination, which has no execution.
 func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []string) (*batchv1.Job, field.ErrorList, error) {
 	template = named(template)
-	return assemble(template, NewData(template, executionName(template.Name), ""), texts)
+	return assemble(template, NewData(template, trialName(template.Name), ""), texts)
 }
 
 func assemble(template *dispatcherv1alpha1.JobTemplate, data Data, texts []string) (*batchv1.Job, field.ErrorList, error) {
