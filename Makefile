@@ -1,4 +1,4 @@
-# What can be changed from outside: make deploy IMG=registry.example.com/dispatcher:v0.1.0
+# Variables to set on the command line: make deploy IMG=registry.example.com/dispatcher:v0.1.0
 IMG            ?= dispatcher:latest
 VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 OVERLAY        ?= config/default
@@ -6,7 +6,7 @@ CONTAINER_TOOL ?= docker
 NODE           ?= 1
 INSTALLER      ?= dist/install.yaml
 
-# kubectl of the local cluster while that is up, else the machine's own.
+# The kubectl of the local cluster if it is up, otherwise the kubectl in PATH.
 KUBECTL ?= hack/kubectl.sh
 
 TOOL           := go tool -modfile=hack/tools/go.mod
@@ -19,12 +19,13 @@ comma := ,
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-# The manifests to deploy, with the image in place. No tracked file is touched.
+# The manifests to deploy, with the image replaced. No tracked file changes.
 MANIFESTS = $(KUSTOMIZE) build $(OVERLAY) | sed 's|image: dispatcher:latest$$|image: $(IMG)|'
 
 .PHONY: help
 help: ## List the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 .DEFAULT_GOAL := help
 
 ##@ Develop
@@ -34,67 +35,76 @@ generate: ## Generate the deepcopy functions of the API types.
 	$(CONTROLLER_GEN) object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs, the role and the webhook configurations from their markers.
+manifests: ## Generate the CRDs, the manager's role and the webhook configurations from the markers.
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	go run ./hack/trimcrd config/crd/bases/dispatcher.ivan.vc_jobtemplates.yaml
-	$(CONTROLLER_GEN) rbac:roleName=manager-role webhook paths=./internal/... output:rbac:dir=config/rbac output:webhook:dir=config/webhook
+	$(CONTROLLER_GEN) rbac:roleName=manager-role webhook paths=./internal/... \
+		output:rbac:dir=config/rbac output:webhook:dir=config/webhook
 
 .PHONY: fmt
-fmt: ## Format the Go code and sort its imports.
+fmt: ## Format the Go code and sort the imports.
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: ## Run the linters, shellcheck too where it is installed.
+lint: ## Run the linters, and shellcheck if it is installed.
 	$(GOLANGCI_LINT) run
-	$(if $(shell command -v shellcheck),shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning $$(git ls-files '*.sh' .ci/run),@echo "shellcheck is not installed: the scripts were not checked")
+	@if ! command -v shellcheck >/dev/null; then \
+		echo "shellcheck is not installed: the scripts were not checked"; \
+	else \
+		shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning $$(git ls-files '*.sh' .ci/run); \
+	fi
 
-# Nothing from Go's test cache: the suites build the manager and read config/ in child processes, of which that does not know.
+.PHONY: verify
+verify: ## Check that generated files, formatting and go.mod are up to date, and that every overlay builds.
+	hack/verify.sh
+
+##@ Test
+
+# -count=1: Go's test cache does not know that the suites build the manager and read config/ in child processes.
 .PHONY: test
-test: ## Run every test, the integration suite on a real API server included.
+test: ## Run the unit tests and the suites on a real API server.
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -timeout 30m $(TEST_FLAGS) ./...
 
 .PHONY: test-e2e
-test-e2e: ## Run the end-to-end suite on a local Kubernetes of its own, with pods that run; it takes root.
+test-e2e: ## Run the end-to-end suite on its own local Kubernetes with one node. Needs root.
 	hack/e2e.sh
 
-# Under the race detector, what measures time or memory measures the detector.
+# TestHostile* measure time and memory, which the race detector distorts.
 .PHONY: test-race
-test-race: ## Run the unit tests under the race detector, which needs a C compiler.
+test-race: ## Run the unit tests with the race detector. Needs a C compiler.
 	go test -race -skip '^TestHostile' $(TEST_FLAGS) ./internal/...
 
-# The short form. docs/faults.md has the long ones.
+# The short form. docs/faults.md describes the long ones.
 FAULTS_EXECUTIONS ?= 300
 FAULTS_VARIABLES  := FAULTS_EXECUTIONS FAULTS_SEED FAULTS_RATE FAULTS_DURATION
 
 .PHONY: test-faults
-test-faults: ## Break everything around two replicas for a minute or two, and compare a ledger with what ran (FAULTS_SEED=...: again).
-	$(foreach name,$(FAULTS_VARIABLES),$(if $($(name)),$(name)=$($(name)))) KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) \
-		go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
+test-faults: ## Inject faults around two replicas for some minutes and check that each execution ran once.
+	$(foreach name,$(FAULTS_VARIABLES),$(if $($(name)),$(name)=$($(name)))) \
+		KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
 
 FUZZTIME ?= 1m
-FUZZ     := $(addprefix internal/,gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload httpapi:FuzzRouter webhook:FuzzAdmission)
+FUZZ     := $(addprefix internal/,gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload \
+	httpapi:FuzzRouter webhook:FuzzAdmission)
 
 .PHONY: fuzz
-fuzz: ## Fuzz each target for FUZZTIME: compile, render, payload, router and admission request.
+fuzz: ## Run each fuzz target for FUZZTIME (1m).
 	FUZZ_FLAGS='$(FUZZ_FLAGS)' hack/fuzz.sh $(FUZZTIME) $(FUZZ)
 
 .PHONY: bench
-bench: ## Compare with a raw client on a local control plane, into docs/performance.md (BENCH_SHORT=1: a look, a minute long).
+bench: ## Compare with a raw client and update docs/performance.md. BENCH_SHORT=1: one minute, no update.
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go run ./test/benchmark \
 		$(if $(BENCH_SHORT),-callers=0$(comma)32 -rounds=1 -turn=2s,-doc=docs/performance.md) $(BENCH_FLAGS)
 
 .PHONY: bench-held
-bench-held: ## Compare the manager with 50,000 finished executions held and with none, into docs/performance.md.
-	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go run ./test/benchmark -held=50000 -doc=docs/performance.md $(BENCH_FLAGS)
-
-.PHONY: verify
-verify: ## Check that what is generated, formatted or tidied is up to date, and that every overlay builds.
-	hack/verify.sh
+bench-held: ## Measure with and without 50,000 finished executions and update docs/performance.md.
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) \
+		go run ./test/benchmark -held=50000 -doc=docs/performance.md $(BENCH_FLAGS)
 
 ##@ Build
 
 .PHONY: build
-build: ## Build the manager into bin/.
+build: ## Build bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
 
 .PHONY: docker-build
@@ -106,32 +116,32 @@ docker-push: ## Push the image IMG.
 	$(CONTAINER_TOOL) push $(IMG)
 
 .PHONY: build-installer
-build-installer: ## Write all that `make deploy` applies into dist/install.yaml.
+build-installer: ## Write everything that `make deploy` applies to dist/install.yaml.
 	mkdir -p $(dir $(INSTALLER))
 	$(MANIFESTS) >$(INSTALLER)
 
 ##@ Run on this machine
 
 .PHONY: demo
-demo: ## Show it all on a local Kubernetes with one node: build, deploy, run the sample, print the pod's log.
+demo: ## Build, deploy and run the sample on a local Kubernetes with one node. Needs root.
 	hack/demo.sh
 
 .PHONY: cluster-up
-cluster-up: ## Start a local Kubernetes with one node (NODE=0: a control plane alone, no pod runs).
+cluster-up: ## Start a local Kubernetes with one node. Needs root. NODE=0: only a control plane, no root.
 	hack/$(if $(filter 0,$(NODE)),controlplane,node)/up.sh
 
 .PHONY: cluster-down
-cluster-down: ## End the local Kubernetes and remove all of it.
+cluster-down: ## Stop the local Kubernetes and remove its state.
 	hack/controlplane/down.sh
 	hack/node/down.sh
 
 .PHONY: run
-run: build ## Run the manager in the foreground against the local Kubernetes, its webhooks registered.
+run: build ## Run the manager in the foreground against the local Kubernetes, with its webhooks.
 	go build -o bin/run ./hack/run
 	exec bin/run
 
 .PHONY: kubectl
-kubectl: ## Print the path of the kubectl that came with the local Kubernetes.
+kubectl: ## Print the path of the local Kubernetes' kubectl.
 	@echo "$$(hack/kubernetes/assets.sh)/kubectl"
 
 ##@ Deploy to a cluster
@@ -141,16 +151,17 @@ install: ## Install the CRDs.
 	$(KUBECTL) apply -k config/crd
 
 .PHONY: uninstall
-uninstall: ## Remove the CRDs, and with them every template and execution.
+uninstall: ## Delete the CRDs, and with them every template and execution.
 	KUBECTL=$(KUBECTL) hack/remove-executions.sh
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: ## Deploy OVERLAY with the image IMG. The cluster needs cert-manager.
-	@$(KUBECTL) get crd certificates.cert-manager.io >/dev/null || { echo "The cluster needs cert-manager: https://cert-manager.io/docs/installation" >&2; exit 1; }
+deploy: ## Deploy OVERLAY (config/default) with the image IMG. The cluster needs cert-manager.
+	@$(KUBECTL) get crd certificates.cert-manager.io >/dev/null || { \
+		echo "The cluster needs cert-manager: https://cert-manager.io/docs/installation" >&2; exit 1; }
 	$(MANIFESTS) | $(KUBECTL) apply -f -
 
 .PHONY: undeploy
-undeploy: ## Remove what `make deploy` deployed, and with it every template and execution.
+undeploy: ## Delete what `make deploy` applied, and with it every template and execution.
 	KUBECTL=$(KUBECTL) hack/remove-executions.sh
 	$(MANIFESTS) | $(KUBECTL) delete --ignore-not-found -f -
