@@ -21,6 +21,7 @@ import (
 
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/leader"
 )
 
 // leaderElectionID is the name of the Lease that the replicas compete for.
@@ -177,7 +178,7 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 		LeaderElection:          o.leaderElect,
 		LeaderElectionID:        leaderElectionID,
 		LeaderElectionNamespace: o.leaderElectionNamespace,
-		RenewDeadline:           new(controller.RenewDeadline),
+		RenewDeadline:           new(leader.RenewDeadline),
 		// The next leader does not have to wait until the Lease expires. This is safe because the process exits when the
 		// manager has stopped.
 		LeaderElectionReleaseOnCancel: true,

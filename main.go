@@ -24,6 +24,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 	"dispatcher.ivan.vc/internal/webhook"
 )
@@ -94,9 +95,9 @@ func newManager(o *options) (ctrl.Manager, error) {
 	// fairness to protect itself.
 	restConfig.QPS = -1
 
-	var lease *controller.Lease
+	var lease *leader.Lease
 	if o.leaderElect {
-		lease = controller.NewLease()
+		lease = leader.NewLease()
 		managerOptions.LeaderElectionConfig = lease.ElectionConfig(restConfig)
 	}
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
@@ -110,12 +111,13 @@ func newManager(o *options) (ctrl.Manager, error) {
 }
 
 // setUp adds the surfaces, which share the cache of compiled templates, and the health checks.
-func setUp(mgr ctrl.Manager, o *options, lease *controller.Lease) error {
+func setUp(mgr ctrl.Manager, o *options, lease *leader.Lease) error {
 	programs := render.NewCache(maxPrograms)
-	if err := webhook.Setup(mgr, render.NewDirect(maxPrograms)); err != nil {
+	renderer := render.NewDirect(maxPrograms)
+	if err := webhook.Setup(mgr, renderer); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
-	if err := controller.Setup(mgr, programs, lease); err != nil {
+	if err := controller.Setup(mgr, renderer, lease); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	if err := httpapi.Setup(mgr, programs, o.http); err != nil {

@@ -85,10 +85,10 @@ func BenchmarkReconcile(b *testing.B) {
 		Status: batchv1.JobStatus{Active: 1, StartTime: &created},
 	}
 	running := fresh.DeepCopy()
-	running.Status = deriveStatus(fresh, job, report{live: true})
+	running.Status = deriveStatus(fresh, job, podSummary{active: true})
 	finished := fresh.DeepCopy()
 	finished.Spec.TTLSecondsAfterFinished = new(int32(3600))
-	finished.Status = failedStatus(fresh, nil, &failure{reason: dispatcherv1alpha1.ReasonJobDeleted}, testTime)
+	finished.Status = failedStatus(fresh, nil, &terminalError{reason: dispatcherv1alpha1.ReasonJobDeleted}, testTime)
 
 	for _, step := range []struct {
 		name      string
@@ -103,7 +103,7 @@ func BenchmarkReconcile(b *testing.B) {
 		b.Run(step.name, func(b *testing.B) {
 			api := &benchmarkAPI{template: template, execution: step.execution, job: step.job}
 			clock := clocktesting.NewFakePassiveClock(testTime.Add(-time.Hour))
-			r := newReconciler(api, api, render.NewCache(8), &events.FakeRecorder{}, clock)
+			r := newReconciler(api, api, render.NewDirect(16), &events.FakeRecorder{}, clock)
 			r.leadingSince()
 			clock.SetTime(testTime)
 			b.ReportAllocs()

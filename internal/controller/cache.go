@@ -12,22 +12,22 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// CacheOptions returns what the manager's cache holds of each kind that the controller watches: of Jobs and pods only
-// those that Dispatcher made, since a cluster may have many others, and of each only what is used.
+// CacheOptions returns the options of the manager's cache for each kind that the controller watches: of Jobs and pods
+// only those of executions are cached, since a cluster may have many others, and of each object only what is used.
 //
-// What the cache lacks must not be written back: the controller writes by patches of what it changes, and never updates.
+// Cached objects are incomplete and must not be written back: the controller writes patches and never updates.
 func CacheOptions() map[client.Object]cache.ByObject {
-	made := madeByDispatcher()
+	selector := ofExecutions()
 	return map[client.Object]cache.ByObject{
 		&dispatcherv1alpha1.JobTemplate{}:  {Transform: cache.TransformStripManagedFields()},
-		&dispatcherv1alpha1.JobExecution{}: {Transform: keepOfExecution},
-		&batchv1.Job{}:                     {Transform: keepOfJob, Label: made},
-		&corev1.Pod{}:                      {Transform: keepOfPod, Label: made},
+		&dispatcherv1alpha1.JobExecution{}: {Transform: stripExecution},
+		&batchv1.Job{}:                     {Transform: stripJob, Label: selector},
+		&corev1.Pod{}:                      {Transform: stripPod, Label: selector},
 	}
 }
 
-// madeByDispatcher selects what has the label of an execution, whatever its value.
-func madeByDispatcher() labels.Selector {
+// ofExecutions selects the objects that have the label of an execution.
+func ofExecutions() labels.Selector {
 	exists, err := labels.NewRequirement(dispatcherv1alpha1.LabelJobExecution, selection.Exists, nil)
 	if err != nil {
 		panic(err) // The key is a constant and valid.
@@ -35,9 +35,9 @@ func madeByDispatcher() labels.Selector {
 	return labels.NewSelector().Add(*exists)
 }
 
-// keepOfExecution leaves out the payload, which may be a MiB, once nothing can come of it: it is needed for as long as a Job
-// may have to be made. What kubectl applied contains it once more.
-func keepOfExecution(object any) (any, error) {
+// stripExecution removes the payload, which may be 1 MiB, from executions whose Job will not be created any more. It
+// also removes the annotation of kubectl apply, which contains the payload again.
+func stripExecution(object any) (any, error) {
 	execution, ok := object.(*dispatcherv1alpha1.JobExecution)
 	if !ok {
 		return object, nil
@@ -50,8 +50,8 @@ func keepOfExecution(object any) (any, error) {
 	return execution, nil
 }
 
-// keepOfJob leaves out what was rendered, payload included: it is the Job controller's business.
-func keepOfJob(object any) (any, error) {
+// stripJob removes the rendered spec, which contains the payload.
+func stripJob(object any) (any, error) {
 	job, ok := object.(*batchv1.Job)
 	if !ok {
 		return object, nil
@@ -61,8 +61,8 @@ func keepOfJob(object any) (any, error) {
 	return job, nil
 }
 
-// keepOfPod leaves of a pod what the controller reads, which is a small part of it.
-func keepOfPod(object any) (any, error) {
+// stripPod keeps the small part of a pod that the controller reads.
+func stripPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
@@ -81,8 +81,8 @@ func keepOfPod(object any) (any, error) {
 			Phase:                 pod.Status.Phase,
 			Reason:                pod.Status.Reason,
 			Message:               pod.Status.Message,
-			InitContainerStatuses: keepOfContainers(pod.Status.InitContainerStatuses),
-			ContainerStatuses:     keepOfContainers(pod.Status.ContainerStatuses),
+			InitContainerStatuses: stripContainers(pod.Status.InitContainerStatuses),
+			ContainerStatuses:     stripContainers(pod.Status.ContainerStatuses),
 		},
 	}
 	if name, ok := pod.Labels[dispatcherv1alpha1.LabelJobExecution]; ok {
@@ -99,7 +99,7 @@ func keepOfPod(object any) (any, error) {
 	return kept, nil
 }
 
-func keepOfContainers(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+func stripContainers(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	var kept []corev1.ContainerStatus
 	for _, status := range statuses {
 		kept = append(kept, corev1.ContainerStatus{

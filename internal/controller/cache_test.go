@@ -38,7 +38,7 @@ func TestCacheOptions(t *testing.T) {
 }
 
 // A payload is kept for as long as a Job may have to be made of it, and not a moment longer.
-func TestKeepOfExecution(t *testing.T) {
+func TestStripExecution(t *testing.T) {
 	for _, test := range []struct {
 		reason    string
 		execution *dispatcherv1alpha1.JobExecution
@@ -53,7 +53,7 @@ func TestKeepOfExecution(t *testing.T) {
 		want := test.execution.DeepCopy()
 		want.Spec.Payload = test.want
 		delete(want.Annotations, corev1.LastAppliedConfigAnnotation)
-		kept, err := keepOfExecution(test.execution)
+		kept, err := stripExecution(test.execution)
 		if diff := cmp.Diff(want, kept); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", test.reason, err, diff)
 		}
@@ -61,18 +61,18 @@ func TestKeepOfExecution(t *testing.T) {
 }
 
 // Of a Job the cache keeps what tells of its state, and of its spec what a status is derived from.
-func TestKeepOfJob(t *testing.T) {
+func TestStripJob(t *testing.T) {
 	want := newJob(complete, held, suspended)
 	job := want.DeepCopy()
 	job.Spec.Template.Spec.Containers = []corev1.Container{{Name: "hello", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: "large"}}}}
-	kept, err := keepOfJob(job)
+	kept, err := stripJob(job)
 	if diff := cmp.Diff(want, kept); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 }
 
 // The cache keeps of a pod what the controller reads, and not a byte of its spec.
-func TestKeepOfPod(t *testing.T) {
+func TestStripPod(t *testing.T) {
 	pod := newPod(exited(1, "Error", "sorry", 9), stopped(8))
 	pod.ResourceVersion = "7"
 	pod.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 2}
@@ -86,14 +86,14 @@ func TestKeepOfPod(t *testing.T) {
 	pod.OwnerReferences = append(pod.OwnerReferences, metav1.OwnerReference{Name: "no controller"})
 	pod.Status.PodIP, pod.Status.ContainerStatuses[0].ImageID = "10.0.0.1", "sha256"
 	pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady})
-	kept, err := keepOfPod(pod)
+	kept, err := stripPod(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Errorf("pod (-want +got):\n%s", diff)
 	}
-	if other, err := keepOfPod(&batchv1.Job{}); err != nil || other == nil {
+	if other, err := stripPod(&batchv1.Job{}); err != nil || other == nil {
 		t.Errorf("what is no pod became %v (error %v)", other, err)
 	}
 }

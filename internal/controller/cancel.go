@@ -13,18 +13,18 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// canceledJob returns the Job of an execution that shall stop, and the failure to end it with. There is no failure where
-// the Job came first: its outcome, whether it stands already or is only announced, stays the execution's. The cache is
-// not asked, since neither an outcome nor a Job that it does not show yet would come back.
+// canceledJob returns the Job of a canceled execution, and the terminal error that finishes the execution. There is no
+// error if the outcome of the Job is already certain: the execution then takes that. It reads past the cache, because a
+// cancel must not override an outcome, nor miss a Job, that the cache does not show yet.
 func (r *reconciler) canceledJob(ctx context.Context, seen observation) (*batchv1.Job, error) {
-	job, err := r.currentJob(ctx, seen)
+	job, err := r.readCurrentJob(ctx, seen)
 	switch {
 	case err != nil:
 		return nil, err
-	case job != nil && isDecided(job):
+	case job != nil && isOutcomeCertain(job):
 		return job, nil
 	}
-	// From now on this process looks past the cache, which may still show an execution that was not canceled.
+	// From now on this process reads past the cache, which may still show the execution as it was before the cancel.
 	reference := seen.execution.Status.Job
 	if job != nil {
 		reference = referenceTo(job)
@@ -33,8 +33,8 @@ func (r *reconciler) canceledJob(ctx context.Context, seen observation) (*batchv
 	return job, canceled(seen.execution)
 }
 
-// currentJob reads the Job of the execution past the cache, and returns nil if there is none.
-func (r *reconciler) currentJob(ctx context.Context, seen observation) (*batchv1.Job, error) {
+// readCurrentJob reads the Job of the execution past the cache, and returns nil if there is none.
+func (r *reconciler) readCurrentJob(ctx context.Context, seen observation) (*batchv1.Job, error) {
 	known := r.knownJob(seen.execution)
 	if seen.job != nil {
 		known = referenceTo(seen.job)
@@ -42,35 +42,35 @@ func (r *reconciler) currentJob(ctx context.Context, seen observation) (*batchv1
 	if known == nil {
 		return r.findJob(ctx, seen.execution, nil)
 	}
-	return r.liveJob(ctx, seen.execution, known)
+	return r.readJob(ctx, seen.execution, known)
 }
 
-// isDecided says whether the outcome of the Job cannot change any more.
-func isDecided(job *batchv1.Job) bool {
+// isOutcomeCertain says whether the outcome of the Job can no longer change.
+func isOutcomeCertain(job *batchv1.Job) bool {
 	for _, condition := range job.Status.Conditions {
-		announced := condition.Type == batchv1.JobSuccessCriteriaMet || condition.Type == batchv1.JobFailureTarget
-		if announced && condition.Status == corev1.ConditionTrue {
+		decides := condition.Type == batchv1.JobSuccessCriteriaMet || condition.Type == batchv1.JobFailureTarget
+		if decides && condition.Status == corev1.ConditionTrue {
 			return true
 		}
 	}
-	return endOf(job) != nil
+	return finishedCondition(job) != nil
 }
 
 func canceled(execution *dispatcherv1alpha1.JobExecution) error {
-	return &failure{
+	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonCanceled,
-		message: fmt.Sprintf("canceled by spec.canceled: its Job and pods are removed, if there were any; to run JobTemplate %s again, create another JobExecution",
+		message: fmt.Sprintf("canceled by spec.canceled; its Job and pods, if any, are being deleted; to run JobTemplate %s again, create another JobExecution",
 			execution.Spec.JobTemplateName),
 	}
 }
 
 func isCanceled(execution *dispatcherv1alpha1.JobExecution) bool {
-	return summaryOf(execution.Status.Conditions).Reason == dispatcherv1alpha1.ReasonCanceled
+	return execution.Summary().Reason == dispatcherv1alpha1.ReasonCanceled
 }
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=delete
 
-// deleteJob deletes this very Job, and leaves its pods to the garbage collector.
+// deleteJob deletes the Job with exactly this UID. The garbage collector deletes its pods.
 func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	if !job.DeletionTimestamp.IsZero() {
 		return nil
@@ -79,7 +79,7 @@ func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 		client.Preconditions{UID: &job.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // Another Job has its name, or none.
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // It is gone; another Job may have its name.
 		return nil
 	case err != nil:
 		return fmt.Errorf("deleting Job %s of the canceled execution: %w", job.Name, err)

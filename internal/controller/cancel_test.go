@@ -24,7 +24,7 @@ func canceling(execution *dispatcherv1alpha1.JobExecution) {
 // ranWith gives an execution the status of a Job.
 func ranWith(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecution) {
 	return func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(changes...), report{})
+		execution.Status = deriveStatus(execution, newJob(changes...), podSummary{})
 	}
 }
 
@@ -140,10 +140,11 @@ func TestCancelTellsWhatRan(t *testing.T) {
 	}
 }
 
-// The process that wrote the end may die before it deletes the Job, and its Job may be created by then for all it knows.
-func TestLeftoverOfCanceled(t *testing.T) {
+// The process that wrote the end may die before it deletes the Job, and its Job may be created by then for all it
+// knows.
+func TestCanceledJobIsDeletedLater(t *testing.T) {
 	ended := newExecution(canceling)
-	ended.Status = failedStatus(ended, nil, &failure{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
+	ended.Status = failedStatus(ended, nil, &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
 	c := newCluster(t, newTemplate(), ended, newJob(active, held))
 	if diff := cmp.Diff([]string{"patch Job", "delete Job"}, c.step()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -179,7 +180,7 @@ func TestCanceledBehindTheCache(t *testing.T) {
 // A Job that somebody else's finalizer holds is deleted once.
 func TestJobOfCanceledIsDeletedOnce(t *testing.T) {
 	ended := newExecution(canceling)
-	ended.Status = failedStatus(ended, newJob(active), &failure{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
+	ended.Status = failedStatus(ended, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
 	c := newCluster(t, ended, newJob(active, deleting, func(job *batchv1.Job) { job.Finalizers = []string{metav1.FinalizerDeleteDependents} }))
 	if calls := c.step(); len(calls) > 0 {
 		t.Errorf("calls = %q, want none", calls)

@@ -68,7 +68,7 @@ func newLaggingCluster(t *testing.T, server, cache client.WithWatch) *cluster {
 		cache:    cache,
 	}
 	cached, live := c.clients()
-	c.reconciler = newReconciler(cached, live, render.NewCache(8), c.recorder, c.clock)
+	c.reconciler = newReconciler(cached, live, render.NewDirect(16), c.recorder, c.clock)
 	c.reconciler.leadingSince()
 	c.clock.SetTime(testTime)
 	return c
@@ -232,7 +232,7 @@ func (c *cluster) summary() metav1.Condition {
 	if execution == nil {
 		c.t.Fatal("the execution is gone")
 	}
-	return summaryOf(execution.Status.Conditions)
+	return execution.Summary()
 }
 
 // jobs returns the names of the server's Jobs.

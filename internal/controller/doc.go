@@ -1,10 +1,10 @@
-// Package controller turns JobExecutions into Jobs and reports back what became of them.
+// Package controller creates the Job of each JobExecution and keeps the status of the execution up to date.
 //
-// One execution makes exactly one Job, whatever crashes, restarts or lags behind. The rule that keeps this true: a cache
-// may say that something exists, but that something does not exist is believed only after a read that goes past the
-// cache, wherever acting on it cannot be undone.
+// One execution has exactly one Job, whatever crashes, restarts or lags behind. One rule ensures this: the cache may be
+// used to learn that an object exists. That an object does not exist must be confirmed by a read past the cache before
+// anything is done that cannot be undone.
 //
-// This package decides what happens to an execution that was admitted. It must not decide whether one is admitted, must
-// not render by itself (internal/render does), and must not poll: it acts on watch events, on the moment that a TTL
-// runs out, and on the work queue's backoff after an error.
+// This package handles executions that were admitted. It must not decide whether an execution is admitted, must not
+// render by itself (internal/render does), and must not poll: it acts on watch events, when a TTL has expired, and on
+// retries.
 package controller

@@ -15,20 +15,20 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// releaseLeftovers lets go of Jobs whose execution is gone or on its way, so that none stays Terminating for ever. The
-// cache may know a Job and not yet its execution, and a Job that is let go too early may be removed before its outcome
-// is recorded: so this asks the API server first.
-func (r *reconciler) releaseLeftovers(ctx context.Context, key types.NamespacedName, jobs []batchv1.Job) error {
+// releaseOrphanedJobs lets go of Jobs whose execution is gone or on its way, so that none stays Terminating for ever.
+// The cache may know a Job and not yet its execution, and a Job that is let go too early may be removed before its
+// outcome is recorded: so this asks the API server first.
+func (r *reconciler) releaseOrphanedJobs(ctx context.Context, key types.NamespacedName, jobs []batchv1.Job) error {
 	var held []*batchv1.Job
 	for i := range jobs {
-		if isHeld(&jobs[i]) {
+		if hasTrackingFinalizer(&jobs[i]) {
 			held = append(held, &jobs[i])
 		}
 	}
 	if len(held) == 0 {
 		return nil
 	}
-	execution, err := getExecution(ctx, r.live, key)
+	execution, err := getExecution(ctx, r.apiReader, key)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (r *reconciler) releaseLeftovers(ctx context.Context, key types.NamespacedN
 
 // release takes the finalizer from a Job whose outcome is recorded, or of which nobody wants to know it any more.
 func (r *reconciler) release(ctx context.Context, job *batchv1.Job) error {
-	if !isHeld(job) {
+	if !hasTrackingFinalizer(job) {
 		return nil
 	}
 	released := job.DeepCopy()
@@ -66,7 +66,7 @@ func (r *reconciler) release(ctx context.Context, job *batchv1.Job) error {
 	return nil
 }
 
-func isHeld(job *batchv1.Job) bool {
+func hasTrackingFinalizer(job *batchv1.Job) bool {
 	return controllerutil.ContainsFinalizer(job, dispatcherv1alpha1.FinalizerJobTracking)
 }
 

@@ -14,10 +14,10 @@ import (
 
 func TestFinalizer(t *testing.T) {
 	running := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(active), report{})
+		execution.Status = deriveStatus(execution, newJob(active), podSummary{})
 	})
 	finished := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete), report{})
+		execution.Status = deriveStatus(execution, newJob(complete), podSummary{})
 	})
 	leaving := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
 		execution.DeletionTimestamp, execution.Finalizers = new(at(0)), []string{metav1.FinalizerOrphanDependents}
@@ -76,8 +76,8 @@ func TestFinalizer(t *testing.T) {
 			if terminated := apierrors.IsNotFound(err); terminated != test.terminated {
 				t.Fatalf("reading the Job: %v, want it to be gone: %v", err, test.terminated)
 			}
-			if isHeld(job) != test.held {
-				t.Errorf("held = %v, want %v", isHeld(job), test.held)
+			if hasTrackingFinalizer(job) != test.held {
+				t.Errorf("held = %v, want %v", hasTrackingFinalizer(job), test.held)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestFinalizer(t *testing.T) {
 func TestReleaseKeepsOtherFinalizers(t *testing.T) {
 	other := func(job *batchv1.Job) { job.Finalizers = append(job.Finalizers, "example.com/other") }
 	c := newCluster(t, newJob(complete, held), newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete), report{})
+		execution.Status = deriveStatus(execution, newJob(complete), podSummary{})
 	}))
 	c.setJob(other)
 	if _, _, err := c.reconcile(); err != nil {

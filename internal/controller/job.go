@@ -13,22 +13,23 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// ensureJob returns the Job of the execution, and makes it if there never was one. Its error is a *failure if there can
-// be none or it must go, an *obstacle if there can be none now, and anything else if it is not known.
+// ensureJob returns the Job of the execution, and creates it if there never was one. The error is a *terminalError if
+// the execution has to finish, a *retryableError if the Job cannot be created now, and any other error if the state is
+// unknown.
 func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.Job, error) {
 	switch {
 	case seen.execution.Spec.Canceled:
 		return r.canceledJob(ctx, seen)
 	case seen.job != nil:
 		return seen.job, nil
-	case seen.jobLost:
+	case seen.jobGone:
 		return nil, jobDeleted(seen.execution, r.knownJob(seen.execution).Name)
 	}
 	job, err := r.renderJob(ctx, seen.execution)
-	var final *failure
+	var terminal *terminalError
 	switch {
-	case errors.As(err, &final):
-		// The template's present state says nothing about an execution that has run already.
+	case errors.As(err, &terminal):
+		// The Job may have been created already, from an earlier state of the template.
 		return r.findJob(ctx, seen.execution, err)
 	case err != nil:
 		return nil, err
@@ -37,7 +38,7 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 		if existing, err := r.findJob(ctx, seen.execution, nil); existing != nil || err != nil {
 			return existing, err
 		}
-		if err := r.storeName(ctx, seen.execution, job.Name); err != nil {
+		if err := r.storeJobName(ctx, seen.execution, job.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -45,63 +46,63 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 	return r.createJob(ctx, seen.execution, job)
 }
 
-// findJob looks for the Job of the execution past the cache. It returns absent if there is none.
+// findJob looks up the Job of the execution past the cache. It returns the error absent if there is none.
 func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, absent error) (*batchv1.Job, error) {
 	job := &batchv1.Job{}
 	key := types.NamespacedName{Namespace: execution.Namespace, Name: nameOfJob(execution)}
-	err := r.live.Get(ctx, key, job)
+	err := r.apiReader.Get(ctx, key, job)
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && !isJobOf(job, execution):
 		return nil, absent
 	case err != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", key.Name, err)
 	}
-	return r.remember(execution, job), r.restoreLabel(ctx, execution, job)
+	return r.rememberJob(execution, job), r.restoreLabel(ctx, execution, job)
 }
 
-// The owner reference of a Job blocks the deletion of its execution, which takes the right to set finalizers on it where
-// OwnerReferencesPermissionEnforcement is on.
+// The owner reference of a Job blocks the deletion of its execution. Where the admission plugin
+// OwnerReferencesPermissionEnforcement is enabled, this takes the right to update the finalizers of the execution.
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/finalizers,verbs=update
 
-// createJob creates the Job, or finds that it exists. The name of the Job is what makes it one only: however often and by
-// whomever this is called, the API server stores one object of that name.
+// createJob creates the Job, or returns the existing one. The name of the Job ensures that there is only one: the API
+// server stores one object of a name, however many processes try.
 func (r *reconciler) createJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) (*batchv1.Job, error) {
-	if err := r.lease.held(); err != nil {
+	if err := r.lease.Check(); err != nil {
 		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
 	}
 	err := r.client.Create(ctx, job)
 	switch {
 	case err == nil:
 		observeJobCreated(execution, r.clock.Now())
-		return r.remember(execution, job), nil
+		return r.rememberJob(execution, job), nil
 	case isNamespaceTerminating(err):
 		return nil, errNamespaceTerminating
 	case !isRefusal(err):
 		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
 	}
 
-	// Quotas and policies are judged before the name is. So a Job that was created already, and that the cache does not
-	// show yet, may be refused for any reason.
+	// The API server checks quotas and policies before the name. So the refusal may be about a Job that was created
+	// already and that the cache does not show yet.
 	existing := &batchv1.Job{}
-	getErr := r.live.Get(ctx, client.ObjectKeyFromObject(job), existing)
+	getErr := r.apiReader.Get(ctx, client.ObjectKeyFromObject(job), existing)
 	switch {
 	case apierrors.IsNotFound(getErr) && apierrors.IsAlreadyExists(err):
-		return nil, fmt.Errorf("creating Job %s, which was removed just now: %w", job.Name, err)
+		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w", job.Name, err)
 	case apierrors.IsNotFound(getErr):
-		return nil, refused(execution, err)
+		return nil, createRefused(execution, err)
 	case getErr != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", job.Name, getErr)
 	case isJobOf(existing, execution):
-		return r.remember(execution, existing), r.restoreLabel(ctx, execution, existing)
+		return r.rememberJob(execution, existing), r.restoreLabel(ctx, execution, existing)
 	case apierrors.IsAlreadyExists(err):
-		return nil, nameTaken(execution, existing)
+		return nil, nameConflict(execution, existing)
 	}
-	return nil, refused(execution, err)
+	return nil, createRefused(execution, err)
 }
 
-// remember notes the Job in this process's memory, where it is found until it comes into the cache.
-func (r *reconciler) remember(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) *batchv1.Job {
+// rememberJob keeps a reference to the Job until the cache shows it.
+func (r *reconciler) rememberJob(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) *batchv1.Job {
 	r.started.Add(execution.UID, referenceTo(job))
 	return job
 }

@@ -6,7 +6,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// nameOfJob returns the only name that the Job of the execution can have.
+// nameOfJob returns the name of the execution's Job. It cannot have another.
 func nameOfJob(execution *dispatcherv1alpha1.JobExecution) string {
 	if execution.Status.JobName != "" {
 		return execution.Status.JobName
@@ -14,10 +14,11 @@ func nameOfJob(execution *dispatcherv1alpha1.JobExecution) string {
 	return execution.Name
 }
 
-// storeName stores the name that the template gives the Job, before the Job is made. It may be another at every render, so
-// that it does not make the Job one only. And there may be two who believe to lead: a leader that was frozen, and the one
-// that took over. Of these, one stores its name, and the other is refused and comes again.
-func (r *reconciler) storeName(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, name string) error {
+// storeJobName stores the name that the template gives the Job, before the Job is created. Each render may give another
+// name, so that the name alone would not prevent a second Job, for example where a leader was frozen and another took
+// over. The optimistic lock lets one of them store its name; the other one gets a conflict and starts over with the
+// stored name.
+func (r *reconciler) storeJobName(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, name string) error {
 	status := execution.Status.DeepCopy()
 	status.JobName = name
 	stored, err := r.patchStatus(ctx, execution, status)

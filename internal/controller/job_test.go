@@ -82,7 +82,7 @@ func TestCreateJob(t *testing.T) {
 			if got := c.summary().Reason; got != test.want {
 				t.Errorf("reason = %s, want %s", got, test.want)
 			}
-			if got := isFinished(c.execution()); got != test.final {
+			if got := c.execution().IsFinished(); got != test.final {
 				t.Errorf("finished = %v, want %v", got, test.final)
 			}
 			if slices.Contains(calls, "list JobList") {

@@ -1,92 +1,57 @@
 package controller
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"strings"
+	"net/http/httptest"
 	"testing"
-	"time"
 
 	"k8s.io/client-go/rest"
-	clocktesting "k8s.io/utils/clock/testing"
+
+	"dispatcher.ivan.vc/internal/leader"
 )
 
-// roundTripper is a transport that is a function.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
-
-// A Lease is held for as long after it was written as nobody else can have taken it, and counts from before the request.
-func TestLease(t *testing.T) {
-	const lease, event = "/apis/coordination.k8s.io/v1/namespaces/x/leases/y", "/api/v1/namespaces/x/events"
-	for _, test := range []struct {
-		reason       string
-		method, path string
-		took         time.Duration
-		status       int // 0 for an error
-		later        time.Duration
-		held         bool
-	}{
-		{"acquired", http.MethodPost, lease, 0, 201, time.Second, true},
-		{"renewed", http.MethodPut, lease, 0, 200, 9 * time.Second, true},
-		{"renewed too long ago", http.MethodPut, lease, 0, 200, 10 * time.Second, false},
-		{"renewed by a request that took long", http.MethodPut, lease, 4 * time.Second, 200, 6 * time.Second, false},
-		{"taken by another", http.MethodPut, lease, 0, 409, 0, false},
-		{"not answered", http.MethodPut, lease, 0, 0, 0, false},
-		{"only read", http.MethodGet, lease, 0, 200, 0, false},
-		{"something else is written", http.MethodPost, event, 0, 201, 0, false},
-	} {
-		t.Run(test.reason, func(t *testing.T) {
-			clock := clocktesting.NewFakePassiveClock(testTime)
-			l := &Lease{clock: clock}
-			config := l.ElectionConfig(&rest.Config{Host: "http://127.0.0.1"})
-			transport := config.WrapTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-				clock.SetTime(clock.Now().Add(test.took))
-				if test.status == 0 {
-					return nil, errors.New("no answer")
-				}
-				return &http.Response{StatusCode: test.status, Body: http.NoBody}, nil
-			}))
-			request, err := http.NewRequestWithContext(t.Context(), test.method, config.Host+test.path, strings.NewReader(""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, err := transport.RoundTrip(request)
-			if err == nil {
-				_, _ = io.Copy(io.Discard, response.Body)
-				_ = response.Body.Close()
-			}
-			clock.SetTime(clock.Now().Add(test.later))
-			if err := l.held(); (err == nil) != test.held {
-				t.Errorf("held: %v, want held: %v", err, test.held)
-			}
-		})
+// renew renews the Lease as the elector does.
+func renew(t *testing.T, lease *leader.Lease) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	client, err := rest.HTTPClientFor(lease.ElectionConfig(&rest.Config{Host: server.URL}))
+	if err != nil {
+		t.Fatal(err)
 	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+"/apis/coordination.k8s.io/v1/namespaces/x/leases/y", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
 }
 
-// Who may have lost the Lease neither makes a Job nor ends an execution, and tries again.
+// A process that may have lost the Lease neither creates a Job nor finishes an execution, and tries again.
 func TestWithoutLease(t *testing.T) {
 	for _, test := range []struct {
 		reason string
 		c      *cluster
 		want   []string
 	}{
-		{"a Job is to be made", newCluster(t, newTemplate(), newExecution()), []string{"create Job"}},
-		{"an end is to be written", newCluster(t, newTemplate(), newExecution(), newJob(complete)), []string{"patch status of JobExecution"}},
-		{"the template is gone", newCluster(t, newExecution()), []string{"get JobTemplate", "get Job", "patch status of JobExecution"}},
+		{"a Job has to be created", newCluster(t, newTemplate(), newExecution()), []string{"create Job"}},
+		{"a final status has to be written", newCluster(t, newTemplate(), newExecution(), newJob(complete)), []string{"patch status of JobExecution"}},
+		{"the template does not exist", newCluster(t, newExecution()), []string{"get JobTemplate", "get Job", "patch status of JobExecution"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			lease := &Lease{clock: test.c.clock}
+			lease := leader.NewLease()
 			test.c.reconciler.lease = lease
-			for _, held := range []bool{false, true} {
-				if held {
-					lease.renewed.Store(new(test.c.clock.Now()))
+			for _, leads := range []bool{false, true} {
+				if leads {
+					renew(t, lease)
 				}
 				_, calls, err := test.c.reconcile()
 				writes := len(calls) > 0 && calls[len(calls)-1] == test.want[len(test.want)-1]
-				if writes != held || (err == nil) != held {
-					t.Errorf("held: %v, calls = %q, error = %v", held, calls, err)
+				if writes != leads || (err == nil) != leads {
+					t.Errorf("leads: %v, calls = %q, error = %v", leads, calls, err)
 				}
 			}
 		})

@@ -18,12 +18,12 @@ const (
 )
 
 var (
-	// executionsTotal has one series per template and result. Templates are written by a platform team, and their number
-	// is bounded by it; executions, whose number is not, are no label. The histograms have no template, since each of
-	// its values would cost a series per bucket.
+	// executionsTotal has one series per template and result. A platform has a bounded number of templates, but not of
+	// executions, which are therefore no label. The histograms have no label for the template: each would cost a series
+	// per bucket.
 	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dispatcher_executions_total",
-		Help: "Finished JobExecutions by the namespace and name of their JobTemplate and by result (succeeded, failed, canceled). Each is counted once.",
+		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, canceled).",
 	}, []string{"namespace", "template", "result"})
 
 	jobCreationDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -34,7 +34,7 @@ var (
 
 	runDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dispatcher_execution_run_duration_seconds",
-		Help: "Time from the start of the Job to the end of the JobExecution, by result (succeeded, failed, canceled).",
+		Help: "Time from the start of the Job to the completion of the JobExecution, by result (succeeded, failed, canceled).",
 		// A Job's times have whole seconds. Jobs take from seconds to a day.
 		Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400},
 	}, []string{"result"})
@@ -44,13 +44,13 @@ func init() {
 	metrics.Registry.MustRegister(executionsTotal, jobCreationDuration, runDuration)
 }
 
-// observeJobCreated measures how long the execution waited for its Job, which was created now.
+// observeJobCreated records how long the execution waited for its Job, which was created now.
 func observeJobCreated(execution *dispatcherv1alpha1.JobExecution, now time.Time) {
 	jobCreationDuration.Observe(max(0, now.Sub(requestedAt(execution)).Seconds()))
 }
 
 // requestedAt is when the HTTP API received the request, or else when the execution was created. Anyone may write the
-// annotation, so it is believed only where it agrees with the API server's clock.
+// annotation, so it is used only where it agrees with the API server's clock.
 func requestedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 	const tolerance = time.Minute
 	created := execution.CreationTimestamp.Time
@@ -61,17 +61,17 @@ func requestedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 	return received
 }
 
-// observeFinished counts an execution whose end was written just now.
-func observeFinished(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {
+// observeFinished counts an execution that was finished by the status written just now.
+func observeFinished(execution *dispatcherv1alpha1.JobExecution) {
 	result := resultFailed
-	switch end := summaryOf(status.Conditions); {
-	case end.Status == metav1.ConditionTrue:
+	switch summary := execution.Summary(); {
+	case summary.Status == metav1.ConditionTrue:
 		result = resultSucceeded
-	case end.Reason == dispatcherv1alpha1.ReasonCanceled:
+	case summary.Reason == dispatcherv1alpha1.ReasonCanceled:
 		result = resultCanceled
 	}
 	executionsTotal.WithLabelValues(execution.Namespace, execution.Spec.JobTemplateName, result).Inc()
-	if status.Duration != nil {
-		runDuration.WithLabelValues(result).Observe(status.Duration.Seconds())
+	if duration := execution.Status.Duration; duration != nil {
+		runDuration.WithLabelValues(result).Observe(duration.Seconds())
 	}
 }

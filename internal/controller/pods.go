@@ -16,95 +16,95 @@ import (
 )
 
 const (
-	// readPodsTimeout bounds the one read past the cache that an end may wait for.
+	// readPodsTimeout bounds the single read past the cache before a final status is written.
 	readPodsTimeout = 5 * time.Second
 
-	// maxReadPods bounds how many pods that read returns. A result tells of one.
+	// maxReadPods bounds the number of pods that this read returns. A result names one.
 	maxReadPods = 500
 )
 
-// report is what the pods of a Job add to what the Job says itself.
-type report struct {
-	// live is true if there is a pod that has neither ended nor is being deleted.
-	live bool
+// podSummary is what a status says about the pods of a Job.
+type podSummary struct {
+	// active is true if a pod has neither ended nor is being deleted.
+	active bool
 
-	// hindrance is what keeps the live pods from starting: set only if each of them has one.
-	hindrance *hindrance
+	// blocker is what keeps the active pods from starting. It is set only if each of them is blocked.
+	blocker *podBlocker
 
-	// startedAt is when the latest of the running containers started, if there is one.
+	// startedAt is when the last of the running containers started, or zero.
 	startedAt metav1.Time
 
-	// result is how a Job's pods ended, and nil while it goes on or if no pod was seen.
+	// result says how the pods of a finished Job ended. It is nil before, and if no pod was seen.
 	result *dispatcherv1alpha1.JobExecutionResult
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 
-// reportOn looks at the pods of a Job. It cannot fail: a Job's outcome does not depend on them, and must not wait for
-// them.
-func (r *reconciler) reportOn(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) report {
+// summarizePods summarizes the pods of a Job. It returns no error: the outcome of a Job does not depend on its pods and
+// must not wait for them.
+func (r *reconciler) summarizePods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) podSummary {
 	var pods corev1.PodList
 	err := r.client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingFields{byExecution: execution.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Listing the pods of the Job")
 	}
 	cached := podsOf(job, pods.Items)
-	if endOf(job) != nil {
-		return report{result: r.resultOf(ctx, execution, job, cached)}
+	if finishedCondition(job) != nil {
+		return podSummary{result: r.resultOf(ctx, execution, job, cached)}
 	}
-	return reportOf(cached)
+	return summaryOfPods(cached)
 }
 
-// resultOf returns how the pods of a finished Job ended. The cache of pods may lag behind that of Jobs: if it does not
-// show the end of each pod that it has, or nothing at all, the API server is asked, once.
+// resultOf returns how the pods of a finished Job ended. The cache of pods may lag behind the cache of Jobs: if it
+// shows no pod, or one that has not ended, the pods are read from the API server once.
 func (r *reconciler) resultOf(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, cached []*corev1.Pod) *dispatcherv1alpha1.JobExecutionResult {
-	known := r.endings.of(job.UID)
-	result := resultFrom(job, cached, known)
+	remembered := r.podOutcomes.of(job.UID)
+	result := resultOfJob(job, cached, remembered)
 	if result != nil && allEnded(cached) {
 		return result
 	}
 	ctx, cancel := context.WithTimeout(ctx, readPodsTimeout)
 	defer cancel()
 	var pods corev1.PodList
-	err := r.live.List(ctx, &pods, client.InNamespace(job.Namespace), client.Limit(maxReadPods),
+	err := r.apiReader.List(ctx, &pods, client.InNamespace(job.Namespace), client.Limit(maxReadPods),
 		client.MatchingLabels{dispatcherv1alpha1.LabelJobExecution: execution.Name})
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Reading the pods of the finished Job past the cache")
 		return result
 	}
-	if live := resultFrom(job, podsOf(job, pods.Items), known); live != nil {
-		return live
+	if current := resultOfJob(job, podsOf(job, pods.Items), remembered); current != nil {
+		return current
 	}
 	return result
 }
 
-// reportOf says what holds up pods of a Job that goes on. Of several that are held up it tells of the oldest, so that
-// it says the same each time.
-func reportOf(pods []*corev1.Pod) report {
-	var found report
+// summaryOfPods summarizes the pods of a Job that has not finished. Of several blocked pods it takes the oldest, so
+// that the result is stable.
+func summaryOfPods(pods []*corev1.Pod) podSummary {
+	var summary podSummary
 	var oldest *corev1.Pod
-	free := false
+	allBlocked := true
 	for _, pod := range pods {
-		if !isLive(pod) {
+		if !isActive(pod) {
 			continue
 		}
-		found.live = true
+		summary.active = true
 		for i := range pod.Status.ContainerStatuses {
-			if running := pod.Status.ContainerStatuses[i].State.Running; running != nil && found.startedAt.Before(&running.StartedAt) {
-				found.startedAt = running.StartedAt
+			if running := pod.Status.ContainerStatuses[i].State.Running; running != nil && summary.startedAt.Before(&running.StartedAt) {
+				summary.startedAt = running.StartedAt
 			}
 		}
-		switch held := hindranceOf(pod); {
-		case held == nil:
-			free = true
+		switch blocker := podBlockerOf(pod); {
+		case blocker == nil:
+			allBlocked = false
 		case oldest == nil || isOlder(pod, oldest):
-			oldest, found.hindrance = pod, held
+			oldest, summary.blocker = pod, blocker
 		}
 	}
-	if free {
-		found.hindrance = nil
+	if !allBlocked {
+		summary.blocker = nil
 	}
-	return found
+	return summary
 }
 
 // podsOf returns the pods that the Job controls.
@@ -118,8 +118,8 @@ func podsOf(job *batchv1.Job, all []corev1.Pod) []*corev1.Pod {
 	return pods
 }
 
-// isLive says whether the pod may still start or run.
-func isLive(pod *corev1.Pod) bool { return pod.DeletionTimestamp.IsZero() && !hasEnded(pod) }
+// isActive says whether the pod may still start or run.
+func isActive(pod *corev1.Pod) bool { return pod.DeletionTimestamp.IsZero() && !hasEnded(pod) }
 
 func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
@@ -141,43 +141,44 @@ func isOlder(a, b *corev1.Pod) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// podHandler wakes the execution of a pod that came, went, or began or ceased to be held up. What else happens to it,
-// which is most, changes nothing. The last word of a pod is noted, on every replica: it may be gone by the end.
+// podHandler enqueues the execution of a pod that was created or deleted, has ended, or whose blocker has changed. All
+// other updates do not change a status. On every replica it notes the outcome of pods, which may be deleted before the
+// Job finishes.
 func (r *reconciler) podHandler() handler.EventHandler {
-	wake := func(ctx context.Context, pod client.Object, queue queue, priority int) {
-		addAll(queue, requestsFor(ctx, pod), priority)
+	enqueueExecution := func(ctx context.Context, pod client.Object, queue queue, priority int) {
+		enqueue(queue, requestsFor(ctx, pod), priority)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			r.endings.note(e.Object, false)
-			wake(ctx, e.Object, q, priorityOf(e.IsInInitialList))
+			r.podOutcomes.note(e.Object, false)
+			enqueueExecution(ctx, e.Object, q, priorityOf(e.IsInInitialList))
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			r.endings.note(e.ObjectNew, false)
-			if stageOf(e.ObjectOld) != stageOf(e.ObjectNew) {
-				wake(ctx, e.ObjectNew, q, priorityOfChange)
+			r.podOutcomes.note(e.ObjectNew, false)
+			if podStageOf(e.ObjectOld) != podStageOf(e.ObjectNew) {
+				enqueueExecution(ctx, e.ObjectNew, q, priorityOfChange)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			r.endings.note(e.Object, true)
-			wake(ctx, e.Object, q, priorityOfChange)
+			r.podOutcomes.note(e.Object, true)
+			enqueueExecution(ctx, e.Object, q, priorityOfChange)
 		},
 	}
 }
 
-// stage is what a status can tell from a pod.
-type stage struct {
-	live              bool
+// podStage is the part of a pod's state that affects a status.
+type podStage struct {
+	active            bool
 	reason, container string
 }
 
-func stageOf(object client.Object) stage {
+func podStageOf(object client.Object) podStage {
 	pod, ok := object.(*corev1.Pod)
-	if !ok || !isLive(pod) {
-		return stage{}
+	if !ok || !isActive(pod) {
+		return podStage{}
 	}
-	if held := hindranceOf(pod); held != nil {
-		return stage{live: true, reason: held.reason, container: held.container}
+	if blocker := podBlockerOf(pod); blocker != nil {
+		return podStage{active: true, reason: blocker.reason, container: blocker.container}
 	}
-	return stage{live: true}
+	return podStage{active: true}
 }

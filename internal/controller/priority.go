@@ -11,18 +11,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// priorityOfChange is that of an execution whose Job or pod has changed: below a new execution's, which is 0, and above that of
-// those that were there when the process started, which is -100.
+// priorityOfChange is the priority of an execution whose Job or pod has changed: lower than that of a new execution, 0,
+// and higher than that of the executions in the initial list, -100.
 const priorityOfChange = -1
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// behindNewExecutions queues the executions that requests names behind those that are new. When there is more to do than
-// the API server can store, what waits then is a status and not a Job. What is no change waits behind both, as
-// controller-runtime has it for every kind.
-func behindNewExecutions(requests handler.MapFunc) handler.EventHandler {
+// enqueueAtLowerPriority returns a handler that enqueues the executions of an object behind new executions. Under
+// overload, statuses are then delayed and Jobs are not. Objects that have not changed come last, as controller-runtime
+// does it for every kind.
+func enqueueAtLowerPriority(requests handler.MapFunc) handler.EventHandler {
 	enqueue := func(ctx context.Context, object client.Object, queue queue, priority int) {
-		addAll(queue, requests(ctx, object), priority)
+		enqueue(queue, requests(ctx, object), priority)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
@@ -30,7 +30,7 @@ func behindNewExecutions(requests handler.MapFunc) handler.EventHandler {
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			priority := priorityOf(e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion())
-			// A label or a reference that was changed named another execution before.
+			// The label or the owner reference may have named another execution before.
 			enqueue(ctx, e.ObjectOld, q, priority)
 			enqueue(ctx, e.ObjectNew, q, priority)
 		},
@@ -45,7 +45,7 @@ func priorityOf(unchanged bool) int {
 	return priorityOfChange
 }
 
-func addAll(queue queue, requests []reconcile.Request, priority int) {
+func enqueue(queue queue, requests []reconcile.Request, priority int) {
 	if ordered, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		ordered.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, requests...)
 		return

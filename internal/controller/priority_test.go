@@ -24,7 +24,7 @@ func TestNewExecutionsComeFirst(t *testing.T) {
 	}
 	queue := priorityqueue.New[reconcile.Request]("test")
 	defer queue.ShutDown()
-	watcher := behindNewExecutions(requestsFor)
+	watcher := enqueueAtLowerPriority(requestsFor)
 	watcher.Create(t.Context(), event.CreateEvent{Object: job("old", "1"), IsInInitialList: true}, queue)
 	watcher.Update(t.Context(), event.UpdateEvent{ObjectOld: job("resynced", "1"), ObjectNew: job("resynced", "1")}, queue)
 	watcher.Update(t.Context(), event.UpdateEvent{ObjectOld: job("changed", "1"), ObjectNew: job("changed", "2")}, queue)

@@ -9,11 +9,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Reconcile brings one execution a step further. Any number of calls, by any number of processes, one after the other,
-// come to the same end.
+// Reconcile moves one execution one step forward. It is idempotent, across processes too.
 //
-// A write that is refused since the object changed is no error: the change is on its way as a watch event, and the
-// execution is looked at again when it arrives.
+// A write that is refused because the object has changed is not an error: the watch event of that change will enqueue
+// the execution again.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	result, err := r.reconcile(ctx, request.NamespacedName)
 	if errors.Is(err, errOutdated) || errors.Is(err, errNamespaceTerminating) {
@@ -28,18 +27,18 @@ func (r *reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.releaseLeftovers(ctx, key, seen.leftovers); err != nil {
+	if err := r.releaseOrphanedJobs(ctx, key, seen.orphanedJobs); err != nil {
 		return ctrl.Result{}, err
 	}
 	switch {
 	case seen.execution == nil:
 		return ctrl.Result{}, nil
-	case isFinished(seen.execution):
-		return r.afterFinished(ctx, seen)
+	case seen.execution.IsFinished():
+		return r.cleanUp(ctx, seen)
 	}
 
 	job, jobErr := r.ensureJob(ctx, seen)
-	status, retry := r.judge(ctx, seen.execution, job, jobErr)
+	status, retry := r.nextStatus(ctx, seen.execution, job, jobErr)
 	if err := r.writeStatus(ctx, seen.execution, status); err != nil {
 		return ctrl.Result{}, err
 	}

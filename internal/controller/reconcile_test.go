@@ -61,7 +61,7 @@ func TestNormalLife(t *testing.T) {
 // Whatever the cache fails to show, an execution that ran does not run again.
 func TestRunsOnce(t *testing.T) {
 	finishedWithJob := func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = deriveStatus(execution, newJob(complete), report{})
+		execution.Status = deriveStatus(execution, newJob(complete), podSummary{})
 	}
 	for _, test := range []struct {
 		reason string
@@ -107,13 +107,13 @@ func TestRunsOnce(t *testing.T) {
 		}, "JobDeleted", []string{}},
 		{"its Job runs, as its status says, and was deleted", func(c *cluster) {
 			execution := c.execution()
-			execution.Status = deriveStatus(execution, newJob(active), report{})
+			execution.Status = deriveStatus(execution, newJob(active), podSummary{})
 			c.setStatus(execution)
 			c.sync()
 		}, "JobDeleted", []string{}},
 		{"its Job was deleted, and another one has its name", func(c *cluster) {
 			execution := c.execution()
-			execution.Status = deriveStatus(execution, newJob(active), report{})
+			execution.Status = deriveStatus(execution, newJob(active), podSummary{})
 			c.setStatus(execution)
 			c.make(newJob(func(job *batchv1.Job) { job.UID, job.OwnerReferences = "another", nil }))
 			c.sync()
@@ -136,7 +136,7 @@ func TestRunsOnce(t *testing.T) {
 			}
 			got := ""
 			if execution := c.execution(); execution != nil {
-				got = summaryOf(execution.Status.Conditions).Reason
+				got = execution.Summary().Reason
 			}
 			if got != test.want {
 				t.Errorf("reason = %q, want %q", got, test.want)

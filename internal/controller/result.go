@@ -15,56 +15,56 @@ import (
 // maxResultMessage bounds the message of a result, in bytes: the kubelet's own limit of a termination message.
 const maxResultMessage = 4096
 
-// exitBySignal is the exit code from which on a signal ended the container.
+// exitBySignal is the largest exit code that is not that of a signal.
 const exitBySignal = 128
 
-// containerLost is the reason of a container that the kubelet knows nothing of: it never ran, or its node restarted.
+// containerLost is the reason of a container that the kubelet does not know: it never ran, or the node restarted.
 const containerLost = "ContainerStatusUnknown"
 
-// weight says how much a pod's end tells about why the Job failed.
+// weight ranks pods by how much they tell about why the Job failed.
 type weight int
 
 const (
-	weightLost   weight = iota // The kubelet does not know how it ended.
-	weightKilled               // It ended since somebody deleted it, as the Job controller does with all others when one fails.
-	weightHeld                 // It never started.
-	weightBroken               // It failed by itself.
+	weightUnknown weight = iota // The kubelet does not know how it ended.
+	weightKilled                // It was deleted, for example by the Job controller after another pod failed.
+	weightBlocked               // It never started.
+	weightFailed                // It failed by itself.
 )
 
-// ending is how a pod ended that did not succeed, or what keeps it from starting.
-type ending struct {
-	weight weight
-	at     time.Time
-	born   time.Time // When the pod was created.
-	result dispatcherv1alpha1.JobExecutionResult
+// podOutcome says how a pod failed, or what keeps it from starting.
+type podOutcome struct {
+	weight     weight
+	at         time.Time
+	podCreated time.Time
+	result     dispatcherv1alpha1.JobExecutionResult
 }
 
-// outweighs says whether e tells more than other, or as much of a later time.
-func (e *ending) outweighs(other *ending) bool {
+// tellsMoreThan says whether o has a higher weight than other, or the same weight and a later time.
+func (o *podOutcome) tellsMoreThan(other *podOutcome) bool {
 	switch {
-	case e == nil || other == nil:
-		return e != nil
-	case e.weight != other.weight:
-		return e.weight > other.weight
-	case !e.at.Equal(other.at):
-		return e.at.After(other.at)
+	case o == nil || other == nil:
+		return o != nil
+	case o.weight != other.weight:
+		return o.weight > other.weight
+	case !o.at.Equal(other.at):
+		return o.at.After(other.at)
 	}
-	return e.result.Pod > other.result.Pod
+	return o.result.Pod > other.result.Pod
 }
 
-// resultFrom returns the result of a finished Job: of a success the pod that succeeded last, of a failure the one that
-// tells most about it. Known is what was noted of a pod that may be gone.
-func resultFrom(job *batchv1.Job, pods []*corev1.Pod, known *ending) *dispatcherv1alpha1.JobExecutionResult {
-	if end := endOf(job); end != nil && end.Type == batchv1.JobComplete {
+// resultOfJob returns the result of a finished Job: of a success the pod that succeeded last, of a failure the pod that
+// tells most about it. remembered is the outcome of a pod that may have been deleted, or nil.
+func resultOfJob(job *batchv1.Job, pods []*corev1.Pod, remembered *podOutcome) *dispatcherv1alpha1.JobExecutionResult {
+	if finished := finishedCondition(job); finished != nil && finished.Type == batchv1.JobComplete {
 		return successOf(pods)
 	}
-	var worst *ending
-	// A Job that was suspended starts anew, with new pods.
-	if known != nil && (job.Status.StartTime == nil || !known.born.Before(job.Status.StartTime.Time)) {
-		worst = known
+	var worst *podOutcome
+	// A Job that is resumed after a suspension has a new start time and new pods.
+	if remembered != nil && (job.Status.StartTime == nil || !remembered.podCreated.Before(job.Status.StartTime.Time)) {
+		worst = remembered
 	}
 	for _, pod := range pods {
-		if failed := failureOf(pod); failed.outweighs(worst) {
+		if failed := podFailure(pod); failed.tellsMoreThan(worst) {
 			worst = failed
 		}
 	}
@@ -101,33 +101,33 @@ func successOf(pods []*corev1.Pod) *dispatcherv1alpha1.JobExecutionResult {
 	return result
 }
 
-// failureOf returns how the pod failed, or what keeps it from starting, or nil where it does neither.
-func failureOf(pod *corev1.Pod) *ending {
-	found := &ending{born: pod.CreationTimestamp.Time, at: endedAt(pod), result: dispatcherv1alpha1.JobExecutionResult{Pod: pod.Name}}
+// podFailure returns how the pod failed or what keeps it from starting, or nil.
+func podFailure(pod *corev1.Pod) *podOutcome {
+	outcome := &podOutcome{podCreated: pod.CreationTimestamp.Time, at: endedAt(pod), result: dispatcherv1alpha1.JobExecutionResult{Pod: pod.Name}}
 	container, end := failedContainer(pod)
-	hindrance := hindranceOf(pod)
+	blocker := podBlockerOf(pod)
 	switch {
 	case pod.Status.Phase == corev1.PodSucceeded:
 		return nil
-	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "": // Like Evicted: its containers could not help it.
-		found.weight = weightBroken
-		found.result.Reason, found.result.Message = pod.Status.Reason, clipped(pod.Status.Message)
+	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "": // For example Evicted: not the fault of a container.
+		outcome.weight = weightFailed
+		outcome.result.Reason, outcome.result.Message = pod.Status.Reason, sanitized(pod.Status.Message)
 	case end != nil:
-		found.weight, found.at = weigh(pod, end), end.FinishedAt.Time
-		found.result = resultOfContainer(pod, container, end)
-	case hindrance != nil:
-		found.weight, found.at = weightHeld, hindrance.since.Time
-		found.result.Container, found.result.Reason, found.result.Message = hindrance.container, hindrance.reason, clipped(hindrance.detail)
+		outcome.weight, outcome.at = weightOf(pod, end), end.FinishedAt.Time
+		outcome.result = resultOfContainer(pod, container, end)
+	case blocker != nil:
+		outcome.weight, outcome.at = weightBlocked, blocker.since.Time
+		outcome.result.Container, outcome.result.Reason, outcome.result.Message = blocker.container, blocker.reason, sanitized(blocker.detail)
 	case pod.Status.Phase == corev1.PodFailed:
-		found.weight = weightLost
+		outcome.weight = weightUnknown
 	default:
 		return nil
 	}
-	return found
+	return outcome
 }
 
-// failedContainer returns the container that brought the pod down: one that ran out of memory, else the first to fail,
-// now or in an earlier try.
+// failedContainer returns the container that made the pod fail: one that ran out of memory, else the first that failed,
+// in its last or an earlier run.
 func failedContainer(pod *corev1.Pod) (name string, end *corev1.ContainerStateTerminated) {
 	for _, status := range containersOf(pod) {
 		failed := status.State.Terminated
@@ -155,23 +155,23 @@ func isWorse(a, b *corev1.ContainerStateTerminated) bool {
 	return a.FinishedAt.Before(&b.FinishedAt)
 }
 
-// weigh tells a container that failed by itself from one that was stopped. Times have whole seconds, and the Job
-// controller may be quick: within the second of the deletion, the exit code decides.
-func weigh(pod *corev1.Pod, end *corev1.ContainerStateTerminated) weight {
+// weightOf distinguishes a container that failed by itself from one that was stopped. Times have whole seconds: if the
+// container ended in the second of the deletion, its exit code decides.
+func weightOf(pod *corev1.Pod, end *corev1.ContainerStateTerminated) weight {
 	if end.Reason == containerLost {
-		return weightLost
+		return weightUnknown
 	}
 	if pod.DeletionTimestamp.IsZero() {
-		return weightBroken
+		return weightFailed
 	}
 	requested := pod.DeletionTimestamp.Add(-time.Duration(ptr.Deref(pod.DeletionGracePeriodSeconds, 0)) * time.Second)
 	if end.FinishedAt.After(requested) || (end.FinishedAt.Time.Equal(requested) && end.ExitCode > exitBySignal) {
 		return weightKilled
 	}
-	return weightBroken
+	return weightFailed
 }
 
-// endedAt is when the last container ended, or when the pod was created if none did.
+// endedAt is when the last container ended, or the creation of the pod if none did.
 func endedAt(pod *corev1.Pod) time.Time {
 	at := pod.CreationTimestamp.Time
 	for _, status := range containersOf(pod) {
@@ -188,17 +188,17 @@ func resultOfContainer(pod *corev1.Pod, name string, end *corev1.ContainerStateT
 		Container: name,
 		ExitCode:  new(end.ExitCode),
 		Reason:    end.Reason,
-		Message:   clipped(end.Message),
+		Message:   sanitized(end.Message),
 	}
 }
 
-// clipped returns text as valid UTF-8 of at most maxResultMessage bytes.
-func clipped(text string) string {
-	return cut(strings.ToValidUTF8(text, string(utf8.RuneError)), maxResultMessage)
+// sanitized returns text as valid UTF-8 of at most maxResultMessage bytes.
+func sanitized(text string) string {
+	return truncateAt(strings.ToValidUTF8(text, string(utf8.RuneError)), maxResultMessage)
 }
 
-// cut returns at most the first limit bytes of text, and no part of a character.
-func cut(text string, limit int) string {
+// truncateAt returns at most limit bytes of text and splits no character.
+func truncateAt(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}

@@ -99,7 +99,7 @@ func TestResult(t *testing.T) {
 			&result{Pod: "run-y", Container: "hello", ExitCode: new(int32(143)), Reason: "Error"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, resultFrom(newJob(test.job), test.pods, nil)); diff != "" {
+			if diff := cmp.Diff(test.want, resultOfJob(newJob(test.job), test.pods, nil)); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
 		})
@@ -127,15 +127,15 @@ func TestEndings(t *testing.T) {
 		{"one that nothing controls is nobody's", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), func(pod *corev1.Pod) { pod.OwnerReferences = nil })}, true, ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			endings := newEndings()
+			podOutcomes := newPodOutcomes()
 			for _, pod := range test.states {
-				endings.note(pod, false)
+				podOutcomes.note(pod, false)
 			}
 			if test.deleted {
-				endings.note(test.states[len(test.states)-1], true)
+				podOutcomes.note(test.states[len(test.states)-1], true)
 			}
 			got := ""
-			if known := endings.of("uid-of-run"); known != nil {
+			if known := podOutcomes.of("uid-of-run"); known != nil {
 				got = known.result.Reason
 			}
 			if got != test.want {
@@ -147,10 +147,10 @@ func TestEndings(t *testing.T) {
 
 // What a pod said before its Job was suspended does not count after it was resumed.
 func TestEndingsBeforeSuspension(t *testing.T) {
-	known := failureOf(newPod(stuck("ErrImagePull", "")))
+	known := podFailure(newPod(stuck("ErrImagePull", "")))
 	for seconds, want := range map[int]bool{1: true, 2: false} {
 		job := newJob(failed("DeadlineExceeded"), func(job *batchv1.Job) { job.Status.StartTime = new(at(seconds)) })
-		if got := resultFrom(job, nil, known) != nil; got != want {
+		if got := resultOfJob(job, nil, known) != nil; got != want {
 			t.Errorf("a pod of second 1 counts for a Job that started at %d: %v, want %v", seconds, got, want)
 		}
 	}
@@ -181,7 +181,7 @@ func TestResultIsTakenAtTheEnd(t *testing.T) {
 			both := []client.Object{newTemplate(), newExecution(ranWith(active)), newJob(failed("BackoffLimitExceeded"))}
 			c := newLaggingCluster(t, store(append(test.server, both...)...), store(append(test.cached, both...)...))
 			if test.remembered != nil {
-				c.reconciler.endings.note(test.remembered, true)
+				c.reconciler.podOutcomes.note(test.remembered, true)
 			}
 			if diff := cmp.Diff(test.want, c.stepUnseen()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
@@ -209,7 +209,7 @@ func TestClipped(t *testing.T) {
 		{"a character at the end is whole", "x" + strings.Repeat("é", maxResultMessage/2), "x" + strings.Repeat("é", maxResultMessage/2-1)},
 		{"bytes that are no text are marked", "a\xffb", "a\uFFFDb"},
 	} {
-		got := clipped(test.text)
+		got := sanitized(test.text)
 		if got != test.want || !utf8.ValidString(got) || len(got) > maxResultMessage {
 			t.Errorf("%s: %d bytes %.20q, want %d bytes", test.reason, len(got), got, len(test.want))
 		}

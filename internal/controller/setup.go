@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -28,54 +29,53 @@ const (
 	// name is the controller's name in logs and metrics, and the reportingController of its events.
 	name = "jobexecution"
 
-	// maxConcurrentReconciles is how many executions are worked on at a time. A reconcile spends its time waiting for
-	// the API server to store one object. It is twice what the HTTP APIs of two replicas store at a time: an execution
-	// takes a Job and then a status.
+	// maxConcurrentReconciles is how many executions are reconciled at a time. A reconcile mostly waits for the API
+	// server to store an object. It is twice the number of executions that the HTTP APIs of two replicas store at a
+	// time: each takes a Job and then a status.
 	maxConcurrentReconciles = 32
 
-	// reconcileTimeout ends a reconcile whose API call hangs, so that it cannot keep a worker for ever.
+	// reconcileTimeout ends a reconcile whose API call hangs.
 	reconcileTimeout = time.Minute
 
-	// An execution that could not be brought further is tried again after minRetryInterval, then after twice that, up to
-	// maxRetryInterval.
+	// A reconcile that failed is retried after minRetryInterval, then after twice that, up to maxRetryInterval.
 	minRetryInterval = 50 * time.Millisecond
 	maxRetryInterval = time.Minute
 
-	// startedSize is how many Jobs this process remembers to have created. It must hold those of staleAfter, which it
-	// does at hundreds a second.
+	// startedSize is how many Jobs this process remembers to have created. It must hold those of the last staleAfter:
+	// enough for hundreds a second.
 	startedSize = 8192
 
 	// byExecution is the index of cached Jobs and pods by the name of the execution that they belong to.
 	byExecution = "dispatcher.jobexecution"
 )
 
-// reconciler brings JobExecutions to their end, one step per call.
+// reconciler reconciles JobExecutions.
 type reconciler struct {
-	client   client.Client // Its reads come from the cache.
-	live     client.Reader // Its reads go past the cache.
-	programs *render.Cache
-	recorder events.EventRecorder
-	clock    clock.PassiveClock
-	lease    *Lease
+	client    client.Client // Its reads come from the cache.
+	apiReader client.Reader // Its reads go past the cache.
+	renderer  render.Renderer
+	recorder  events.EventRecorder
+	clock     clock.PassiveClock
+	lease     *leader.Lease
 
-	// started maps the UIDs of executions to the JobReference of the Job that this process created, or found, for them, or
-	// to none where it was canceled. It bridges the time until a watch event brings that into the cache.
+	// started maps the UIDs of executions to the JobReference of the Job that this process created or found, or to nil
+	// if the execution was canceled without a Job. It is needed until the cache shows this.
 	started *lru.Cache
 
-	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status. A
-	// cache that still shows it is behind.
+	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status.
+	// If the cache still shows that version, it lags.
 	replaced *lru.Cache
 
-	// endings is what pods said that may be gone.
-	endings endings
+	// podOutcomes remembers the outcomes of pods that may have been deleted.
+	podOutcomes podOutcomes
 
-	// leadingSince is when this process reconciled for the first time, and so when it became the leader or later.
+	// leadingSince is when this process reconciled for the first time: at the earliest when it became the leader.
 	leadingSince func() time.Time
 }
 
-// Setup adds the controller to the manager. It needs a manager whose cache is restricted by CacheOptions, and shares
-// programs with the admission webhooks. The lease is nil where no leader is elected.
-func Setup(mgr ctrl.Manager, programs *render.Cache, lease *Lease) error {
+// Setup adds the controller to the manager, whose cache must have CacheOptions. The lease is nil if no leader is
+// elected.
+func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
 			return fmt.Errorf("indexing %T by execution: %w", object, err)
@@ -85,19 +85,19 @@ func Setup(mgr ctrl.Manager, programs *render.Cache, lease *Lease) error {
 	if _, err := mgr.GetCache().GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false)); err != nil {
 		return fmt.Errorf("starting the cache of JobTemplates: %w", err)
 	}
-	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), programs, mgr.GetEventRecorder(name), clock.RealClock{})
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{})
 	r.lease = lease
 	warmup := true
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
-		Watches(&batchv1.Job{}, behindNewExecutions(requestsFor)).
+		Watches(&batchv1.Job{}, enqueueAtLowerPriority(requestsFor)).
 		Watches(&corev1.Pod{}, r.podHandler()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			ReconciliationTimeout:   reconcileTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minRetryInterval, maxRetryInterval),
-			// A replica that is not the leader keeps its cache filled, so that it can take over at once.
+			// Replicas that do not lead fill their caches too, so that they can take over at once.
 			EnableWarmup: &warmup,
 		}).
 		Complete(r)
@@ -107,23 +107,23 @@ func Setup(mgr ctrl.Manager, programs *render.Cache, lease *Lease) error {
 	return nil
 }
 
-func newReconciler(cached client.Client, live client.Reader, programs *render.Cache, recorder events.EventRecorder, clock clock.PassiveClock) *reconciler {
+func newReconciler(cached client.Client, apiReader client.Reader, renderer render.Renderer, recorder events.EventRecorder, clock clock.PassiveClock) *reconciler {
 	return &reconciler{
 		client:       cached,
-		live:         live,
-		programs:     programs,
+		apiReader:    apiReader,
+		renderer:     renderer,
 		recorder:     recorder,
 		clock:        clock,
 		started:      lru.New(startedSize),
 		replaced:     lru.New(startedSize),
-		endings:      newEndings(),
+		podOutcomes:  newPodOutcomes(),
 		leadingSince: sync.OnceValue(clock.Now),
 	}
 }
 
-// executionNames returns the names of the executions that a Job, or a pod, may belong to: by its controller reference and by
-// its label, of which a pod has the second only. They are the same, unless somebody took one of them away: a garbage collector that orphans the Job does, and
-// a finalizer on such a Job must be found nevertheless.
+// executionNames returns the names of the executions that a Job or a pod may belong to: by its controller reference and
+// by its label. A pod has only the label. They are the same unless somebody changed one, for example the garbage
+// collector, which removes the reference from orphaned Jobs.
 func executionNames(object client.Object) []string {
 	var names []string
 	if owner := metav1.GetControllerOf(object); owner != nil && isExecution(owner) {
@@ -136,7 +136,7 @@ func executionNames(object client.Object) []string {
 	return names
 }
 
-// requestsFor maps a Job or a pod to the executions that it may belong to, whether or not they exist.
+// requestsFor maps a Job or a pod to the executions that it may belong to, even if they do not exist.
 func requestsFor(_ context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, name := range executionNames(object) {

@@ -16,73 +16,73 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// deriveStatus says what the Job and its pods mean for the execution. It is pure, and reads no clock: every time in the
-// result is one of theirs, so that any process at any time comes to the same status.
-func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods report) dispatcherv1alpha1.JobExecutionStatus {
-	status := statusOf(execution, job)
-	end := endOf(job)
+// deriveStatus returns the status that follows from the Job and its pods. It is pure and reads no clock: all times are
+// those of the Job and the pods, so that every process derives the same status at any time.
+func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods podSummary) dispatcherv1alpha1.JobExecutionStatus {
+	status := statusWithJob(execution, job)
+	finished := finishedCondition(job)
 	switch {
-	case end != nil && end.Type == batchv1.JobComplete:
-		at := ptr.Deref(job.Status.CompletionTime, end.LastTransitionTime)
+	case finished != nil && finished.Type == batchv1.JobComplete:
+		at := ptr.Deref(job.Status.CompletionTime, finished.LastTransitionTime)
 		status.Result = pods.result
-		conclude(&status, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded, fmt.Sprintf("Job %s completed", job.Name), at)
-	case end != nil:
+		setFinished(&status, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded, fmt.Sprintf("Job %s completed", job.Name), at)
+	case finished != nil:
 		status.Result = pods.result
-		conclude(&status, metav1.ConditionFalse, failureReason(end.Reason), failureMessage(job, end), end.LastTransitionTime)
+		setFinished(&status, metav1.ConditionFalse, jobFailureReason(finished.Reason), jobFailedMessage(job, finished), finished.LastTransitionTime)
 	case !job.DeletionTimestamp.IsZero():
 		message := jobDeletedMessage(execution, job.Name)
-		conclude(&status, metav1.ConditionFalse, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp)
+		setFinished(&status, metav1.ConditionFalse, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp)
 	case ptr.Deref(job.Spec.Suspend, false):
 		message := fmt.Sprintf("Job %s is suspended; it starts when its spec.suspend is set to false", job.Name)
-		proceed(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
-	case pods.hindrance != nil:
-		proceed(&status, dispatcherv1alpha1.ConditionWaiting, pods.hindrance.reason, pods.hindrance.message(execution, job), pods.hindrance.since)
-	case isHeldUp(execution) && !pods.live:
-		// The pod that was held up is gone, by a deadline or by hand, and what comes after is not known yet.
+		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
+	case pods.blocker != nil:
+		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, pods.blocker.reason, pods.blocker.message(execution, job), pods.blocker.since)
+	case podsBlocked(execution) && !pods.active:
+		// The blocked pod was removed, by a deadline or by hand. The Job does not say yet what follows.
 	case job.Status.Active > 0 || isRunning(execution):
 		at := ptr.Deref(job.Status.StartTime, job.CreationTimestamp)
-		if isHeldUp(execution) && at.Before(&pods.startedAt) {
+		if podsBlocked(execution) && at.Before(&pods.startedAt) {
 			at = pods.startedAt
 		}
-		proceed(&status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, fmt.Sprintf("Job %s is running", job.Name), at)
+		setUnfinished(&status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, fmt.Sprintf("Job %s is running", job.Name), at)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)
-		proceed(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
+		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	}
 	return status
 }
 
-// statusOf copies the present status and adds what the Job says of itself.
-func statusOf(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
-	status := newStatus(execution)
+// statusWithJob copies the current status and adds what does not depend on the state of the Job.
+func statusWithJob(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
+	status := copyStatus(execution)
 	status.Job = referenceTo(job)
-	if template := templateOf(job); template != nil {
+	if template := templateReferenceOf(job); template != nil {
 		status.JobTemplate = template
 	}
 	status.StartTime = job.Status.StartTime.DeepCopy()
 	return status
 }
 
-// failedStatus is the status of an execution that ended before its Job did. The Job is nil where there is none.
-func failedStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, final *failure, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
-	status := newStatus(execution)
+// failedStatus is the status after a terminal error. The Job is nil where there is none.
+func failedStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, terminal *terminalError, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+	status := copyStatus(execution)
 	if job != nil {
-		status = statusOf(execution, job)
+		status = statusWithJob(execution, job)
 	}
-	conclude(&status, metav1.ConditionFalse, final.reason, final.message, metav1.NewTime(now.Truncate(time.Second)))
+	setFinished(&status, metav1.ConditionFalse, terminal.reason, terminal.message, metav1.NewTime(now.Truncate(time.Second)))
 	return status
 }
 
-// waitingStatus is the status of an execution whose Job cannot be created now.
-func waitingStatus(execution *dispatcherv1alpha1.JobExecution, waits *obstacle, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
-	status := newStatus(execution)
-	proceed(&status, dispatcherv1alpha1.ConditionWaiting, waits.reason, waits.message, metav1.NewTime(now.Truncate(time.Second)))
+// waitingStatus is the status after a retryable error: the Job cannot be created now.
+func waitingStatus(execution *dispatcherv1alpha1.JobExecution, retryable *retryableError, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+	status := copyStatus(execution)
+	setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, retryable.reason, retryable.message, metav1.NewTime(now.Truncate(time.Second)))
 	return status
 }
 
-// newStatus copies the present status, to be changed. The Succeeded condition that the API server filled in at creation
-// bears the beginning of time; it is true since the execution was created.
-func newStatus(execution *dispatcherv1alpha1.JobExecution) dispatcherv1alpha1.JobExecutionStatus {
+// copyStatus copies the current status, to be changed. The Succeeded condition that the API server fills in at creation
+// has the transition time 1970-01-01; the creation of the execution replaces it.
+func copyStatus(execution *dispatcherv1alpha1.JobExecution) dispatcherv1alpha1.JobExecutionStatus {
 	status := *execution.Status.DeepCopy()
 	status.ObservedGeneration = execution.Generation
 	for i := range status.Conditions {
@@ -93,8 +93,9 @@ func newStatus(execution *dispatcherv1alpha1.JobExecution) dispatcherv1alpha1.Jo
 	return status
 }
 
-// proceed sets the conditions of an execution that goes on: active is the one of Waiting and Running that is True.
-func proceed(status *dispatcherv1alpha1.JobExecutionStatus, active, reason, message string, at metav1.Time) {
+// setUnfinished sets the conditions of an execution that has not finished: active is the one of Waiting and Running
+// that is True.
+func setUnfinished(status *dispatcherv1alpha1.JobExecutionStatus, active, reason, message string, at metav1.Time) {
 	for _, condition := range []string{dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ConditionRunning} {
 		if condition == active {
 			setCondition(status, condition, metav1.ConditionTrue, reason, message, at)
@@ -105,8 +106,8 @@ func proceed(status *dispatcherv1alpha1.JobExecutionStatus, active, reason, mess
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason, message, at)
 }
 
-// conclude sets what is said of an execution at its end.
-func conclude(status *dispatcherv1alpha1.JobExecutionStatus, succeeded metav1.ConditionStatus, reason, message string, at metav1.Time) {
+// setFinished sets the conditions and times of a finished execution.
+func setFinished(status *dispatcherv1alpha1.JobExecutionStatus, succeeded metav1.ConditionStatus, reason, message string, at metav1.Time) {
 	setCondition(status, dispatcherv1alpha1.ConditionWaiting, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionRunning, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, succeeded, reason, message, at)
@@ -127,12 +128,12 @@ func setCondition(status *dispatcherv1alpha1.JobExecutionStatus, conditionType s
 	})
 }
 
-// endOf returns the condition that ended the Job, or nil. SuccessCriteriaMet and FailureTarget only announce an end: the
-// Job's pods are still being stopped.
-func endOf(job *batchv1.Job) *batchv1.JobCondition {
+// finishedCondition returns the Complete or Failed condition of a finished Job, or nil. SuccessCriteriaMet and
+// FailureTarget come earlier, while the pods are still being stopped.
+func finishedCondition(job *batchv1.Job) *batchv1.JobCondition {
 	for i, condition := range job.Status.Conditions {
-		ended := condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed
-		if ended && condition.Status == corev1.ConditionTrue {
+		finishes := condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed
+		if finishes && condition.Status == corev1.ConditionTrue {
 			return &job.Status.Conditions[i]
 		}
 	}
@@ -148,47 +149,32 @@ var jobFailureReasons = []string{
 	batchv1.JobReasonPodFailurePolicy,
 }
 
-// failureReason passes on the Job's own reason where it is one of the batch API's. Another writer of the Job's status
-// may put anything there, and reasons are a small set that users and metrics rely on.
-func failureReason(reason string) string {
+// jobFailureReason returns the Job's own reason if it is one of the batch API's. Others are replaced: users and metrics
+// rely on a small set of reasons, and other controllers may write anything there.
+func jobFailureReason(reason string) string {
 	if slices.Contains(jobFailureReasons, reason) {
 		return reason
 	}
 	return dispatcherv1alpha1.ReasonJobFailed
 }
 
-func failureMessage(job *batchv1.Job, end *batchv1.JobCondition) string {
-	detail := end.Message
+func jobFailedMessage(job *batchv1.Job, failed *batchv1.JobCondition) string {
+	detail := failed.Message
 	if detail == "" {
 		detail = "it gives no message"
 	}
 	return fmt.Sprintf("Job %s failed: %s; see `kubectl -n %s logs job/%s` and `kubectl -n %s describe job %s`",
-		job.Name, bounded(detail), job.Namespace, job.Name, job.Namespace, job.Name)
+		job.Name, truncated(detail), job.Namespace, job.Name, job.Namespace, job.Name)
 }
 
 func jobDeletedMessage(execution *dispatcherv1alpha1.JobExecution, job string) string {
 	return fmt.Sprintf("Job %s was deleted before it finished; to run JobTemplate %s again, create another JobExecution", job, execution.Spec.JobTemplateName)
 }
 
-// isFinished says whether the execution has come to its end. Nothing starts it again.
-func isFinished(execution *dispatcherv1alpha1.JobExecution) bool {
-	return isFinal(execution.Status.Conditions)
-}
-
-func isFinal(conditions []metav1.Condition) bool {
-	value := summaryOf(conditions).Status
-	return value == metav1.ConditionTrue || value == metav1.ConditionFalse
-}
-
-// isRunning keeps an execution Running while its Job has no pod between two tries, or before it counts the last ones: it
-// has started, and would otherwise flap with every try.
+// isRunning says whether the execution is Running. It stays so while its Job has no active pod between two retries, and
+// before the Job counts its last pods. Otherwise it would flap with each retry.
 func isRunning(execution *dispatcherv1alpha1.JobExecution) bool {
 	return meta.IsStatusConditionTrue(execution.Status.Conditions, dispatcherv1alpha1.ConditionRunning)
-}
-
-// summaryOf returns the Succeeded condition, or an empty one.
-func summaryOf(conditions []metav1.Condition) metav1.Condition {
-	return ptr.Deref(meta.FindStatusCondition(conditions, dispatcherv1alpha1.ConditionSucceeded), metav1.Condition{})
 }
 
 func referenceTo(job *batchv1.Job) *dispatcherv1alpha1.JobReference {
@@ -200,8 +186,9 @@ func referenceTo(job *batchv1.Job) *dispatcherv1alpha1.JobReference {
 	}
 }
 
-// templateOf reads which template the Job was rendered from, or nil where its annotations do not tell.
-func templateOf(job *batchv1.Job) *dispatcherv1alpha1.JobTemplateReference {
+// templateReferenceOf returns the state of the template that the Job was rendered from, or nil if its annotations are
+// missing.
+func templateReferenceOf(job *batchv1.Job) *dispatcherv1alpha1.JobTemplateReference {
 	uid := job.Annotations[dispatcherv1alpha1.AnnotationJobTemplateUID]
 	generation, err := strconv.ParseInt(job.Annotations[dispatcherv1alpha1.AnnotationJobTemplateGeneration], 10, 64)
 	if uid == "" || err != nil {

@@ -48,7 +48,7 @@ func TestDeriveStatus(t *testing.T) {
 	}
 	was := func(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecution) {
 		return func(execution *dispatcherv1alpha1.JobExecution) {
-			execution.Status = deriveStatus(execution, newJob(changes...), report{})
+			execution.Status = deriveStatus(execution, newJob(changes...), podSummary{})
 		}
 	}
 	fresh := func(*dispatcherv1alpha1.JobExecution) {}
@@ -97,7 +97,7 @@ func TestDeriveStatus(t *testing.T) {
 		t.Run(test.reason, func(t *testing.T) {
 			execution, job := newExecution(test.execution), newJob(test.job...)
 			before := execution.DeepCopy()
-			got := deriveStatus(execution, job, report{})
+			got := deriveStatus(execution, job, podSummary{})
 			if diff := cmp.Diff(test.want, briefOf(got)); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
@@ -106,7 +106,7 @@ func TestDeriveStatus(t *testing.T) {
 			}
 			again := execution.DeepCopy()
 			again.Status = got
-			if diff := cmp.Diff(got, deriveStatus(again, job, report{})); diff != "" {
+			if diff := cmp.Diff(got, deriveStatus(again, job, podSummary{})); diff != "" {
 				t.Errorf("the same Job gives another status the second time:\n%s", diff)
 			}
 		})
@@ -114,7 +114,7 @@ func TestDeriveStatus(t *testing.T) {
 }
 
 func TestDeriveStatusTellsWhatRan(t *testing.T) {
-	status := deriveStatus(newExecution(), newJob(active), report{})
+	status := deriveStatus(newExecution(), newJob(active), podSummary{})
 	want := dispatcherv1alpha1.JobExecutionStatus{
 		Job:                &dispatcherv1alpha1.JobReference{APIVersion: "batch/v1", Kind: "Job", Name: "run", UID: "uid-of-run"},
 		JobTemplate:        &dispatcherv1alpha1.JobTemplateReference{UID: "uid-of-template", Generation: 1},
@@ -134,7 +134,7 @@ func TestDeriveStatusTellsWhatRan(t *testing.T) {
 	execution := newExecution()
 	execution.Status.JobTemplate = want.JobTemplate
 	stripped := newJob(func(job *batchv1.Job) { job.Annotations = nil })
-	if diff := cmp.Diff(want.JobTemplate, deriveStatus(execution, stripped, report{}).JobTemplate); diff != "" {
+	if diff := cmp.Diff(want.JobTemplate, deriveStatus(execution, stripped, podSummary{}).JobTemplate); diff != "" {
 		t.Errorf("a Job that lost its annotations changed what ran (-want +got):\n%s", diff)
 	}
 }

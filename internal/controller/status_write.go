@@ -17,8 +17,9 @@ import (
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions/status,verbs=patch
 
-// writeStatus stores the status if it changed, and then tells the world. The optimistic lock lets one of several writers
-// through, so that an end is counted and announced once.
+// writeStatus stores the status if it changed, then counts the execution if it has finished, and records an event. The
+// optimistic lock lets only one of several writers succeed, so that each finished execution is counted and reported
+// once.
 func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) error {
 	if equality.Semantic.DeepEqual(execution.Status, *status) {
 		return nil
@@ -26,20 +27,22 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 	if _, err := r.patchStatus(ctx, execution, status); err != nil {
 		return err
 	}
-	if isFinal(status.Conditions) {
-		observeFinished(execution, status)
+	written := &dispatcherv1alpha1.JobExecution{ObjectMeta: execution.ObjectMeta, Spec: execution.Spec, Status: *status}
+	if written.IsFinished() {
+		observeFinished(written)
 	}
-	r.announce(execution, status)
+	r.recordEvent(execution, written)
 	return nil
 }
 
-// patchStatus stores the status, if the execution is still as it was read, and returns what was stored, without the spec.
+// patchStatus stores the status if the execution has not changed since it was read. It returns the stored execution
+// without its spec.
 func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) (*dispatcherv1alpha1.JobExecution, error) {
 	if replaced, ok := r.replaced.Get(execution.UID); ok && replaced == execution.ResourceVersion {
-		// The API server would refuse this. The event of our own write is on its way.
-		return nil, fmt.Errorf("%w: its status was written meanwhile", errOutdated)
+		// The API server would refuse this. The watch event of our own write has not arrived yet.
+		return nil, fmt.Errorf("%w: this process has written its status since", errOutdated)
 	}
-	// The patch is computed from the JSON of both sides: leave out the payload, which may be large.
+	// A patch is computed from the JSON of both objects. The spec is left out, since the payload may be large.
 	before := &dispatcherv1alpha1.JobExecution{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       execution.Namespace,
@@ -50,7 +53,7 @@ func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alp
 	}
 	after := before.DeepCopy()
 	after.Status = *status
-	if err := r.lease.held(); err != nil {
+	if err := r.lease.Check(); err != nil {
 		return nil, fmt.Errorf("writing the status: %w", err)
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
@@ -68,33 +71,34 @@ func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alp
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// announce emits the events of a status that was written just now: one at the end, and one
-// when the Job or its pods begin to be held up.
-func (r *reconciler) announce(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) {
-	before, now := summaryOf(execution.Status.Conditions), summaryOf(status.Conditions)
+// recordEvent records an event if the execution has finished, or if its Job or its pods have become blocked. before is
+// the execution before its status was written, after is that of now.
+func (r *reconciler) recordEvent(before, after *dispatcherv1alpha1.JobExecution) {
+	last, now := before.Summary(), after.Summary()
 	var eventType, action string
 	switch {
-	case now.Status == metav1.ConditionTrue, now.Reason == dispatcherv1alpha1.ReasonCanceled: // as somebody wished
+	case now.Status == metav1.ConditionTrue, now.Reason == dispatcherv1alpha1.ReasonCanceled: // as the user wanted
 		eventType, action = corev1.EventTypeNormal, "Finish"
 	case now.Status == metav1.ConditionFalse:
 		eventType, action = corev1.EventTypeWarning, "Finish"
-	case now.Reason == dispatcherv1alpha1.ReasonJobForbidden && before.Reason != now.Reason:
+	case now.Reason == dispatcherv1alpha1.ReasonJobForbidden && last.Reason != now.Reason:
 		eventType, action = corev1.EventTypeWarning, "CreateJob"
-	case isHindrance(now.Reason) && before.Reason != now.Reason:
+	case isPodBlocker(now.Reason) && last.Reason != now.Reason:
 		eventType, action = corev1.EventTypeWarning, "StartPods"
 	default:
 		return
 	}
-	r.recorder.Eventf(execution, relatedJob(execution, status), eventType, now.Reason, action, "%s", now.Message)
+	r.recorder.Eventf(before, relatedJob(after), eventType, now.Reason, action, "%s", now.Message)
 }
 
-// relatedJob returns the Job that an event is also about, or nil.
-func relatedJob(execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) runtime.Object {
-	if status.Job == nil {
+// relatedJob returns the Job that the event is also about, or nil.
+func relatedJob(execution *dispatcherv1alpha1.JobExecution) runtime.Object {
+	job := execution.Status.Job
+	if job == nil {
 		return nil
 	}
 	return &batchv1.Job{
-		TypeMeta:   metav1.TypeMeta{APIVersion: status.Job.APIVersion, Kind: status.Job.Kind},
-		ObjectMeta: metav1.ObjectMeta{Namespace: execution.Namespace, Name: status.Job.Name, UID: status.Job.UID},
+		TypeMeta:   metav1.TypeMeta{APIVersion: job.APIVersion, Kind: job.Kind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: execution.Namespace, Name: job.Name, UID: job.UID},
 	}
 }

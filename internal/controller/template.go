@@ -11,17 +11,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/render"
 )
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=get;list;watch
 
-// renderJob renders the Job that the execution asks for. A verdict against the execution is never based on the cache,
-// which may lag behind the admission that let it in: it is confirmed with the template that the API server has now.
+// renderJob renders the Job of the execution. The cache may show an older template than the one that admission has
+// seen. Therefore a terminal error is only returned after a second try with the template that the API server has now.
 func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
 	job, err := r.renderJobFrom(ctx, r.client, execution)
-	if _, ok := errors.AsType[*failure](err); ok {
-		return r.renderJobFrom(ctx, r.live, execution)
+	if _, ok := errors.AsType[*terminalError](err); ok {
+		return r.renderJobFrom(ctx, r.apiReader, execution)
 	}
 	return job, err
 }
@@ -35,16 +34,12 @@ func (r *reconciler) renderJobFrom(ctx context.Context, reader client.Reader, ex
 	case err != nil:
 		return nil, fmt.Errorf("reading JobTemplate %s: %w", execution.Spec.JobTemplateName, err)
 	}
-	program, errs := r.programs.Program(template)
-	if len(errs) > 0 {
-		return nil, notRendered(template, errs)
-	}
-	job, errs := render.Job(ctx, program, template, execution)
+	job, errs := r.renderer.Job(ctx, template, execution)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, context.Cause(ctx))
 	case len(errs) > 0:
-		return nil, notRendered(template, errs)
+		return nil, renderFailed(template, errs)
 	}
 	return job, nil
 }

@@ -14,18 +14,17 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// afterFinished cleans up. An execution with a TTL goes when that has run out. One without goes after its finished Job,
-// by the Job's own TTL or by hand, so that nothing piles up. One that ended without a Job, or whose Job was deleted
-// too early, has nothing to go after: it stays as the only record of what happened. So does one that was canceled, whose
-// Job goes at once.
-func (r *reconciler) afterFinished(ctx context.Context, seen observation) (ctrl.Result, error) {
+// cleanUp handles a finished execution. An execution with a TTL is deleted when that has expired. One without a TTL is
+// deleted after its finished Job, whose own TTL or a user deletes it. An execution that has no Job, or whose Job was
+// deleted before it finished, or that was canceled, is kept: it is the only record.
+func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
 	if seen.job != nil {
-		// The outcome is recorded: the cache shows it.
+		// The outcome is stored: the cache shows it.
 		if err := r.release(ctx, seen.job); err != nil {
 			return ctrl.Result{}, err
 		}
-		// Whoever recorded that it was canceled may not have come to this.
+		// The process that stored the status Canceled may have ended before it deleted the Job.
 		if isCanceled(execution) {
 			if err := r.deleteJob(ctx, seen.job); err != nil {
 				return ctrl.Result{}, err
@@ -39,35 +38,35 @@ func (r *reconciler) afterFinished(ctx context.Context, seen observation) (ctrl.
 		}
 		return ctrl.Result{}, r.deleteExecution(ctx, execution)
 	}
-	if seen.job != nil || !goesWithJob(execution) {
+	if seen.job != nil || !expiresWithJob(execution) {
 		return ctrl.Result{}, nil
 	}
-	job, err := r.liveJob(ctx, execution, execution.Status.Job)
+	job, err := r.readJob(ctx, execution, execution.Status.Job)
 	if err != nil || job != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, r.deleteExecution(ctx, execution)
 }
 
-// goesWithJob says whether the execution's outcome is its Job's.
-func goesWithJob(execution *dispatcherv1alpha1.JobExecution) bool {
+// expiresWithJob says whether the execution took its outcome from a finished Job, and so is deleted after that Job.
+func expiresWithJob(execution *dispatcherv1alpha1.JobExecution) bool {
 	return execution.Status.Job != nil && !isCanceled(execution) &&
-		summaryOf(execution.Status.Conditions).Reason != dispatcherv1alpha1.ReasonJobDeleted
+		execution.Summary().Reason != dispatcherv1alpha1.ReasonJobDeleted
 }
 
 func finishedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
-	return ptr.Deref(execution.Status.CompletionTime, summaryOf(execution.Status.Conditions).LastTransitionTime).Time
+	return ptr.Deref(execution.Status.CompletionTime, execution.Summary().LastTransitionTime).Time
 }
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=delete
 
-// deleteExecution deletes this very execution, and leaves its Job and pods to the garbage collector.
+// deleteExecution deletes the execution with exactly this UID. The garbage collector deletes its Job and pods.
 func (r *reconciler) deleteExecution(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	err := r.client.Delete(ctx, execution,
 		client.Preconditions{UID: &execution.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // Another execution has its name, or none.
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // It is gone; another execution may have its name.
 		return nil
 	case err != nil:
 		return fmt.Errorf("deleting the finished execution: %w", err)

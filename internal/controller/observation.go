@@ -16,37 +16,38 @@ import (
 )
 
 const (
-	// staleAfter is the age up to which an execution that this process has not run is taken as the cache shows it.
+	// staleAfter is the age up to which the cache is trusted for an execution whose Job this process has not created.
 	staleAfter = 10 * time.Second
 
-	// settledAfter is how long a process must have been the leader before it does so. The leader before it may have run
-	// what is younger than that. It is longer than staleAfter by more than a leader needs to notice that it is one no more.
+	// settledAfter is for how long a process must have led before it trusts the cache like this. An execution younger
+	// than that may have been run by the leader before. It exceeds staleAfter by more than a leader needs to notice
+	// that it has lost the Lease.
 	settledAfter = 30 * time.Second
 
-	// clockSkew is how far in the future an execution may seem to be created, whose time the API server gave.
+	// clockSkew is how far in the future the creationTimestamp, which the API server sets, may be.
 	clockSkew = 2 * time.Second
 )
 
-// observation is what a reconcile knows before it acts.
+// observation is the state that a reconcile acts on.
 type observation struct {
-	// execution is nil when it does not exist, or is being deleted: then there is nothing to do but to let its Job go.
+	// execution is nil if it does not exist or is being deleted.
 	execution *dispatcherv1alpha1.JobExecution
 
 	// job is the Job of the execution.
 	job *batchv1.Job
 
-	// jobLost says that the execution had a Job, and that the API server has it no more.
-	jobLost bool
+	// jobGone says that the execution had a Job that no longer exists.
+	jobGone bool
 
-	// leftovers are cached Jobs under the execution's name that are not of this execution: of one that is gone.
-	leftovers []batchv1.Job
+	// orphanedJobs are cached Jobs with the execution's name that belong to an earlier execution.
+	orphanedJobs []batchv1.Job
 }
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch
 
-// observe reads the execution and its Job, from the cache where it can be trusted. While a Job is there, or the
-// execution is finished or fresh, it costs no call.
+// observe reads the execution and its Job, from the cache if it can be trusted. If the Job exists, or the execution is
+// new or finished, it makes no API call.
 func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (observation, error) {
 	var seen observation
 	execution, err := getExecution(ctx, r.client, key)
@@ -59,20 +60,20 @@ func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (obs
 	}
 	seen.execution = execution
 	seen.sortJobs(jobs.Items)
-	if seen.job != nil || seen.execution == nil || isFinished(seen.execution) || !r.mayBeStale(seen.execution) {
+	if seen.job != nil || seen.execution == nil || seen.execution.IsFinished() || !r.cacheMayLag(seen.execution) {
 		return seen, nil
 	}
 
-	if seen.execution, err = getExecution(ctx, r.live, key); err != nil {
+	if seen.execution, err = getExecution(ctx, r.apiReader, key); err != nil {
 		return seen, err
 	}
 	seen.sortJobs(jobs.Items)
-	return seen, r.observeLostJob(ctx, &seen)
+	return seen, r.findMissingJob(ctx, &seen)
 }
 
-// sortJobs tells the Job of the execution from those that are left over.
+// sortJobs separates the Job of the execution from those of earlier executions.
 func (o *observation) sortJobs(jobs []batchv1.Job) {
-	o.job, o.leftovers = nil, nil
+	o.job, o.orphanedJobs = nil, nil
 	if o.execution != nil && !o.execution.DeletionTimestamp.IsZero() {
 		o.execution = nil
 	}
@@ -81,29 +82,29 @@ func (o *observation) sortJobs(jobs []batchv1.Job) {
 			o.job = &jobs[i]
 			continue
 		}
-		o.leftovers = append(o.leftovers, jobs[i])
+		o.orphanedJobs = append(o.orphanedJobs, jobs[i])
 	}
 }
 
-// observeLostJob looks past the cache for a Job that is known to have been made.
-func (r *reconciler) observeLostJob(ctx context.Context, seen *observation) error {
-	if seen.execution == nil || seen.job != nil || isFinished(seen.execution) {
+// findMissingJob reads past the cache a Job that is known to have been created.
+func (r *reconciler) findMissingJob(ctx context.Context, seen *observation) error {
+	if seen.execution == nil || seen.job != nil || seen.execution.IsFinished() {
 		return nil
 	}
 	known := r.knownJob(seen.execution)
 	if known == nil {
 		return nil
 	}
-	job, err := r.liveJob(ctx, seen.execution, known)
+	job, err := r.readJob(ctx, seen.execution, known)
 	if err != nil {
 		return err
 	}
-	seen.job, seen.jobLost = job, job == nil
+	seen.job, seen.jobGone = job, job == nil
 	return nil
 }
 
-// mayBeStale says whether more may have happened to an execution without a Job than the cache shows.
-func (r *reconciler) mayBeStale(execution *dispatcherv1alpha1.JobExecution) bool {
+// cacheMayLag says whether an execution without a Job may have changed since the cache was updated.
+func (r *reconciler) cacheMayLag(execution *dispatcherv1alpha1.JobExecution) bool {
 	now := r.clock.Now()
 	age := now.Sub(execution.CreationTimestamp.Time)
 	_, started := r.started.Get(execution.UID)
@@ -112,7 +113,7 @@ func (r *reconciler) mayBeStale(execution *dispatcherv1alpha1.JobExecution) bool
 		now.Sub(r.leadingSince()) < settledAfter
 }
 
-// knownJob returns the Job that the execution is known to have, from its status or from this process's own memory.
+// knownJob returns the reference to the Job from the status or from the memory of this process, or nil.
 func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispatcherv1alpha1.JobReference {
 	if execution.Status.Job != nil {
 		return execution.Status.Job
@@ -122,12 +123,13 @@ func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispa
 	return reference
 }
 
-// liveJob reads a Job past the cache. It returns nil if it is gone, or if another has taken its name.
+// readJob reads a Job past the cache. It returns nil if the Job does not exist or if another has its name.
 //
-// A Job that lost its label is invisible to the cache, and would never again wake its execution: it gets it back.
-func (r *reconciler) liveJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, reference *dispatcherv1alpha1.JobReference) (*batchv1.Job, error) {
+// A Job without its label is not in the cache, and its changes would not enqueue its execution. Therefore the label is
+// restored.
+func (r *reconciler) readJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, reference *dispatcherv1alpha1.JobReference) (*batchv1.Job, error) {
 	job := &batchv1.Job{}
-	err := r.live.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: reference.Name}, job)
+	err := r.apiReader.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: reference.Name}, job)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil
@@ -141,7 +143,7 @@ func (r *reconciler) liveJob(ctx context.Context, execution *dispatcherv1alpha1.
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
 
-// restoreLabel gives a Job its label back, by which the cache finds it.
+// restoreLabel sets the label of the execution, which selects the Job for the cache.
 func (r *reconciler) restoreLabel(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) error {
 	if _, ok := job.Labels[dispatcherv1alpha1.LabelJobExecution]; ok {
 		return nil
@@ -166,8 +168,8 @@ func getExecution(ctx context.Context, reader client.Reader, key types.Namespace
 	return execution, nil
 }
 
-// isJobOf says whether the execution controls the Job. A Job that stands in its status is its own even if somebody took
-// the reference away.
+// isJobOf says whether the Job belongs to the execution: by its status, or else by the Job's controller reference. The
+// status decides even if somebody removed the reference.
 func isJobOf(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) bool {
 	if execution.Status.Job != nil {
 		return execution.Status.Job.UID == job.UID

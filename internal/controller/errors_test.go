@@ -30,18 +30,18 @@ func TestMessagesAreBounded(t *testing.T) {
 	})
 	errs := field.ErrorList{field.Invalid(field.NewPath("spec"), "", long)}
 
-	texts := map[string]string{"Failed": failureMessage(job, endOf(job))}
+	texts := map[string]string{"Failed": jobFailedMessage(job, finishedCondition(job))}
 	for _, err := range []error{
-		refused(execution, apierrors.NewBadRequest(long)),
-		refused(execution, apierrors.NewForbidden(jobs, name, errors.New(long))),
-		nameTaken(execution, job),
+		createRefused(execution, apierrors.NewBadRequest(long)),
+		createRefused(execution, apierrors.NewForbidden(jobs, name, errors.New(long))),
+		nameConflict(execution, job),
 		templateNotFound(execution),
-		notRendered(template, errs),
-		notRendered(template, field.ErrorList{field.InternalError(field.NewPath("spec"), errors.New(long))}),
+		renderFailed(template, errs),
+		renderFailed(template, field.ErrorList{field.InternalError(field.NewPath("spec"), errors.New(long))}),
 		jobDeleted(execution, name),
 	} {
-		var final *failure
-		var waits *obstacle
+		var final *terminalError
+		var waits *retryableError
 		switch {
 		case errors.As(err, &final):
 			texts[final.reason] = final.message
@@ -61,7 +61,7 @@ func TestMessagesAreBounded(t *testing.T) {
 
 // Whoever reads that a template does not render learns of every field.
 func TestRenderFailedNamesEveryField(t *testing.T) {
-	err := notRendered(newTemplate(), field.ErrorList{
+	err := renderFailed(newTemplate(), field.ErrorList{
 		field.Invalid(field.NewPath("spec", "jobTemplate", "metadata", "name"), "{{ .A }}", "no"),
 		field.Invalid(field.NewPath("spec", "jobTemplate", "spec", "parallelism"), "{{ .B }}", "no"),
 	})
@@ -92,14 +92,14 @@ func TestTooLarge(t *testing.T) {
 		if got := isTooLarge(test.err); got != test.want {
 			t.Errorf("%s: isTooLarge = %v, want %v", test.reason, got, test.want)
 		}
-		if got := strings.Contains(refused(newExecution(), test.err).Error(), "larger than the API server can store"); got != test.want {
+		if got := strings.Contains(createRefused(newExecution(), test.err).Error(), "larger than the API server can store"); got != test.want {
 			t.Errorf("%s: the message says so: %v, want %v", test.reason, got, test.want)
 		}
 	}
 }
 
 // A template is not blamed for a slow machine.
-func TestNotRendered(t *testing.T) {
+func TestRenderFailed(t *testing.T) {
 	wrong := field.Invalid(field.NewPath("spec"), "", "no")
 	slow := field.InternalError(field.NewPath("spec"), errors.New("rendering took longer than 2s"))
 	for _, test := range []struct {
@@ -110,8 +110,8 @@ func TestNotRendered(t *testing.T) {
 		{"a template that is wrong stays wrong", field.ErrorList{wrong}, true},
 		{"a render that took too long may be faster", field.ErrorList{slow}, false},
 	} {
-		var final *failure
-		if got := errors.As(notRendered(newTemplate(), test.errs), &final); got != test.final {
+		var final *terminalError
+		if got := errors.As(renderFailed(newTemplate(), test.errs), &final); got != test.final {
 			t.Errorf("%s: final = %v, want %v", test.reason, got, test.final)
 		}
 	}

@@ -12,26 +12,26 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// hindrance is what keeps a pod from starting until somebody does something about it.
-type hindrance struct {
-	reason    string // One of hindranceReasons.
+// podBlocker is a problem that keeps a pod from starting until somebody solves it.
+type podBlocker struct {
+	reason    string // One of podBlockerReasons.
 	pod       string
-	container string // Empty where the pod as a whole is held up.
-	detail    string // The scheduler's or the kubelet's own words.
+	container string // Empty if the whole pod is blocked.
+	detail    string // The message of the scheduler or the kubelet.
 	since     metav1.Time
 }
 
-// hindranceReasons are the reasons of an execution whose pods are held up.
-var hindranceReasons = []string{
+// podBlockerReasons are the reasons of an execution whose pods are blocked.
+var podBlockerReasons = []string{
 	dispatcherv1alpha1.ReasonUnschedulable,
 	dispatcherv1alpha1.ReasonImagePullBackOff,
 	dispatcherv1alpha1.ReasonCreateContainerConfigError,
 	dispatcherv1alpha1.ReasonCreateContainerError,
 }
 
-// waitingReasons maps what the kubelet gives as the reason of a container that waits (pkg/kubelet/images and
-// pkg/kubelet/kuberuntime). It goes from one to another with each try: those of one cause are one reason. What is not
-// here, like ContainerCreating, passes by itself.
+// waitingReasons maps the kubelet's reasons of a waiting container (pkg/kubelet/images and pkg/kubelet/kuberuntime) to
+// ours. The kubelet alternates between several reasons while it retries, so that reasons with one cause are mapped to
+// one. Those that pass by themselves, like ContainerCreating, are left out.
 var waitingReasons = map[string]string{
 	"ErrImagePull":               dispatcherv1alpha1.ReasonImagePullBackOff,
 	"ImagePullBackOff":           dispatcherv1alpha1.ReasonImagePullBackOff,
@@ -47,11 +47,11 @@ var waitingReasons = map[string]string{
 	"RunContainerError":          dispatcherv1alpha1.ReasonCreateContainerError,
 }
 
-// hindranceOf returns what keeps the pod from starting, or nil.
-func hindranceOf(pod *corev1.Pod) *hindrance {
+// podBlockerOf returns the problem that keeps the pod from starting, or nil.
+func podBlockerOf(pod *corev1.Pod) *podBlocker {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable {
-			return &hindrance{reason: dispatcherv1alpha1.ReasonUnschedulable, pod: pod.Name, detail: condition.Message, since: condition.LastTransitionTime}
+			return &podBlocker{reason: dispatcherv1alpha1.ReasonUnschedulable, pod: pod.Name, detail: condition.Message, since: condition.LastTransitionTime}
 		}
 	}
 	for _, status := range containersOf(pod) {
@@ -59,53 +59,53 @@ func hindranceOf(pod *corev1.Pod) *hindrance {
 			continue
 		}
 		if reason, ok := waitingReasons[status.State.Waiting.Reason]; ok {
-			return &hindrance{reason: reason, pod: pod.Name, container: status.Name, detail: status.State.Waiting.Message, since: pod.CreationTimestamp}
+			return &podBlocker{reason: reason, pod: pod.Name, container: status.Name, detail: status.State.Waiting.Message, since: pod.CreationTimestamp}
 		}
 	}
 	return nil
 }
 
-// isHeldUp says whether the execution waits since its pods are held up.
-func isHeldUp(execution *dispatcherv1alpha1.JobExecution) bool {
-	now := summaryOf(execution.Status.Conditions)
-	return now.Status == metav1.ConditionUnknown && isHindrance(now.Reason)
+// podsBlocked says whether the execution waits because its pods are blocked.
+func podsBlocked(execution *dispatcherv1alpha1.JobExecution) bool {
+	now := execution.Summary()
+	return now.Status == metav1.ConditionUnknown && isPodBlocker(now.Reason)
 }
 
-func isHindrance(reason string) bool { return slices.Contains(hindranceReasons, reason) }
+func isPodBlocker(reason string) bool { return slices.Contains(podBlockerReasons, reason) }
 
-// subject begins the message. While it stays the same, so does the message: the scheduler counts nodes anew all the
-// time, and the kubelet words each try in its own way, which is no news.
-func (h *hindrance) subject() string {
-	if h.container == "" {
-		return fmt.Sprintf("pod %s", h.pod)
+// subject is the beginning of the message. The message is kept while its subject stays the same: the scheduler's count
+// of nodes and the kubelet's wording change with each retry.
+func (b *podBlocker) subject() string {
+	if b.container == "" {
+		return fmt.Sprintf("pod %s", b.pod)
 	}
-	return fmt.Sprintf("container %s of pod %s", h.container, h.pod)
+	return fmt.Sprintf("container %s of pod %s", b.container, b.pod)
 }
 
-// message says what holds up the execution and what to do about it.
-func (h *hindrance) message(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) string {
-	if now := summaryOf(execution.Status.Conditions); now.Reason == h.reason && strings.HasPrefix(now.Message, h.subject()+" ") {
+// message says what blocks the pods and what to do about it.
+func (b *podBlocker) message(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) string {
+	if now := execution.Summary(); now.Reason == b.reason && strings.HasPrefix(now.Message, b.subject()+" ") {
 		return now.Message
 	}
 	template := execution.Spec.JobTemplateName
-	again := fmt.Sprintf("correct JobTemplate %s, cancel this JobExecution and create another", template)
+	again := fmt.Sprintf("correct JobTemplate %s, then cancel this JobExecution and create another", template)
 	what, then := "cannot be created", again
-	switch h.reason {
+	switch b.reason {
 	case dispatcherv1alpha1.ReasonUnschedulable:
 		what = "cannot be scheduled"
-		then = fmt.Sprintf("it starts as soon as a node suits it; see `kubectl -n %s describe pod %s`", job.Namespace, h.pod)
+		then = fmt.Sprintf("it starts when a node fits; see `kubectl -n %s describe pod %s`", job.Namespace, b.pod)
 	case dispatcherv1alpha1.ReasonImagePullBackOff:
 		what = "has an image that cannot be pulled"
-		then = "it is tried again; if the image or its pull secret is wrong, " + again
+		then = "the kubelet retries; if the image or its pull secret is wrong, " + again
 	case dispatcherv1alpha1.ReasonCreateContainerConfigError:
 		what = "cannot be configured"
 		then = "create what is missing, or " + again
 	}
-	detail := h.detail
+	detail := b.detail
 	if detail == "" {
 		detail = "no reason is given"
 	}
-	return fmt.Sprintf("%s %s: %s; %s", h.subject(), what, bounded(detail), then)
+	return fmt.Sprintf("%s %s: %s; %s", b.subject(), what, truncated(detail), then)
 }
 
 // containersOf returns the statuses of init containers and containers, in this order.

@@ -57,13 +57,13 @@ func TestReportOf(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			for range 2 {
-				got := reportOf(test.pods)
+				got := summaryOfPods(test.pods)
 				told := ""
-				if got.hindrance != nil {
-					told = got.hindrance.reason + " " + got.hindrance.message(newExecution(), newJob())
+				if got.blocker != nil {
+					told = got.blocker.reason + " " + got.blocker.message(newExecution(), newJob())
 				}
-				if got.live != test.live || (test.want == "") != (told == "") || !strings.HasPrefix(told, test.want) {
-					t.Errorf("live = %v, %q, want %v, %q", got.live, told, test.live, test.want)
+				if got.active != test.live || (test.want == "") != (told == "") || !strings.HasPrefix(told, test.want) {
+					t.Errorf("live = %v, %q, want %v, %q", got.active, told, test.live, test.want)
 				}
 				slices.Reverse(test.pods)
 			}
@@ -71,8 +71,8 @@ func TestReportOf(t *testing.T) {
 	}
 }
 
-// An execution whose pods are held up waits, and says so once: neither the kubelet's next try nor the scheduler's next count is
-// worth a write.
+// An execution whose pods are held up waits, and says so once: neither the kubelet's next try nor the scheduler's next
+// count is worth a write.
 func TestHeldUp(t *testing.T) {
 	const write = "patch status of JobExecution"
 	c := newCluster(t, newTemplate(), newExecution(), newJob(active))

@@ -1,0 +1,191 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// This file is the one place that decides which errors are terminal and which are retried.
+
+// terminalError is an error that no retry can cure. It finishes the execution.
+type terminalError struct {
+	reason  string // One of the reasons in api/v1alpha1.
+	message string // What happened, and what to do next.
+}
+
+func (e *terminalError) Error() string { return e.reason + ": " + e.message }
+
+// retryableError is an error whose cause may go away. The execution waits and is retried at growing intervals.
+type retryableError struct {
+	reason  string
+	message string
+	cause   error
+}
+
+func (e *retryableError) Error() string { return fmt.Sprintf("%s: %v", e.reason, e.cause) }
+func (e *retryableError) Unwrap() error { return e.cause }
+
+// errNamespaceTerminating says that nothing can be created in the namespace, and that the execution will be deleted
+// soon.
+var errNamespaceTerminating = errors.New("the namespace is being deleted")
+
+// nextStatus returns the status that follows from the Job, or from the error of ensureJob, and the error to return for
+// a retry.
+func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, error) {
+	var terminal *terminalError
+	var retryable *retryableError
+	status := execution.Status
+	switch {
+	case err == nil:
+		if derived := deriveStatus(execution, job, r.summarizePods(ctx, execution, job)); isWorthWriting(execution, derived) {
+			status = derived
+		}
+	case errors.As(err, &terminal):
+		return new(failedStatus(execution, job, terminal, r.clock.Now())), nil
+	case errors.As(err, &retryable):
+		status = waitingStatus(execution, retryable, r.clock.Now())
+	}
+	return &status, err
+}
+
+// isWorthWriting says whether the status tells more than the execution itself. A new execution is known to wait for its
+// first pod.
+func isWorthWriting(execution *dispatcherv1alpha1.JobExecution, status dispatcherv1alpha1.JobExecutionStatus) bool {
+	written := dispatcherv1alpha1.JobExecution{Status: status}
+	return execution.Status.ObservedGeneration != 0 || written.Summary().Reason != dispatcherv1alpha1.ReasonWaiting
+}
+
+// isRefusal says whether the API server refused the object, as opposed to a problem of the API server.
+func isRefusal(err error) bool {
+	return apierrors.IsAlreadyExists(err) || apierrors.IsForbidden(err) || isInvalid(err)
+}
+
+func isInvalid(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || isTooLarge(err)
+}
+
+// isTooLarge says whether the Job is too large to be stored, about 1.5 MiB. Only a request that is too large has a
+// reason of its own. If etcd refuses the object, the API server answers with an internal error that contains etcd's
+// message, or, after a second try without managed fields, that the Job is invalid because the first try has labelled
+// it.
+func isTooLarge(err error) bool {
+	if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "etcdserver: request is too large") {
+		return true
+	}
+	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
+}
+
+// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more.
+func isNamespaceTerminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err)
+}
+
+// createRefused returns the error for a Job that the API server refuses for another reason than its name.
+func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error {
+	switch {
+	case isTooLarge(err):
+		return &terminalError{
+			reason: dispatcherv1alpha1.ReasonJobInvalid,
+			message: fmt.Sprintf("the rendered Job is larger than the API server can store; use the payload less often in JobTemplate %s or send a smaller one, then create another JobExecution",
+				execution.Spec.JobTemplateName),
+		}
+	case isInvalid(err):
+		return &terminalError{
+			reason: dispatcherv1alpha1.ReasonJobInvalid,
+			message: fmt.Sprintf("the API server refused the rendered Job: %s; correct JobTemplate %s or the payload, then create another JobExecution",
+				truncated(err.Error()), execution.Spec.JobTemplateName),
+		}
+	}
+	return &retryableError{
+		reason:  dispatcherv1alpha1.ReasonJobForbidden,
+		message: fmt.Sprintf("the API server refuses to create the Job: %s; it is retried until the cause is removed or this JobExecution is deleted", truncated(err.Error())),
+		cause:   err,
+	}
+}
+
+// nameConflict returns the error for a Job whose name another Job has. The Job of an earlier execution of the same name
+// is going to be deleted, and so is one that is being deleted already: then a retry can succeed.
+func nameConflict(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) error {
+	owner := metav1.GetControllerOf(job)
+	ofEarlierExecution := owner != nil && isExecution(owner) && owner.Name == execution.Name
+	if ofEarlierExecution || !job.DeletionTimestamp.IsZero() {
+		return &retryableError{
+			reason:  dispatcherv1alpha1.ReasonWaiting,
+			message: fmt.Sprintf("waiting for an earlier Job %s to be deleted", job.Name),
+			cause:   errors.New("its name is still taken"),
+		}
+	}
+	belongs := "belongs to nothing"
+	if owner != nil {
+		belongs = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
+	}
+	return &terminalError{
+		reason: dispatcherv1alpha1.ReasonJobNameConflict,
+		message: fmt.Sprintf("a Job %s already exists and %s; delete it, or change JobTemplate %s so that each Job has its own name, then create another JobExecution",
+			job.Name, belongs, execution.Spec.JobTemplateName),
+	}
+}
+
+func templateNotFound(execution *dispatcherv1alpha1.JobExecution) error {
+	return &terminalError{
+		reason:  dispatcherv1alpha1.ReasonJobTemplateNotFound,
+		message: fmt.Sprintf("JobTemplate %s no longer exists; create it, then create another JobExecution", execution.Spec.JobTemplateName),
+	}
+}
+
+// renderFailed returns the error for a Job that does not render. If the render timed out, it is retried: the machine
+// may have been too slow.
+func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
+	if render.Retryable(errs) {
+		return &retryableError{
+			reason:  dispatcherv1alpha1.ReasonWaiting,
+			message: fmt.Sprintf("rendering JobTemplate %s took too long and is retried: %s", template.Name, truncated(joined(errs))),
+			cause:   errs.ToAggregate(),
+		}
+	}
+	return &terminalError{
+		reason: dispatcherv1alpha1.ReasonRenderFailed,
+		message: fmt.Sprintf("JobTemplate %s (generation %d) does not render with this payload: %s; correct it or the payload, then create another JobExecution",
+			template.Name, template.Generation, truncated(joined(errs))),
+	}
+}
+
+func jobDeleted(execution *dispatcherv1alpha1.JobExecution, job string) error {
+	return &terminalError{reason: dispatcherv1alpha1.ReasonJobDeleted, message: jobDeletedMessage(execution, job)}
+}
+
+func joined(errs field.ErrorList) string {
+	texts := make([]string, 0, len(errs))
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// maxDetail bounds, in bytes, the text that a message quotes from elsewhere. The whole message then fits the note of an
+// event, at most 1024 bytes.
+const maxDetail = 600
+
+func truncated(text string) string {
+	if short := truncateAt(text, maxDetail); short != text {
+		return short + "..."
+	}
+	return text
+}

@@ -1,0 +1,45 @@
+package controller
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// podOutcomesSize bounds the number of remembered outcomes. One is at most about 4 KiB.
+const podOutcomesSize = 1024
+
+// podOutcomes remembers, for each Job, the pod that tells most about why it may fail. The Job controller deletes the
+// pods of a Job that exceeds its deadline before it sets the Failed condition, and a kubelet that stops a container
+// that never started drops the reason. Outcomes are kept in memory only: after a restart, those of deleted pods are
+// lost.
+type podOutcomes struct{ byJob *lru.Cache }
+
+func newPodOutcomes() podOutcomes { return podOutcomes{byJob: lru.New(podOutcomesSize)} }
+
+// of returns the remembered outcome of the Job's pods, or nil.
+func (o podOutcomes) of(job types.UID) *podOutcome {
+	remembered, _ := o.byJob.Get(job)
+	outcome, _ := remembered.(*podOutcome)
+	return outcome
+}
+
+// note remembers the outcome of a pod that is being deleted or cannot start. It must not be called concurrently;
+// informers call their handlers one after the other.
+func (o podOutcomes) note(object client.Object, deleted bool) {
+	pod, ok := object.(*corev1.Pod)
+	owner := metav1.GetControllerOf(object)
+	if !ok || owner == nil {
+		return
+	}
+	remembered, outcome := o.of(owner.UID), podFailure(pod)
+	deleting := deleted || !pod.DeletionTimestamp.IsZero()
+	switch {
+	case outcome == nil && remembered != nil && remembered.weight == weightBlocked && remembered.result.Pod == pod.Name && !deleting:
+		o.byJob.Remove(owner.UID) // The pod has started after all.
+	case outcome != nil && (deleting || outcome.weight == weightBlocked) && outcome.tellsMoreThan(remembered):
+		o.byJob.Add(owner.UID, outcome)
+	}
+}
