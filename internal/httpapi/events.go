@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // events answers with a stream of server-sent events (the HTML standard, section 9.2): the execution as it is, and again
@@ -30,7 +31,7 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err
 	}
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.namespace, Name: named.execution})
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	defer subscription.close()
 	execution, err := e.lookUp(r, named, "get")
 	if err != nil {
@@ -59,7 +60,7 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	stream.follow(ctx, subscription, e.apiServer, execution)
+	stream.follow(ctx, subscription, e.store, execution)
 	return nil
 }
 
@@ -79,7 +80,7 @@ type eventStream struct {
 }
 
 // follow writes execution, and then every other state of it, until it ends, ctx ends, or the caller does not read.
-func (s *eventStream) follow(ctx context.Context, subscription *subscription, apiServer *apiServer, execution *dispatcherv1alpha1.JobExecution) {
+func (s *eventStream) follow(ctx context.Context, subscription *subscription, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution) {
 	keepAlive := time.NewTicker(s.keepAlive)
 	defer keepAlive.Stop()
 	defer s.extend() // The end of the answer is still to be written.
@@ -103,18 +104,18 @@ func (s *eventStream) follow(ctx context.Context, subscription *subscription, ap
 				continue
 			}
 		}
-		execution, behind, open = s.catchUp(ctx, subscription, apiServer, execution)
+		execution, behind, open = s.catchUp(ctx, subscription, kubeClient, execution)
 	}
 }
 
 // catchUp looks at an execution and writes it, if there is news. It returns it as it is, whether the API server could not
 // be asked, so that it has to be with the next sign of life, and whether more may follow.
-func (s *eventStream) catchUp(ctx context.Context, subscription *subscription, apiServer *apiServer, execution *dispatcherv1alpha1.JobExecution) (now *dispatcherv1alpha1.JobExecution, behind, open bool) {
-	found, err := subscription.look(ctx, apiServer, execution)
+func (s *eventStream) catchUp(ctx context.Context, subscription *subscription, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution) (now *dispatcherv1alpha1.JobExecution, behind, open bool) {
+	found, err := subscription.look(ctx, kubeClient, execution)
 	switch {
 	case found != nil:
 		return found, false, s.send(found) == nil
-	case apierrors.IsNotFound(err):
+	case problem.Is(err, problem.ExecutionNotFound):
 		_ = s.event("deleted", execution)
 		return execution, false, false
 	}

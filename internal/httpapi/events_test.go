@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
 )
 
 // event is a server-sent event, with the execution in its data.
@@ -112,10 +113,10 @@ func TestEvents(t *testing.T) {
 			t.Errorf("status = %d, header %v", response.StatusCode, got)
 		}
 		events.wants("execution Waiting")
-		api.change(stored, func(e *dispatcherv1alpha1.JobExecution) { e.Labels = map[string]string{"no": "news"} })
-		api.change(stored, runs)
+		api.Change(stored, func(e *dispatcherv1alpha1.JobExecution) { e.Labels = map[string]string{"no": "news"} })
+		api.Change(stored, runs)
 		events.wants("execution Running")
-		api.change(stored, ends)
+		api.Change(stored, ends)
 		events.wants("execution Succeeded", "end")
 	}
 }
@@ -128,15 +129,15 @@ func TestEventsOfAnEnd(t *testing.T) {
 		want    []string
 	}{
 		{"it has finished", ends, func(*fakeAPIServer) {}, []string{"execution Succeeded", "end"}},
-		{"it is deleted", runs, func(api *fakeAPIServer) { api.remove(stored) }, []string{"execution Running", "deleted Running", "end"}},
+		{"it is deleted", runs, func(api *fakeAPIServer) { api.Remove(stored) }, []string{"execution Running", "deleted Running", "end"}},
 		{"a TTL of 0 takes it away as it finishes", runs, func(api *fakeAPIServer) {
-			api.change(stored, ends)
-			api.remove(stored)
+			api.Change(stored, ends)
+			api.Remove(stored)
 		}, []string{"execution Running", "execution Succeeded", "end"}},
 		{"another takes its name", runs, func(api *fakeAPIServer) {
-			api.remove(stored)
+			api.Remove(stored)
 			api.put("n")
-			api.change(stored, func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
+			api.Change(stored, func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
 		}, []string{"execution Running", "deleted Running", "end"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -155,7 +156,7 @@ func TestEventsGoOnWhereTheyStopped(t *testing.T) {
 	r := start(t, api.server(t, testOptions()))
 	last := http.Header{"Last-Event-Id": {execution.ResourceVersion}}
 	_, events := follow(t, r, "/executions/default/n/events", last)
-	ended := api.change(stored, ends)
+	ended := api.Change(stored, ends)
 	events.wants("execution Succeeded", "end")
 
 	// A browser comes back until it is told that there is no more.
@@ -182,17 +183,17 @@ func TestEventsOutliveTheAPIServer(t *testing.T) {
 	subscription := api.watcher.subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
 	defer subscription.close()
 	failures := 0
-	api.onGet = func(w http.ResponseWriter, _ *http.Request) bool {
+	api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
 		failures++
 		if failures > 3 {
 			return false
 		}
-		answerError(w, apierrors.NewServiceUnavailable("away"))
+		apitest.AnswerError(w, apierrors.NewServiceUnavailable("away"))
 		return true
 	}
 	recorder := httptest.NewRecorder()
 	stream := &eventStream{w: recorder, connection: http.NewResponseController(recorder), keepAlive: time.Millisecond, writeTimeout: time.Second}
-	api.change(stored, ends)
+	api.Change(stored, ends)
 	stream.follow(t.Context(), subscription, api.client(t), execution)
 	body := recorder.Body.String()
 	if !strings.Contains(body, `"reason":"Running"`) || !strings.Contains(body, `"reason":"Succeeded"`) || !strings.Contains(body, "\n: keep-alive\n\n") {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -9,12 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // executor handles the calls that execute a JobTemplate.
 type executor struct {
 	dependencies
-	creator *creator
 	options Options
 }
 
@@ -26,12 +26,10 @@ func (e *executor) register(router *mux.Router) {
 
 // execute creates one execution of the template in the path, with the body as its payload.
 func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
-	named, err := targetOf(r, e.options.DefaultNamespace)
+	named, err := templateOf(r, e.options.DefaultNamespace)
 	if err != nil {
 		return err
 	}
-	rec := recordOf(r)
-	rec.namespace, rec.template = named.namespace, named.template
 	asked, err := e.read(r, named)
 	if err != nil {
 		return err
@@ -40,12 +38,13 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	rec := recordOf(r)
 	if e.options.LogPayloads {
 		rec.payload = &payload
 	}
-
+	request := store.Request{Namespace: named.Namespace, Template: named.Template, Payload: payload, ID: rec.requestID, ReceivedAt: rec.receivedAt}
 	if asked.dryRun {
-		return e.preview(w, r, newExecution(named, payload, rec), asked.form)
+		return e.preview(w, r, request, asked.form)
 	}
 
 	waiting := r.Context()
@@ -58,16 +57,21 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 		defer release()
 	}
 
-	// The whole request is here. Whoever sent it may hang up now without leaving it half done.
-	ctx := context.WithoutCancel(r.Context())
-	execution := newExecution(named, payload, rec)
-	e.defaults.fillIn(ctx, execution)
-	execution, status, err := e.store(ctx, execution, asked.key)
+	status := http.StatusCreated
+	var execution *dispatcherv1alpha1.JobExecution
+	if asked.key == "" {
+		execution, err = e.store.Create(r.Context(), request)
+	} else {
+		var repeated bool
+		if execution, repeated, err = e.store.CreateOnce(r.Context(), request, asked.key); repeated {
+			status = http.StatusOK
+		}
+	}
 	if err != nil {
-		return translate(err, named)
+		return err
 	}
 	rec.execution = execution.Name
-	w.Header().Set("Location", "/executions/"+execution.Namespace+"/"+execution.Name)
+	w.Header().Set("Location", locationOf(execution))
 	if asked.waits {
 		extendTimeouts(w, asked.wait)
 		execution, status = e.await(waiting, w, rec, execution, asked.wait)
@@ -84,12 +88,17 @@ type call struct {
 	wait   time.Duration // so long
 }
 
-// read returns what a request asks for, if its caller may have it.
-func (e *executor) read(r *http.Request, named target) (call, error) {
-	if err := e.access.authorize(r, right{"create", subresourceExecutions, named.namespace, named.template}); err != nil {
+// read authorizes a request and reads its headers and parameters.
+func (e *executor) read(r *http.Request, named store.Target) (call, error) {
+	caller, err := e.caller(r)
+	if err != nil {
 		return call{}, err
 	}
-	if err := checkRequest(r); err != nil {
+	create := access.Right{Verb: "create", Subresource: access.Executions, Namespace: named.Namespace, Template: named.Template}
+	if err := caller.Authorize(r.Context(), create); err != nil {
+		return call{}, err
+	}
+	if err := checkEncoding(r); err != nil {
 		return call{}, err
 	}
 	dryRun, err := dryRunOf(r)
@@ -111,45 +120,23 @@ func (e *executor) read(r *http.Request, named target) (call, error) {
 	asked := call{form: form, key: key}
 	if asked.wait, asked.waits = preferredWait(r, e.options.MaxWait); asked.waits {
 		// What is waited for is the outcome, which not everybody may see who may execute.
-		return asked, e.access.authorize(r, right{"get", subresourceExecutions, named.namespace, named.template})
+		get := create
+		get.Verb = "get"
+		return asked, caller.Authorize(r.Context(), get)
 	}
 	return asked, nil
 }
 
-// store creates an execution, or finds the one of its key, and says which of both in the status to answer with.
-func (e *executor) store(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, key string) (*dispatcherv1alpha1.JobExecution, int, error) {
-	if key == "" {
-		created, err := e.creator.create(ctx, execution)
-		return created, http.StatusCreated, err
+// dryRunOf tells whether a request asks for a preview. A parameter that is not known is refused and not skipped, since a
+// preview must not run.
+func dryRunOf(r *http.Request) (bool, error) {
+	query, err := queryOf(r, "dryRun")
+	if err != nil {
+		return false, err
 	}
-	setKey(execution, key)
-	stored, repeated, err := e.creator.createOnce(ctx, execution)
-	if repeated {
-		return stored, http.StatusOK, err
+	value, asked := query["dryRun"]
+	if asked && value != metav1.DryRunAll {
+		return false, refuseParameter("dryRun", "must be "+metav1.DryRunAll)
 	}
-	return stored, http.StatusCreated, err
-}
-
-func newExecution(named target, payload string, rec *record) *dispatcherv1alpha1.JobExecution {
-	return &dispatcherv1alpha1.JobExecution{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: named.namespace,
-			Annotations: map[string]string{
-				dispatcherv1alpha1.AnnotationRequestID:  rec.requestID,
-				dispatcherv1alpha1.AnnotationReceivedAt: rec.receivedAt.UTC().Format(time.RFC3339Nano),
-			},
-		},
-		Spec: dispatcherv1alpha1.JobExecutionSpec{
-			JobTemplateName: named.template,
-			Payload:         payload,
-		},
-	}
-}
-
-// published is an execution as callers see it: with its kind, which a typed client drops, and without the bookkeeping
-// of server-side apply.
-func published(execution *dispatcherv1alpha1.JobExecution) *dispatcherv1alpha1.JobExecution {
-	execution.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))
-	execution.ManagedFields = nil
-	return execution
+	return asked, nil
 }

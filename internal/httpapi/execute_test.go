@@ -49,7 +49,7 @@ func TestExecuteCreatesAnExecution(t *testing.T) {
 			if want := "/executions/" + test.wantNamespace + "/" + got.Name; response.Header.Get("Location") != want {
 				t.Errorf("Location = %q, want %q", response.Header.Get("Location"), want)
 			}
-			if diff := cmp.Diff([]string{test.wantNamespace + "/" + got.Name}, api.names()); diff != "" {
+			if diff := cmp.Diff([]string{test.wantNamespace + "/" + got.Name}, api.Names()); diff != "" {
 				t.Errorf("stored (-want +got):\n%s", diff)
 			}
 			received, err := time.Parse(time.RFC3339Nano, got.Annotations[dispatcherv1alpha1.AnnotationReceivedAt])
@@ -84,7 +84,7 @@ func TestExecuteTakesTheBodyAsItIsSent(t *testing.T) {
 				if response := serve(api.server(t, testOptions()), request); response.StatusCode != http.StatusCreated {
 					t.Fatalf("status = %d", response.StatusCode)
 				}
-				for _, execution := range api.stored {
+				for _, execution := range api.Stored() {
 					if execution.Spec.Payload != payload {
 						t.Errorf("with Content-Type %q, stored %.100q, want %.100q", contentType, execution.Spec.Payload, payload)
 					}
@@ -98,28 +98,8 @@ func TestExecuteTakesTheBodyAsItIsSent(t *testing.T) {
 func TestCreateHasADeadline(t *testing.T) {
 	api := newFakeAPIServer(t)
 	serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodPut, "/execute/t", nil))
-	if diff := cmp.Diff([]string{"fieldManager=dispatcher-http-api&timeout=10s"}, api.queries); diff != "" {
+	if diff := cmp.Diff([]string{"fieldManager=dispatcher-http-api&timeout=10s"}, api.Queries()); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
-	}
-}
-
-func TestExecutionNames(t *testing.T) {
-	for _, test := range []struct {
-		template, want, reason string
-	}{
-		{"a", `^a-[a-z0-9]{10}$`, "a short name stays whole"},
-		{strings.Repeat("a", 63), `^a{52}-[a-z0-9]{10}$`, "a long one is cut to what a Job's name has room for"},
-		{strings.Repeat("a", 51) + ".b", `^a{51}-[a-z0-9]{10}$`, "a cut never ends in a dot"},
-		{strings.Repeat("a", 50) + "--b", `^a{50}-[a-z0-9]{10}$`, "nor in dashes"},
-		{strings.Repeat("a", 50) + "-b.c", `^a{50}-b-[a-z0-9]{10}$`, "a dash inside stays"},
-	} {
-		got := newExecutionName(test.template)
-		if !regexp.MustCompile(test.want).MatchString(got) || len(got) > 63 {
-			t.Errorf("%s: got %q, want %s", test.reason, got, test.want)
-		}
-		if rules := validateTemplateName(got); len(rules) > 0 {
-			t.Errorf("%q is not a name: %v", got, rules)
-		}
 	}
 }
 
@@ -147,7 +127,7 @@ func TestRequestIDs(t *testing.T) {
 		if test.takenOver && got != test.sent || !test.takenOver && !uuid.MatchString(got) {
 			t.Errorf("%s: sent %q, got %q", test.reason, test.sent, got)
 		}
-		for _, execution := range api.stored {
+		for _, execution := range api.Stored() {
 			if execution.Annotations[dispatcherv1alpha1.AnnotationRequestID] != got {
 				t.Errorf("%s: the execution has %q, the answer %q", test.reason, execution.Annotations[dispatcherv1alpha1.AnnotationRequestID], got)
 			}

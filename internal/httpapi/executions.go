@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // executions handles the calls about executions that exist. Each has a file of its own.
@@ -28,26 +30,31 @@ func (e *executions) register(router *mux.Router) {
 
 // lookUp returns the execution that a call names, if the caller may do verb to the executions of its template: whose it is
 // has to be known before that can be asked.
-func (e *executions) lookUp(r *http.Request, named target, verb string) (*dispatcherv1alpha1.JobExecution, error) {
-	return e.lookUpFor(r, named, right{verb: verb, subresource: subresourceExecutions})
+func (e *executions) lookUp(r *http.Request, named store.Target, verb string) (*dispatcherv1alpha1.JobExecution, error) {
+	return e.lookUpFor(r, named, access.Right{Verb: verb, Subresource: access.Executions})
 }
 
 // lookUpFor is lookUp for any right, of which namespace and template are filled in.
-func (e *executions) lookUpFor(r *http.Request, named target, need right) (*dispatcherv1alpha1.JobExecution, error) {
-	need.namespace = named.namespace
-	// A caller that hangs up would look like an API server that is away. The call is short.
-	found, err := e.apiServer.get(context.WithoutCancel(r.Context()), named.namespace, named.execution)
-	if apierrors.IsNotFound(err) {
-		if refused := e.access.authorizeAbsent(r, need); refused != nil {
-			return nil, refused
+func (e *executions) lookUpFor(r *http.Request, named store.Target, need access.Right) (*dispatcherv1alpha1.JobExecution, error) {
+	need.Namespace = named.Namespace
+	caller, err := e.caller(r)
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.store.Get(r.Context(), named.Namespace, named.Execution)
+	if problem.Is(err, problem.ExecutionNotFound) && caller.Anonymous() {
+		// Nobody knows which template it would be of. Anonymous callers need the right on the whole namespace, or they
+		// could try out names.
+		if err := caller.Authorize(r.Context(), need); err != nil {
+			return nil, err
 		}
 	}
 	if err != nil {
-		return nil, translateCall(err, named)
+		return nil, err
 	}
 	recordOf(r).template = found.Spec.JobTemplateName
-	need.template = found.Spec.JobTemplateName
-	if err := e.access.authorize(r, need); err != nil {
+	need.Template = found.Spec.JobTemplateName
+	if err := caller.Authorize(r.Context(), need); err != nil {
 		return nil, err
 	}
 	return found, nil
@@ -68,15 +75,10 @@ func (e *executions) waiting(w http.ResponseWriter, r *http.Request, wait time.D
 	}, nil
 }
 
-// locationOf is the path of an execution in this API.
-func locationOf(execution *dispatcherv1alpha1.JobExecution) string {
-	return "/executions/" + execution.Namespace + "/" + execution.Name
-}
-
 // refuseBody is for calls that would act on no body: what it asks for would be left undone.
 func refuseBody(r *http.Request) error {
 	if read, _ := io.ReadFull(r.Body, make([]byte, 1)); r.ContentLength > 0 || read > 0 {
-		return refuse(reasonInvalidRequest, "this call takes no body").with("Connection", "close")
+		return problem.New(problem.InvalidRequest, "this call takes no body").WithHeader("Connection", "close")
 	}
 	return nil
 }

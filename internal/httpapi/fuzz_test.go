@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // FuzzRouter sends any method, path, query, headers and body to the handler, over an API server that has two executions
@@ -28,13 +30,13 @@ func FuzzRouter(f *testing.F) {
 	options.MaxPayloadBytes = 1000
 	options.MaxWait = 5 * time.Millisecond
 	document := readDocument(f)
-	router := newRouter(groupsOf(testDependencies(nil), options, nil)...)
+	router := newRouter(groupsOf(testDependencies(nil), options)...)
 	f.Fuzz(func(t *testing.T, method, path, query, header string, body []byte) {
 		api := newFakeAPIServer(t)
-		api.store(executionOfFuzz("running", metav1.ConditionUnknown))
-		api.store(executionOfFuzz("ended", metav1.ConditionTrue))
-		api.onPods, api.template = noPods, echo()
-		before := strings.Join(slices.Sorted(slices.Values(api.names())), " ")
+		api.Store(executionOfFuzz("running", metav1.ConditionUnknown))
+		api.Store(executionOfFuzz("ended", metav1.ConditionTrue))
+		api.OnPods, api.Template = noPods, echo()
+		before := strings.Join(slices.Sorted(slices.Values(api.Names())), " ")
 		// A stream ends when its caller hangs up.
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
@@ -44,10 +46,10 @@ func FuzzRouter(f *testing.F) {
 			return // It hung up before it was answered, and before or after what it asked for was done. A 500 is a fault all the same.
 		}
 
-		after := strings.Join(slices.Sorted(slices.Values(api.names())), " ")
-		changed := after != before || slices.Contains(api.methods(), http.MethodPatch)
+		after := strings.Join(slices.Sorted(slices.Values(api.Names())), " ")
+		changed := after != before || slices.Contains(api.Methods(), http.MethodPatch)
 		if changed && (response.StatusCode >= http.StatusBadRequest || !slices.Contains([]string{http.MethodPut, http.MethodPost, http.MethodDelete}, method)) {
-			t.Errorf("%s %q: status %d, but the API server was asked to change something: %v", method, path, response.StatusCode, api.methods())
+			t.Errorf("%s %q: status %d, but the API server was asked to change something: %v", method, path, response.StatusCode, api.Methods())
 		}
 		checkFuzzed(t, document, routeOf(router, request), request, response)
 	})
@@ -59,14 +61,14 @@ func checkFuzzed(t *testing.T, document documented, route string, request *http.
 	if status >= http.StatusInternalServerError {
 		t.Errorf("%s %q: status %d", request.Method, request.URL, status)
 	}
-	var why reason
+	var why problem.Reason
 	if status >= http.StatusBadRequest {
 		why = problemOf(t, response).Reason
-		if statuses[why] != status {
+		if problem.Statuses()[why] != status {
 			t.Errorf("%s %q: status %d with the reason %s", request.Method, request.URL, status, why)
 		}
 	}
-	everywhere := why == reasonNotFound || why == reasonMethodNotAllowed || request.Method == http.MethodOptions && status == http.StatusNoContent
+	everywhere := why == problem.NotFound || why == problem.MethodNotAllowed || request.Method == http.MethodOptions && status == http.StatusNoContent
 	if !everywhere && !document.has(route, request.Method, status) {
 		t.Errorf("%s %q: status %d of the route %q is not documented", request.Method, request.URL, status, route)
 	}
@@ -139,7 +141,7 @@ func executionOfFuzz(name string, status metav1.ConditionStatus) *dispatcherv1al
 // noPods answers for a cluster without pods.
 func noPods(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("watch") == "" {
-		answerJSON(w, http.StatusOK, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}})
+		apitest.AnswerJSON(w, http.StatusOK, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // get answers with an execution: at once, or with the parameter wait, when it has finished or that time has passed. A caller
@@ -76,9 +77,9 @@ func waitOf(query map[string]string, longest time.Duration) (time.Duration, erro
 }
 
 // await returns an execution that the caller may see, as it is when done says so of it, or when the time to wait is over.
-func (e *executions) await(w http.ResponseWriter, r *http.Request, named target, wait time.Duration, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
+func (e *executions) await(w http.ResponseWriter, r *http.Request, named store.Target, wait time.Duration, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
 	// The subscription comes first: what happens after the look-up is announced.
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.namespace, Name: named.execution})
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	defer subscription.close()
 	execution, err := e.lookUp(r, named, "get")
 	if err != nil || done(execution) {
@@ -89,9 +90,6 @@ func (e *executions) await(w http.ResponseWriter, r *http.Request, named target,
 		return nil, err
 	}
 	defer release()
-	execution, err = subscription.until(ctx, e.apiServer, execution, done)
-	if err != nil {
-		return nil, translateCall(err, named)
-	}
-	return execution, nil
+	execution, err = subscription.until(ctx, e.store, execution, done)
+	return execution, err
 }

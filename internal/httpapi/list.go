@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
 )
 
 // States of an execution, as the parameter state of a list has them.
@@ -63,12 +64,17 @@ func (e *executions) list(w http.ResponseWriter, r *http.Request) error {
 		if rules := validateTemplateName(template); len(rules) > 0 {
 			return refuseParameter("template", strings.Join(rules, "; "))
 		}
-		wanted.selector = dispatcherv1alpha1.LabelJobTemplate + "=" + template
+		wanted.Selector = dispatcherv1alpha1.LabelJobTemplate + "=" + template
 	}
-	if err := e.access.authorize(r, right{"list", subresourceExecutions, named.namespace, template}); err != nil {
+	caller, err := e.caller(r)
+	if err != nil {
 		return err
 	}
-	page, err := readPage(r.Context(), e.apiServer, resourceExecutions, named, wanted, func(execution *dispatcherv1alpha1.JobExecution) bool {
+	need := access.Right{Verb: "list", Subresource: access.Executions, Namespace: named.Namespace, Template: template}
+	if err := caller.Authorize(r.Context(), need); err != nil {
+		return err
+	}
+	page, err := e.store.Executions(r.Context(), named.Namespace, wanted, func(execution *dispatcherv1alpha1.JobExecution) bool {
 		execution.ManagedFields = nil
 		// A label is only a label: what an execution may tell hangs on the template that it names.
 		return (!ofOne || execution.Spec.JobTemplateName == template) && (!filtered || stateOf(execution) == state)

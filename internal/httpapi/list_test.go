@@ -77,8 +77,8 @@ func TestList(t *testing.T) {
 	if list, _ := page(t, api, "?limit=2"); list.Continue != "b" || list.RemainingItemCount == nil {
 		t.Errorf("the API server's own metadata is passed on, got %+v", list.ListMeta)
 	}
-	if page(t, api, "?template=t"); api.queries[len(api.queries)-1] != "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=100" {
-		t.Errorf("the API server was asked for %s", api.queries[len(api.queries)-1])
+	if page(t, api, "?template=t"); api.Queries()[len(api.Queries())-1] != "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=100" {
+		t.Errorf("the API server was asked for %s", api.Queries()[len(api.Queries())-1])
 	}
 	if list, _ := page(t, api, ""); list.Continue != "" {
 		t.Errorf("the last page goes on at %q", list.Continue)
@@ -107,14 +107,16 @@ func TestListIsBounded(t *testing.T) {
 			t.Errorf("pages have %v, and go on at %q", all, token)
 		}
 	})
+	// maxListRequests is how many requests to the API server a page may take.
+	const maxListRequests = 20
 	t.Run("in requests", func(t *testing.T) {
 		api := newFakeAPIServer(t)
 		for i := range maxListRequests + 5 {
 			api.put(fmt.Sprintf("n%02d", i), summary(metav1.ConditionTrue, "Succeeded"))
 		}
 		list, names := page(t, api, "?limit=1&state=failed")
-		if len(names) > 0 || list.Continue != fmt.Sprintf("n%02d", maxListRequests-1) || len(api.methods()) != maxListRequests {
-			t.Errorf("got %v, going on at %q, with %d requests", names, list.Continue, len(api.methods()))
+		if len(names) > 0 || list.Continue != fmt.Sprintf("n%02d", maxListRequests-1) || len(api.Methods()) != maxListRequests {
+			t.Errorf("got %v, going on at %q, with %d requests", names, list.Continue, len(api.Methods()))
 		}
 	})
 }

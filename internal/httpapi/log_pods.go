@@ -1,65 +1,17 @@
 package httpapi
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // defaultContainerAnnotation is the name of the container that kubectl takes where none is named.
 const defaultContainerAnnotation = "kubectl.kubernetes.io/default-container"
-
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
-// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
-
-// listPods returns the pods that belong to the Job of an execution, in the order in which they were created, and the
-// version from which a watch goes on.
-func (s *apiServer) listPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) ([]corev1.Pod, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	var list corev1.PodList
-	err := s.requestFor(s.pods.Get(), "pods", execution.Namespace).Param("labelSelector", podSelector(execution)).Do(ctx).Into(&list)
-	if err != nil {
-		return nil, "", err
-	}
-	// The label alone says little: whoever creates a pod may set it.
-	pods := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
-		owner := metav1.GetControllerOf(&pod)
-		return owner == nil || execution.Status.Job == nil || owner.UID != execution.Status.Job.UID
-	})
-	slices.SortFunc(pods, func(a, b corev1.Pod) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
-	return pods, list.ResourceVersion, nil
-}
-
-// watchPods tells of the changes of an execution's pods since a list.
-func (s *apiServer) watchPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, version string) (watch.Interface, error) {
-	return s.requestFor(s.pods.Get(), "pods", execution.Namespace).
-		Param("labelSelector", podSelector(execution)).Param("watch", "true").Param("resourceVersion", version).Watch(ctx)
-}
-
-func podSelector(execution *dispatcherv1alpha1.JobExecution) string {
-	return dispatcherv1alpha1.LabelJobExecution + "=" + execution.Name
-}
-
-// openLog opens the log of one container.
-func (s *apiServer) openLog(ctx context.Context, pod *corev1.Pod, container string, parameters map[string]string) (io.ReadCloser, error) {
-	request := s.requestFor(s.pods.Get(), "pods", pod.Namespace).Name(pod.Name).SubResource("log").Param("container", container)
-	for name, value := range parameters {
-		request.Param(name, value)
-	}
-	return request.Stream(ctx)
-}
 
 // instance is one run of a container. A container that its pod starts again is another.
 type instance struct {
@@ -136,6 +88,6 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func logsGone(format string, args ...any) *refusal {
-	return refuse(reasonLogsGone, format, args...)
+func logsGone(format string, args ...any) *problem.Problem {
+	return problem.New(problem.LogsGone, format, args...)
 }

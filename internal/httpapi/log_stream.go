@@ -9,14 +9,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // podLogs writes the logs of the pods of one execution.
 type podLogs struct {
-	apiServer    *apiServer
+	store        *store.Store
 	subscription *subscription
 	execution    *dispatcherv1alpha1.JobExecution
 	asked        logQuery
@@ -46,10 +47,10 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 		return "", false, err
 	}
 	// Pods are asked for after the execution: when that is over, no more come.
-	pods, version, err := l.apiServer.listPods(ctx, l.execution)
+	pods, version, err := l.store.Pods(ctx, l.execution)
 	switch {
 	case err != nil:
-		return "", false, l.trouble(err)
+		return "", false, err
 	case len(pods) == 0 && over && !l.out.begun:
 		return "", false, l.gone()
 	}
@@ -68,12 +69,12 @@ func (l *podLogs) look(ctx context.Context, first bool) (over bool, err error) {
 	if first {
 		return l.execution.IsFinished(), nil
 	}
-	found, err := l.subscription.look(ctx, l.apiServer, l.execution)
+	found, err := l.subscription.look(ctx, l.store, l.execution)
 	switch {
-	case apierrors.IsNotFound(err):
+	case problem.Is(err, problem.ExecutionNotFound):
 		return true, nil
 	case err != nil:
-		return false, l.trouble(err)
+		return false, err
 	}
 	l.execution = found
 	return found.IsFinished(), nil
@@ -122,12 +123,12 @@ func (l *podLogs) writeOne(ctx context.Context, next instance, first bool) error
 	if first && l.asked.sinceSeconds != "" {
 		parameters["sinceSeconds"] = l.asked.sinceSeconds
 	}
-	stream, err := l.apiServer.openLog(ctx, next.pod, next.container, parameters)
+	stream, err := l.store.Log(ctx, next.pod, next.container, parameters)
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsBadRequest(err):
-		return nil // The pod was removed since it was listed, or its container was and does not run again yet.
+	case errors.Is(err, store.ErrNoLog):
+		return nil
 	case err != nil:
-		return l.trouble(err)
+		return err
 	}
 	defer func() { _ = stream.Close() }()
 	l.out.begin()
@@ -139,9 +140,9 @@ func (l *podLogs) writeOne(ctx context.Context, next instance, first bool) error
 
 // change waits until something has changed since the pods were listed.
 func (l *podLogs) change(ctx context.Context, version string) error {
-	pods, err := l.apiServer.watchPods(ctx, l.execution, version)
+	pods, err := l.store.WatchPods(ctx, l.execution, version)
 	if err != nil {
-		return l.trouble(err)
+		return err
 	}
 	defer pods.Stop()
 	select {
@@ -150,14 +151,8 @@ func (l *podLogs) change(ctx context.Context, version string) error {
 	case <-l.subscription.changed:
 		return nil
 	case <-ctx.Done():
-		return refuse(reasonUnavailable, "nothing was printed in the time that this call may take: try again").
-			retryAfter(0, retryAfterUnavailable).because(context.Cause(ctx))
+		return problem.New(problem.Unavailable, "nothing was printed in the time that this call may take: try again").Because(context.Cause(ctx))
 	}
-}
-
-// trouble is an error of the API server, as the caller is told of it where that is possible still.
-func (l *podLogs) trouble(err error) error {
-	return translateCall(err, target{namespace: l.execution.Namespace, template: l.execution.Spec.JobTemplateName})
 }
 
 // logWriter writes a log to a caller, who has to take it in time.

@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"dispatcher.ivan.vc/internal/httpapi/access"
 )
 
 // logQuery is what a caller wants of a log. Its parameters are those of kubectl logs.
@@ -39,9 +41,9 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.namespace, Name: named.execution})
+	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	defer subscription.close()
-	execution, err := e.lookUpFor(r, named, right{verb: "get", subresource: subresourceLogs})
+	execution, err := e.lookUpFor(r, named, access.Right{Verb: "get", Subresource: access.Logs})
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer release()
 	logs := &podLogs{
-		apiServer:    e.apiServer,
+		store:        e.store,
 		subscription: subscription,
 		execution:    execution,
 		asked:        asked,

@@ -24,6 +24,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // fakePods are the pods of a fake API server, and their logs.
@@ -46,7 +49,7 @@ func newFakeAPIServerWithPods(t *testing.T, pods ...corev1.Pod) (*fakeAPIServer,
 		e.Status.Job = &dispatcherv1alpha1.JobReference{Kind: "Job", Name: "n", UID: "job"}
 	})
 	fake := &fakePods{pods: pods, logs: map[string]string{}, changed: make(chan struct{})}
-	api.onPods = fake.serve
+	api.OnPods = fake.serve
 	return api, fake
 }
 
@@ -63,18 +66,18 @@ func (f *fakePods) serve(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case f.onLog != nil && f.onLog(w, r):
 		case !ok:
-			answerError(w, apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "x"))
+			apitest.AnswerError(w, apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "x"))
 		default:
 			_, _ = io.WriteString(w, text)
 		}
 		return
 	}
 	if r.URL.Query().Get("labelSelector") != dispatcherv1alpha1.LabelJobExecution+"=n" {
-		answerError(w, apierrors.NewBadRequest("only the pods of n"))
+		apitest.AnswerError(w, apierrors.NewBadRequest("only the pods of n"))
 		return
 	}
 	if r.URL.Query().Get("watch") == "" {
-		answerJSON(w, http.StatusOK, corev1.PodList{
+		apitest.AnswerJSON(w, http.StatusOK, corev1.PodList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: metav1.ListMeta{ResourceVersion: version}, Items: pods,
 		})
 		return
@@ -180,40 +183,40 @@ func TestLogs(t *testing.T) {
 
 func TestLogsThatAreRefused(t *testing.T) {
 	unavailable := func(w http.ResponseWriter, _ *http.Request) bool {
-		answerError(w, apierrors.NewInternalError(errors.New("no route to the node")))
+		apitest.AnswerError(w, apierrors.NewInternalError(errors.New("no route to the node")))
 		return true
 	}
 	for _, test := range []struct {
 		reason, query string
 		change        func(api *fakeAPIServer, pods *fakePods)
 		wantStatus    int
-		wantReason    reason
+		wantReason    problem.Reason
 		wantDetail    string // a part of it, or of the error of a field
 	}{
-		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "follow"},
-		{reason: "follow is yes or no", query: "?follow=1", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "true or false"},
-		{reason: "so are timestamps", query: "?timestamps", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "true or false"},
-		{reason: "lines are a number", query: "?tailLines=-1", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "at least 0"},
-		{reason: "seconds too", query: "?sinceSeconds=0", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "at least 1"},
-		{reason: "no name", query: "?container=", wantStatus: 400, wantReason: reasonInvalidRequest},
-		{reason: "a container that there is not", query: "?container=x", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "main, side, init"},
-		{reason: "even when followed", query: "?container=x&follow=true", wantStatus: 400, wantReason: reasonInvalidRequest, wantDetail: "main, side, init"},
-		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 404, wantReason: reasonLogsGone, wantDetail: "it has a"},
+		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "follow"},
+		{reason: "follow is yes or no", query: "?follow=1", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "true or false"},
+		{reason: "so are timestamps", query: "?timestamps", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "true or false"},
+		{reason: "lines are a number", query: "?tailLines=-1", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "at least 0"},
+		{reason: "seconds too", query: "?sinceSeconds=0", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "at least 1"},
+		{reason: "no name", query: "?container=", wantStatus: 400, wantReason: problem.InvalidRequest},
+		{reason: "a container that there is not", query: "?container=x", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
+		{reason: "even when followed", query: "?container=x&follow=true", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
+		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 404, wantReason: problem.LogsGone, wantDetail: "it has a"},
 		{reason: "the pods of another are not its own", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
 			pods.pods = append(pods.pods, newPod("x", 0, foreign))
-		}, wantStatus: 404, wantReason: reasonLogsGone},
+		}, wantStatus: 404, wantReason: problem.LogsGone},
 		{reason: "the pods were removed", change: func(api *fakeAPIServer, pods *fakePods) {
-			api.change(stored, ends)
+			api.Change(stored, ends)
 			pods.pods = nil
-		}, wantStatus: 404, wantReason: reasonLogsGone, wantDetail: "removed"},
+		}, wantStatus: 404, wantReason: problem.LogsGone, wantDetail: "removed"},
 		{reason: "there never was a Job", query: "?follow=true", change: func(api *fakeAPIServer, _ *fakePods) {
-			api.change(stored, func(e *dispatcherv1alpha1.JobExecution) {
+			api.Change(stored, func(e *dispatcherv1alpha1.JobExecution) {
 				fails(e)
 				e.Status.Job = nil
 			})
-		}, wantStatus: 404, wantReason: reasonLogsGone, wantDetail: "without a Job"},
-		{reason: "there is no such execution", change: func(api *fakeAPIServer, _ *fakePods) { api.remove(stored) }, wantStatus: 404, wantReason: reasonExecutionNotFound},
-		{reason: "the node is away", change: func(_ *fakeAPIServer, pods *fakePods) { pods.onLog = unavailable }, wantStatus: 503, wantReason: reasonUnavailable},
+		}, wantStatus: 404, wantReason: problem.LogsGone, wantDetail: "without a Job"},
+		{reason: "there is no such execution", change: func(api *fakeAPIServer, _ *fakePods) { api.Remove(stored) }, wantStatus: 404, wantReason: problem.ExecutionNotFound},
+		{reason: "the node is away", change: func(_ *fakeAPIServer, pods *fakePods) { pods.onLog = unavailable }, wantStatus: 503, wantReason: problem.Unavailable},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api, pods := newFakeAPIServerWithPods(t, newPod("a", 0))
@@ -241,15 +244,15 @@ func TestLogsThatAreRefused(t *testing.T) {
 // Logs have a right of their own.
 func TestLogsTakeTheRightToGetThem(t *testing.T) {
 	for _, test := range []struct {
-		allowed    right
+		allowed    access.Right
 		wantStatus int
 	}{
-		{right{"get", subresourceLogs, "default", "t"}, http.StatusOK},
-		{right{"get", subresourceExecutions, "default", "t"}, http.StatusForbidden},
+		{access.Right{Verb: "get", Subresource: access.Logs, Namespace: "default", Template: "t"}, http.StatusOK},
+		{access.Right{Verb: "get", Subresource: access.Executions, Namespace: "default", Template: "t"}, http.StatusUnauthorized},
 	} {
 		api, _ := newFakeAPIServerWithPods(t)
 		d := testDependencies(api.client(t))
-		d.access = only{test.allowed}
+		d.access = only(test.allowed)
 		response := serve(newServer(d, testOptions(), logr.Discard()), httptest.NewRequest(http.MethodGet, logsPath, nil))
 		if response.StatusCode != test.wantStatus {
 			t.Errorf("with %v, status = %d, want %d", test.allowed, response.StatusCode, test.wantStatus)
@@ -324,7 +327,7 @@ func TestFollowLogs(t *testing.T) {
 	pods.pods = append(pods.pods, newPod("c", 0))
 	pods.logs["c/main"] = "fourth\n"
 	pods.mutex.Unlock()
-	api.change(stored, ends)
+	api.Change(stored, ends)
 	log.wants("fourth")
 	if log.Scan() || log.Err() != nil {
 		t.Errorf("the log goes on with %q, or did not end well: %v", log.Text(), log.Err())
@@ -355,7 +358,7 @@ func TestFollowLogsOfADeletedExecution(t *testing.T) {
 	pods.logs["a/main"] = "a\n"
 	log := followLogs(t, start(t, api.server(t, testOptions())), "")
 	log.wants("a")
-	api.remove(stored)
+	api.Remove(stored)
 	if log.Scan() || log.Err() != nil {
 		t.Errorf("the log goes on with %q, or did not end well: %v", log.Text(), log.Err())
 	}
@@ -366,8 +369,8 @@ func TestFollowedLogsThatAreCut(t *testing.T) {
 	for reason, cut := range map[string]func(r *running, api *fakeAPIServer, pods *fakePods){
 		"this server stops": func(r *running, _ *fakeAPIServer, _ *fakePods) { r.stop() },
 		"the API server goes away": func(_ *running, api *fakeAPIServer, pods *fakePods) {
-			api.onGet = func(w http.ResponseWriter, _ *http.Request) bool {
-				answerError(w, apierrors.NewServiceUnavailable("x"))
+			api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
+				apitest.AnswerError(w, apierrors.NewServiceUnavailable("x"))
 				return true
 			}
 			pods.change(func() {})

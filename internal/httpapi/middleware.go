@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // observe gives every request its id and its record, and writes one access log line and the metrics when it ends.
@@ -43,8 +45,8 @@ func logAccess(log logr.Logger, rec *record, r *http.Request, answer *answer, du
 	if rec.namespace != "" {
 		values = append(values, "namespace", rec.namespace)
 	}
-	if rec.caller != nil {
-		values = append(values, "user", rec.caller.GetName())
+	if rec.user != "" {
+		values = append(values, "user", rec.user)
 	}
 	if rec.template != "" {
 		values = append(values, "jobTemplate", rec.template)
@@ -77,7 +79,7 @@ func recoverPanics(log logr.Logger, next http.Handler) http.Handler {
 				// Half an answer cannot be mended. net/http then closes the connection, so that the caller notices.
 				panic(http.ErrAbortHandler)
 			}
-			writeProblem(w, r, internalError())
+			problem.Write(w, recordOf(r).requestID, problem.Internal(nil))
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -18,8 +18,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // capturedLog collects what is logged, one object per line.
@@ -53,32 +56,32 @@ func TestAccessLog(t *testing.T) {
 	logPayloads := testOptions()
 	logPayloads.LogPayloads = true
 	refused := func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
-		answerError(w, apierrors.NewInvalid(executionKind, "n", field.ErrorList{field.Invalid(field.NewPath("spec", "payload"), execution.Spec.Payload, "no")}))
+		apitest.AnswerError(w, apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.Invalid(field.NewPath("spec", "payload"), execution.Spec.Payload, "no")}))
 		return true
 	}
 	rbac := func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
-		answerError(w, apierrors.NewUnauthorized("token expired"))
+		apitest.AnswerError(w, apierrors.NewUnauthorized("token expired"))
 		return true
 	}
 	for _, test := range []struct {
 		reason   string
 		options  Options
 		path     string
-		onCreate answerCreate
+		onCreate func(w http.ResponseWriter, r *http.Request, execution *dispatcherv1alpha1.JobExecution) bool
 		want     map[string]any
 	}{
 		{reason: "a created execution, without its payload", options: testOptions(), path: "/execute/team-a/nightly", want: map[string]any{
 			"method": "PUT", "route": "/execute/{namespace}/{template}", "path": "/execute/team-a/nightly", "status": 201.0,
-			"namespace": "team-a", "jobTemplate": "nightly"}},
+			"namespace": "team-a", "jobTemplate": "nightly", "user": "system:anonymous"}},
 		{reason: "with it where that is asked for", options: logPayloads, path: "/execute/nightly", want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 201.0,
-			"namespace": "default", "jobTemplate": "nightly", "payload": "top\nsecret"}},
+			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "payload": "top\nsecret"}},
 		{reason: "an error that quotes the payload", options: testOptions(), path: "/execute/nightly", onCreate: refused, want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 422.0,
-			"namespace": "default", "jobTemplate": "nightly", "error": "Invalid spec.payload"}},
+			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "error": "Invalid spec.payload"}},
 		{reason: "what the caller is not told", options: testOptions(), path: "/execute/nightly", onCreate: rbac, want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 503.0,
-			"namespace": "default", "jobTemplate": "nightly", "error": "Unavailable: token expired"}},
+			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "error": "Unavailable: token expired"}},
 		{reason: "a line break in a path is one value", options: testOptions(), path: "/execute/a%0Ab", want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0, "error": "InvalidRequest template"}},
 		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 1000), want: map[string]any{
@@ -86,7 +89,7 @@ func TestAccessLog(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := newFakeAPIServer(t)
-			api.onCreate = test.onCreate
+			api.OnCreate = test.onCreate
 			log := &capturedLog{}
 			server := newServer(testDependencies(api.client(t)), test.options, log.logger())
 			request := httptest.NewRequest(http.MethodPut, test.path, strings.NewReader("top\nsecret"))
@@ -174,7 +177,7 @@ func TestPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if got := problemOf(t, response); got.Reason != reasonInternalError || strings.Contains(got.Detail, "secret") {
+	if got := problemOf(t, response); got.Reason != problem.InternalError || strings.Contains(got.Detail, "secret") {
 		t.Errorf("got %+v", got)
 	}
 	if !strings.Contains(strings.Join(log.lines, "\n"), "a secret") {
@@ -188,3 +191,21 @@ func TestPanics(t *testing.T) {
 		}
 	}
 }
+
+// A refused caller's body is not read.
+func TestRefusedCallersAreNotRead(t *testing.T) {
+	d := testDependencies(newFakeAPIServer(t).client(t))
+	d.access = accessOf(authorizerfactory.NewAlwaysDenyAuthorizer())
+	request := httptest.NewRequest(http.MethodPut, "/execute/t", nil)
+	body := &untouched{}
+	request.Body = body
+	response := serve(newServer(d, testOptions(), logr.Discard()), request)
+	if response.StatusCode != http.StatusUnauthorized || body.read {
+		t.Errorf("status %d, body read: %t", response.StatusCode, body.read)
+	}
+}
+
+type untouched struct{ read bool }
+
+func (u *untouched) Read([]byte) (int, error) { u.read = true; return 0, http.ErrBodyReadAfterClose }
+func (u *untouched) Close() error             { return nil }

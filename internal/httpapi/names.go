@@ -3,91 +3,65 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/gorilla/mux"
-	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
-const (
-	// maxTemplateNameLength is the CRD's: a template's name is a label's value.
-	maxTemplateNameLength = validation.LabelValueMaxLength
+// maxTemplateNameLength is the CRD's: a template's name is a label's value.
+const maxTemplateNameLength = validation.LabelValueMaxLength
 
-	// nameSuffixLength is the length of the random end of an execution's name.
-	nameSuffixLength = 10
-
-	// maxNameLength is that of an execution's name: its Job takes it.
-	maxNameLength = validation.DNS1123LabelMaxLength
-)
-
-// target is what a request's path names.
-type target struct {
-	namespace, template string
-
-	// execution is empty in the path of a call that names none.
-	execution string
-}
-
-// targetOf reads the names in a request's path. A path without a namespace means defaultNamespace.
-func targetOf(r *http.Request, defaultNamespace string) (target, error) {
-	refused := refuse(reasonInvalidRequest, "the path names no possible JobTemplate")
-	named := target{namespace: defaultNamespace}
+// templateOf reads the names in the path of a call about one template. A path without a namespace means defaultNamespace.
+func templateOf(r *http.Request, defaultNamespace string) (store.Target, error) {
+	refused := problem.New(problem.InvalidRequest, "invalid namespace or template name")
+	named := store.Target{Namespace: defaultNamespace, Template: unescape(mux.Vars(r)["template"])}
 	if escaped, ok := mux.Vars(r)["namespace"]; ok {
-		named.namespace = unescape(escaped)
-		for _, rule := range validation.IsDNS1123Label(named.namespace) {
-			refused.at("namespace", rule)
-		}
+		named.Namespace = unescape(escaped)
+		checkNamespace(refused, named.Namespace)
 	}
-	named.template = unescape(mux.Vars(r)["template"])
-	for _, rule := range validateTemplateName(named.template) {
-		refused.at("template", rule)
+	for _, rule := range validateTemplateName(named.Template) {
+		refused.At("template", rule)
 	}
-	if len(refused.errors) > 0 {
-		return target{}, refused
-	}
-	return named, nil
+	return noteTarget(r, named, refused)
 }
 
 // executionOf reads the names in the path of a call about one execution.
-func executionOf(r *http.Request) (target, error) {
-	named := target{namespace: unescape(mux.Vars(r)["namespace"]), execution: unescape(mux.Vars(r)["name"])}
-	refused := refuse(reasonInvalidRequest, "the path names no possible JobExecution")
-	for _, rule := range validation.IsDNS1123Label(named.namespace) {
-		refused.at("namespace", rule)
-	}
+func executionOf(r *http.Request) (store.Target, error) {
+	refused := problem.New(problem.InvalidRequest, "invalid namespace or execution name")
+	named := store.Target{Namespace: unescape(mux.Vars(r)["namespace"]), Execution: unescape(mux.Vars(r)["name"])}
+	checkNamespace(refused, named.Namespace)
 	// The CRD's rule for the name of an execution is the same as for that of a template.
-	for _, rule := range validateTemplateName(named.execution) {
-		refused.at("name", rule)
+	for _, rule := range validateTemplateName(named.Execution) {
+		refused.At("name", rule)
 	}
-	if len(refused.errors) > 0 {
-		return target{}, refused
-	}
-	noteTarget(r, named)
-	return named, nil
+	return noteTarget(r, named, refused)
 }
 
 // namespaceOf reads the name in the path of a call about a whole namespace.
-func namespaceOf(r *http.Request) (target, error) {
-	named := target{namespace: unescape(mux.Vars(r)["namespace"])}
-	refused := refuse(reasonInvalidRequest, "the path names no possible namespace")
-	for _, rule := range validation.IsDNS1123Label(named.namespace) {
-		refused.at("namespace", rule)
+func namespaceOf(r *http.Request) (store.Target, error) {
+	refused := problem.New(problem.InvalidRequest, "invalid namespace name")
+	named := store.Target{Namespace: unescape(mux.Vars(r)["namespace"])}
+	checkNamespace(refused, named.Namespace)
+	return noteTarget(r, named, refused)
+}
+
+// noteTarget returns what a request names, and notes it for the access log, unless refused has fields.
+func noteTarget(r *http.Request, named store.Target, refused *problem.Problem) (store.Target, error) {
+	if len(refused.Fields) > 0 {
+		return store.Target{}, refused
 	}
-	if len(refused.errors) > 0 {
-		return target{}, refused
-	}
-	noteTarget(r, named)
+	rec := recordOf(r)
+	rec.namespace, rec.template, rec.execution = named.Namespace, named.Template, named.Execution
 	return named, nil
 }
 
-// unescape undoes percent-encoding. The router matches paths as they were sent, so that an encoded slash is part of a
-// name, which is then refused, and not another level of the path.
-func unescape(segment string) string {
-	if name, err := url.PathUnescape(segment); err == nil {
-		return name
+func checkNamespace(refused *problem.Problem, namespace string) {
+	for _, rule := range validation.IsDNS1123Label(namespace) {
+		refused.At("namespace", rule)
 	}
-	return segment
 }
 
 func validateTemplateName(name string) []string {
@@ -97,14 +71,11 @@ func validateTemplateName(name string) []string {
 	return validation.IsDNS1123Subdomain(name)
 }
 
-// newExecutionName returns a name for an execution of template. It is ours to choose, and not the API server's: an
-// object whose create was not answered can be looked up only by a name that is known.
-func newExecutionName(template string) string {
-	return executionName(template, rand.String(nameSuffixLength))
-}
-
-// executionName is as much of the template's name as there is room for, and suffix.
-func executionName(template, suffix string) string {
-	prefix := template[:min(len(template), maxNameLength-1-len(suffix))]
-	return strings.TrimRight(prefix, "-.") + "-" + suffix
+// unescape undoes percent-encoding. The router matches paths as they were sent, so that an encoded slash is part of a
+// name, which is then refused, and not another level of the path.
+func unescape(segment string) string {
+	if name, err := url.PathUnescape(segment); err == nil {
+		return name
+	}
+	return segment
 }

@@ -1,14 +1,12 @@
 package httpapi
 
 import (
-	"encoding/json"
-	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 
-	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // mediaType is a form in which an answer can be had.
@@ -48,7 +46,7 @@ func negotiate(r *http.Request, offers ...mediaType) (mediaType, error) {
 		for _, offer := range offers {
 			names = append(names, string(offer))
 		}
-		return "", refuse(reasonNotAcceptable, "the Accept header admits none of the forms in which this answer can be had: %s", strings.Join(names, ", "))
+		return "", problem.New(problem.NotAcceptable, "not acceptable; supported media types: %s", strings.Join(names, ", "))
 	}
 	return best, nil
 }
@@ -82,27 +80,4 @@ func qualityOf(offer mediaType, accept string) float64 {
 		}
 	}
 	return quality
-}
-
-// writeObject answers with a Kubernetes object in the form that was negotiated.
-func writeObject(w http.ResponseWriter, form mediaType, status int, object any) error {
-	var body []byte
-	var err error
-	if form == mediaYAML {
-		body, err = render.YAML(object)
-	} else if body, err = json.Marshal(object); err == nil {
-		body = append(body, '\n')
-	}
-	if err != nil {
-		return fmt.Errorf("encoding the answer: %w", err)
-	}
-	header := w.Header()
-	header.Add("Vary", "Accept")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Content-Type", string(form))
-	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	// What cannot be written any more, because the caller is gone, is not an error of ours.
-	_, _ = w.Write(body)
-	return nil
 }

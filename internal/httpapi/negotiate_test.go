@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http/httptest"
 	"testing"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 func TestNegotiate(t *testing.T) {
@@ -38,12 +40,12 @@ func TestNegotiate(t *testing.T) {
 		request := httptest.NewRequest("GET", "/", nil)
 		request.Header["Accept"] = test.accept
 		got, err := negotiate(request, mediaJSON, mediaYAML, mediaEvents)
-		var refused *refusal
+		var refused *problem.Problem
 		if got != test.want || (test.want == "") != errors.As(err, &refused) {
 			t.Errorf("%s: got %q, %v, want %q", test.reason, got, err, test.want)
 		}
-		if refused != nil && refused.reason != reasonNotAcceptable {
-			t.Errorf("%s: refused as %s", test.reason, refused.reason)
+		if refused != nil && refused.Reason != problem.NotAcceptable {
+			t.Errorf("%s: refused as %s", test.reason, refused.Reason)
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/mux"
 	"sigs.k8s.io/yaml"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 var update = flag.Bool("update", false, "copy the schemas of the CRDs to openapi.yaml")
@@ -29,7 +31,7 @@ type documented struct {
 				Schema struct {
 					Properties struct {
 						Status struct{ Const int }
-						Reason struct{ Enum []reason }
+						Reason struct{ Enum []problem.Reason }
 					}
 				}
 			}
@@ -48,7 +50,7 @@ func readDocument(t testing.TB) documented {
 // The router's routes and methods are the document's, both ways.
 func TestDocumentHasEveryRoute(t *testing.T) {
 	var want []string
-	router := newRouter(groupsOf(testDependencies(nil), testOptions(), nil)...)
+	router := newRouter(groupsOf(testDependencies(nil), testOptions())...)
 	if err := router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
 		if err != nil {
@@ -80,21 +82,21 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 func TestDocumentHasEveryReason(t *testing.T) {
 	document := readDocument(t)
 	// These two are said once, for all paths.
-	got := map[reason]int{reasonNotFound: http.StatusNotFound, reasonMethodNotAllowed: http.StatusMethodNotAllowed}
+	got := map[problem.Reason]int{problem.NotFound: http.StatusNotFound, problem.MethodNotAllowed: http.StatusMethodNotAllowed}
 	for _, response := range document.Components.Responses {
 		refusal := response.Content["application/problem+json"].Schema.Properties
 		for _, why := range refusal.Reason.Enum {
 			got[why] = refusal.Status.Const
 		}
 	}
-	if diff := cmp.Diff(statuses, got); diff != "" {
-		t.Errorf("reasons and statuses (-reasons.go +openapi.yaml):\n%s", diff)
+	if diff := cmp.Diff(problem.Statuses(), got); diff != "" {
+		t.Errorf("reasons and problem.Statuses() (-reasons.go +openapi.yaml):\n%s", diff)
 	}
-	var enum []reason
+	var enum []problem.Reason
 	for _, value := range document.Components.Schemas["Reason"].(map[string]any)["enum"].([]any) {
-		enum = append(enum, reason(value.(string)))
+		enum = append(enum, problem.Reason(value.(string)))
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(statuses)), enum); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(problem.Statuses())), enum); diff != "" {
 		t.Errorf("the schema Reason (-reasons.go +openapi.yaml):\n%s", diff)
 	}
 }
@@ -105,7 +107,7 @@ func TestDocsHaveEveryReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[reason]int{}
+	got := map[problem.Reason]int{}
 	for line := range strings.Lines(string(docs)) {
 		row := strings.Split(line, "|")
 		if len(row) != 5 {
@@ -116,11 +118,11 @@ func TestDocsHaveEveryReason(t *testing.T) {
 			continue
 		}
 		for why := range strings.SplitSeq(row[2], ",") {
-			got[reason(strings.Trim(why, " `"))] = status
+			got[problem.Reason(strings.Trim(why, " `"))] = status
 		}
 	}
-	if diff := cmp.Diff(statuses, got); diff != "" {
-		t.Errorf("reasons and statuses (-reasons.go +docs/http-api.md):\n%s", diff)
+	if diff := cmp.Diff(problem.Statuses(), got); diff != "" {
+		t.Errorf("reasons and problem.Statuses() (-reasons.go +docs/http-api.md):\n%s", diff)
 	}
 }
 

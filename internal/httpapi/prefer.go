@@ -75,9 +75,9 @@ func (e *executor) await(ctx context.Context, w http.ResponseWriter, rec *record
 	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})
 	defer subscription.close()
 	// The subscription comes first: what happens after this look is announced.
-	seen, err := subscription.look(ctx, e.apiServer, execution)
+	seen, err := subscription.look(ctx, e.store, execution)
 	if err == nil {
-		seen, err = subscription.until(ctx, e.apiServer, seen, (*dispatcherv1alpha1.JobExecution).IsFinished)
+		seen, err = subscription.until(ctx, e.store, seen, (*dispatcherv1alpha1.JobExecution).IsFinished)
 	}
 	if seen == nil {
 		// It is stored, or was, and that is what the caller has to know: nothing may be answered that reads like a refusal.

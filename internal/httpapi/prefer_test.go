@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
 )
 
 func TestPreferredWait(t *testing.T) {
@@ -85,19 +87,12 @@ func (s *waitingServer) call(ctx context.Context, t *testing.T, prefer string) <
 // subscribed returns the execution that is waited for, as soon as it is.
 func (s *waitingServer) subscribed(t *testing.T) *dispatcherv1alpha1.JobExecution {
 	t.Helper()
-	for t.Context().Err() == nil {
+	eventually(t, "the execution is waited for", func() bool {
 		s.api.watcher.mutex.Lock()
-		waited := len(s.api.watcher.subscribers)
-		s.api.watcher.mutex.Unlock()
-		if waited > 0 {
-			s.api.mutex.Lock()
-			defer s.api.mutex.Unlock()
-			for _, execution := range s.api.stored {
-				return execution
-			}
-		}
-	}
-	return nil
+		defer s.api.watcher.mutex.Unlock()
+		return len(s.api.watcher.subscribers) > 0
+	})
+	return s.api.Stored()[0]
 }
 
 func decoded(t *testing.T, response *http.Response) *dispatcherv1alpha1.JobExecution {
@@ -122,9 +117,9 @@ func TestWaitEndsWithTheExecution(t *testing.T) {
 			s := startWaitingServer(t)
 			answers := s.call(t.Context(), t, "wait=20")
 			key := "default/" + s.subscribed(t).Name
-			final := s.api.change(key, ends)
+			final := s.api.Change(key, ends)
 			if test.deleted {
-				s.api.remove(key)
+				s.api.Remove(key)
 			}
 			response := <-answers
 			got := decoded(t, response)
@@ -150,7 +145,7 @@ func TestWaitEndsBeforeTheExecution(t *testing.T) {
 		{"the time is up", "wait=0", nil, "wait=0"},
 		{"the server stops", "wait=20", func(s *waitingServer) { s.running.stop() }, ""},
 		{"it is deleted", "wait=20", func(s *waitingServer) {
-			s.api.remove(s.api.names()[0])
+			s.api.Remove(s.api.Names()[0])
 		}, "wait=20"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -184,7 +179,7 @@ func TestWaitEndsWhenTheCallerHangsUp(t *testing.T) {
 	if err := <-s.stopped; err != nil {
 		t.Fatal(err)
 	}
-	if names := s.api.names(); len(names) != 1 {
+	if names := s.api.Names(); len(names) != 1 {
 		t.Errorf("stored %v", names)
 	}
 }
@@ -213,7 +208,7 @@ func TestRepeatWaitsToo(t *testing.T) {
 	api := newFakeAPIServer(t)
 	s := api.server(t, testOptions())
 	executeWithKey(s, "t", "k", "p")
-	api.change(api.names()[0], ends)
+	api.Change(api.Names()[0], ends)
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set(idempotencyKeyHeader, "k")
 	request.Header.Set("Prefer", "wait=20")
@@ -227,13 +222,13 @@ func TestRepeatWaitsToo(t *testing.T) {
 func TestWaitTakesTheRightToGet(t *testing.T) {
 	api := newFakeAPIServer(t)
 	d := testDependencies(api.client(t))
-	d.access = only{right{"create", subresourceExecutions, "default", "t"}}
+	d.access = only(access.Right{Verb: "create", Subresource: access.Executions, Namespace: "default", Template: "t"})
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set("Prefer", "wait=1")
-	if got := problemOf(t, serve(newServer(d, testOptions(), logr.Discard()), request)); got.Status != http.StatusForbidden {
+	if got := problemOf(t, serve(newServer(d, testOptions(), logr.Discard()), request)); got.Status != http.StatusUnauthorized {
 		t.Errorf("got %+v", got)
 	}
-	if names := api.names(); len(names) > 0 {
+	if names := api.Names(); len(names) > 0 {
 		t.Errorf("stored %v", names)
 	}
 }
@@ -251,19 +246,22 @@ func TestWaitersAreBounded(t *testing.T) {
 	if got := problemOf(t, response); got.Status != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
 		t.Errorf("got %+v, Retry-After %q", got, response.Header.Get("Retry-After"))
 	}
-	if names := api.names(); len(names) > 0 {
+	if names := api.Names(); len(names) > 0 {
 		t.Errorf("stored %v", names)
 	}
 }
 
-// only allows one right.
-type only struct{ allowed right }
-
-func (o only) authorize(_ *http.Request, need right) error {
-	if need == o.allowed {
-		return nil
-	}
-	return refuse(reasonForbidden, "not allowed")
+// only allows anonymous callers one right.
+func only(allowed access.Right) *access.Access {
+	return accessOf(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		if rightOf(a) == allowed {
+			return authorizer.DecisionAllow, "", nil
+		}
+		return authorizer.DecisionNoOpinion, "", nil
+	}))
 }
 
-func (o only) authorizeAbsent(r *http.Request, need right) error { return o.authorize(r, need) }
+// rightOf is the right that is asked for.
+func rightOf(a authorizer.Attributes) access.Right {
+	return access.Right{Verb: a.GetVerb(), Subresource: a.GetSubresource(), Namespace: a.GetNamespace(), Template: a.GetName()}
+}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // queryOf reads the query parameters of a call that knows some. One that it does not know is refused and not skipped,
@@ -13,33 +15,33 @@ import (
 func queryOf(r *http.Request, known ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse(reasonInvalidRequest, "the query cannot be read: percent-encode what is no letter, digit, '-', '.', '_' or '~'").because(err)
+		return nil, problem.New(problem.InvalidRequest, "the query cannot be read: percent-encode what is no letter, digit, '-', '.', '_' or '~'").Because(err)
 	}
 	takes := "this call takes no query parameters"
 	if len(known) > 0 {
 		takes = "this call takes the query parameters " + strings.Join(known, ", ")
 	}
-	refused := refuse(reasonInvalidRequest, "%s", takes)
+	refused := problem.New(problem.InvalidRequest, "%s", takes)
 	parameters := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case !slices.Contains(known, name):
-			refused.at(name, "unknown query parameter")
+			refused.At(name, "unknown query parameter")
 		case len(values[name]) > 1:
-			refused.at(name, "must be given once")
+			refused.At(name, "must be given once")
 		default:
 			parameters[name] = values[name][0]
 		}
 	}
-	if len(refused.errors) > 0 {
+	if len(refused.Fields) > 0 {
 		return nil, refused
 	}
 	return parameters, nil
 }
 
 // refuseParameter is for a query parameter whose value cannot be used.
-func refuseParameter(name, rule string) *refusal {
-	refused := refuse(reasonInvalidRequest, "the query parameter %s cannot be used", name)
-	refused.at(name, rule)
+func refuseParameter(name, rule string) *problem.Problem {
+	refused := problem.New(problem.InvalidRequest, "invalid query parameter %s", name)
+	refused.At(name, rule)
 	return refused
 }

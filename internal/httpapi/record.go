@@ -8,7 +8,6 @@ import (
 
 	"github.com/gorilla/mux"
 	"k8s.io/apimachinery/pkg/util/uuid"
-	"k8s.io/apiserver/pkg/authentication/user"
 )
 
 // otherRoute is the route of a path that this API does not have.
@@ -24,11 +23,8 @@ type record struct {
 
 	namespace, template, execution string
 
-	// caller is who sent the request, nil as long as that did not matter.
-	caller user.Info
-
-	// leaveFlight gives the request's place among those in flight to another. It may be called more than once.
-	leaveFlight func()
+	// user is the name of the caller, empty where that was not asked.
+	user string
 
 	// payload is set only where payloads are logged.
 	payload *string
@@ -60,12 +56,6 @@ func recordOf(r *http.Request) *record {
 		return rec
 	}
 	return newRecord(r)
-}
-
-// noteTarget notes what a request names, for the access log.
-func noteTarget(r *http.Request, named target) {
-	rec := recordOf(r)
-	rec.namespace, rec.template, rec.execution = named.namespace, named.template, named.execution
 }
 
 // recordRoute notes which route a request took. The router calls it for registered paths only.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // routes registers the paths that it handles, each beside its handler.
@@ -20,7 +22,7 @@ type routes interface {
 func newRouter(groups ...routes) *mux.Router {
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	router.NotFoundHandler = handler(func(_ http.ResponseWriter, _ *http.Request) error {
-		return refuse(reasonNotFound, "this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}")
+		return problem.New(problem.NotFound, "this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}")
 	})
 	router.Use(recordRoute)
 	for _, group := range groups {
@@ -29,26 +31,22 @@ func newRouter(groups ...routes) *mux.Router {
 	return router
 }
 
-// handler is an HTTP handler that returns what it refuses, so that refusals are written in one place.
+// handler is an HTTP handler that returns its problem, so that problems are written in one place.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// ServeHTTP calls the handler and writes the problem that it returns. An error that is not a refusal is a fault of ours.
+// ServeHTTP calls the handler and writes the problem that it returns. Any other error is a fault of ours.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := h(w, r)
 	if err == nil {
 		return
 	}
-	var refused *refusal
+	var refused *problem.Problem
 	if !errors.As(err, &refused) {
-		refused = internalError().because(err)
+		refused = problem.Internal(err)
 	}
-	recordOf(r).err = refused
-	writeProblem(w, r, refused)
-}
-
-// internalError is all that a caller learns of a fault of ours.
-func internalError() *refusal {
-	return refuse(reasonInternalError, "an internal error occurred; the log tells more under this request id")
+	rec := recordOf(r)
+	rec.err = refused
+	problem.Write(w, rec.requestID, refused)
 }
 
 // methods is a path's handlers by method. It answers OPTIONS, HEAD where there is a GET, and every other method with a
@@ -79,6 +77,6 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handler(func(http.ResponseWriter, *http.Request) error {
-		return refuse(reasonMethodNotAllowed, "this path takes %s", allow).with("Allow", allow)
+		return problem.New(problem.MethodNotAllowed, "this path takes %s", allow).WithHeader("Allow", allow)
 	}).ServeHTTP(w, r)
 }

@@ -14,16 +14,19 @@ import (
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 	"dispatcher.ivan.vc/internal/render"
 )
 
 // Setup adds the HTTP API to the manager: it is served by every replica, once the caches are in sync, and a readiness
-// check of its own holds until it listens. It shares programs with the admission webhooks.
-func Setup(mgr ctrl.Manager, programs *render.Cache, options Options) error {
+// check of its own holds until it listens.
+func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	if err := options.validate(); err != nil {
 		return err
 	}
-	api, err := newAPIServer(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme())
+	log := mgr.GetLogger().WithName("http-api")
+	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(), log)
 	if err != nil {
 		return err
 	}
@@ -35,19 +38,18 @@ func Setup(mgr ctrl.Manager, programs *render.Cache, options Options) error {
 	if err != nil {
 		return err
 	}
-	access, err := newDelegatedAccess(mgr.GetConfig(), mgr.GetHTTPClient(), secure.clientCAProvider())
+	callers, err := access.NewDelegated(mgr.GetConfig(), mgr.GetHTTPClient(), secure.clientCAProvider())
 	if err != nil {
 		return err
 	}
-	log := mgr.GetLogger().WithName("http-api")
-	server := newServer(dependencies{apiServer: api, watcher: watcher, access: access, defaults: defaults{mgr.GetCache()}, programs: programs}, options, log)
+	server := newServer(dependencies{store: kubeClient, watcher: watcher, access: callers, renderer: renderer}, options, log)
 	if secure != nil {
 		server.http.TLSConfig = secure.config()
 		if err := mgr.Add(secure); err != nil {
 			return fmt.Errorf("adding the certificate of the HTTP API: %w", err)
 		}
 	}
-	if err := mgr.Add(&accessMode{access: access, options: options, log: log}); err != nil {
+	if err := mgr.Add(&accessReport{access: callers, options: options, log: log}); err != nil {
 		return fmt.Errorf("adding the report on access: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("http-api", server.ready); err != nil {
@@ -63,7 +65,7 @@ func Setup(mgr ctrl.Manager, programs *render.Cache, options Options) error {
 // http.Server of its kind before the caches.
 type server struct {
 	http         *http.Server
-	leftovers    *leftovers
+	store        *store.Store
 	waiters      *waiters
 	log          logr.Logger
 	drainTimeout time.Duration
@@ -73,18 +75,26 @@ type server struct {
 
 // dependencies are what handlers work with.
 type dependencies struct {
-	apiServer *apiServer
-	watcher   *watcher
-	access    access
-	defaults  defaults
-	waiters   *waiters
-	programs  *render.Cache
+	store    *store.Store
+	watcher  *watcher
+	access   *access.Access
+	renderer render.Renderer
+	waiters  *waiters
+}
+
+// caller returns who sent a request, and notes it for the access log. It must be called once.
+func (d dependencies) caller(r *http.Request) (*access.Caller, error) {
+	caller, err := d.access.Caller(r)
+	if err == nil {
+		recordOf(r).user = caller.Name()
+	}
+	return caller, err
 }
 
 // groupsOf are all routes of this API.
-func groupsOf(d dependencies, options Options, left *leftovers) []routes {
+func groupsOf(d dependencies, options Options) []routes {
 	return []routes{
-		&executor{dependencies: d, creator: &creator{apiServer: d.apiServer, leftovers: left}, options: options},
+		&executor{dependencies: d, options: options},
 		&executions{dependencies: d, options: options},
 		&templates{dependencies: d},
 		newDescription(),
@@ -93,8 +103,7 @@ func groupsOf(d dependencies, options Options, left *leftovers) []routes {
 
 func newServer(d dependencies, options Options, log logr.Logger) *server {
 	d.waiters = newWaiters(options.MaxWaitingRequests)
-	left := &leftovers{apiServer: d.apiServer, log: log}
-	router := newRouter(groupsOf(d, options, left)...)
+	router := newRouter(groupsOf(d, options)...)
 	inFlight := make(slots, options.MaxRequestsInFlight)
 	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
 	return &server{
@@ -111,7 +120,7 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 			DisableGeneralOptionsHandler: true,
 			ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),
 		},
-		leftovers:    left,
+		store:        d.store,
 		waiters:      d.waiters,
 		log:          log,
 		drainTimeout: drainTimeout,
@@ -144,7 +153,7 @@ func (s *server) Start(ctx context.Context) error {
 
 	var background sync.WaitGroup
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
-	background.Go(func() { s.leftovers.run(sweeping) })
+	background.Go(func() { s.store.Run(sweeping) })
 	serveErr := make(chan error, 1)
 	background.Go(func() { serveErr <- s.serve(listener) })
 
@@ -157,9 +166,9 @@ func (s *server) Start(ctx context.Context) error {
 	}
 	stopSweeping()
 	background.Wait()
-	lastSweep, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSweepTimeout)
+	lastSweep, cancel := context.WithTimeout(context.WithoutCancel(ctx), store.LastSweepTimeout)
 	defer cancel()
-	s.leftovers.close(lastSweep)
+	s.store.Close(lastSweep)
 	return err
 }
 

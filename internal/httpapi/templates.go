@@ -1,12 +1,12 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/gorilla/mux"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
 )
 
 // templates handles the calls that say what can be run.
@@ -37,26 +37,29 @@ func (t *templates) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := t.access.authorize(r, right{"list", "", named.namespace, ""}); err != nil {
-		return err
-	}
-	page, err := readPage(r.Context(), t.apiServer, resourceTemplates, named, wanted, func(template *dispatcherv1alpha1.JobTemplate) bool {
-		template.ManagedFields = nil
-		return true
-	})
+	caller, err := t.caller(r)
 	if err != nil {
 		return err
+	}
+	if err := caller.Authorize(r.Context(), access.Right{Verb: "list", Namespace: named.Namespace}); err != nil {
+		return err
+	}
+	page, err := t.store.Templates(r.Context(), named.Namespace, wanted)
+	if err != nil {
+		return err
+	}
+	for i := range page.Items {
+		page.Items[i].ManagedFields = nil
 	}
 	return writeObject(w, form, http.StatusOK, page)
 }
 
 // get answers with one JobTemplate.
 func (t *templates) get(w http.ResponseWriter, r *http.Request) error {
-	named, err := targetOf(r, "")
+	named, err := templateOf(r, "")
 	if err != nil {
 		return err
 	}
-	noteTarget(r, named)
 	form, err := negotiate(r, objectTypes...)
 	if err != nil {
 		return err
@@ -64,12 +67,17 @@ func (t *templates) get(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err
 	}
-	if err := t.access.authorize(r, right{"get", "", named.namespace, named.template}); err != nil {
+	caller, err := t.caller(r)
+	if err != nil {
 		return err
 	}
-	template, err := t.apiServer.getTemplate(context.WithoutCancel(r.Context()), named.namespace, named.template)
+	need := access.Right{Verb: "get", Namespace: named.Namespace, Template: named.Template}
+	if err := caller.Authorize(r.Context(), need); err != nil {
+		return err
+	}
+	template, err := t.store.Template(r.Context(), named.Namespace, named.Template)
 	if err != nil {
-		return translateCall(err, named)
+		return err
 	}
 	template.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobTemplate"))
 	template.ManagedFields = nil

@@ -169,7 +169,7 @@ func TestTLSEndsWithTheManager(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("the files are watched after the manager has ended")
 	}
-	if secure.NeedLeaderElection() || (&accessMode{}).NeedLeaderElection() {
+	if secure.NeedLeaderElection() || (&accessReport{}).NeedLeaderElection() {
 		t.Error("a replica that is not the leader must do this too")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
 )
 
 const stored = "default/n"
@@ -24,15 +25,12 @@ var (
 // once does something after the first read was answered: what happens then must not be missed.
 func (f *fakeAPIServer) once(do func()) {
 	first := true
-	f.onGet = func(w http.ResponseWriter, _ *http.Request) bool {
+	f.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
 		if !first {
 			return false
 		}
 		first = false
-		f.mutex.Lock()
-		found := f.stored[stored]
-		f.mutex.Unlock()
-		answerJSON(w, http.StatusOK, found)
+		apitest.AnswerJSON(w, http.StatusOK, f.Get(stored))
 		w.(http.Flusher).Flush()
 		do()
 		return true
@@ -51,29 +49,29 @@ func TestWait(t *testing.T) {
 		wantReads  int
 	}{
 		{reason: "it has finished", query: "?wait=60", begins: ends, wantStatus: 200, wantReason: "Succeeded", wantReads: 1},
-		{reason: "it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.change(stored, fails) },
+		{reason: "it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.Change(stored, fails) },
 			wantStatus: 200, wantReason: "BackoffLimitExceeded", wantReads: 2},
-		{reason: "more than the longest wait", query: "?wait=99999999999999999999", begins: runs, happens: func(api *fakeAPIServer) { api.change(stored, ends) },
+		{reason: "more than the longest wait", query: "?wait=99999999999999999999", begins: runs, happens: func(api *fakeAPIServer) { api.Change(stored, ends) },
 			wantStatus: 200, wantReason: "Succeeded", wantReads: 2},
 		{reason: "the time is over", query: "?wait=1", begins: runs, wantStatus: 200, wantReason: "Running", wantReads: 2},
 		{reason: "no time at all", query: "?wait=0", begins: runs, wantStatus: 200, wantReason: "Running", wantReads: 1},
-		{reason: "another change is not the end", query: "?wait=1", begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.change(stored, runs) },
+		{reason: "another change is not the end", query: "?wait=1", begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.Change(stored, runs) },
 			wantStatus: 200, wantReason: "Running", wantReads: 2},
-		{reason: "but it is news to who has the state before", query: "?wait=60", has: true, begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.change(stored, runs) },
+		{reason: "but it is news to who has the state before", query: "?wait=60", has: true, begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.Change(stored, runs) },
 			wantStatus: 200, wantReason: "Running", wantReads: 2},
 		{reason: "no news in time", query: "?wait=1", has: true, begins: runs, wantStatus: 304, wantReads: 2},
 		{reason: "no news of what has finished", query: "?wait=1", has: true, begins: ends, wantStatus: 304, wantReads: 2},
 		{reason: "a TTL of 0 takes it away as it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) {
-			api.change(stored, ends)
-			api.remove(stored)
+			api.Change(stored, ends)
+			api.Remove(stored)
 		}, wantStatus: 200, wantReason: "Succeeded", wantReads: 2},
-		{reason: "who knows how it finished is told that it is gone", query: "?wait=60", has: true, begins: ends, happens: func(api *fakeAPIServer) { api.remove(stored) },
+		{reason: "who knows how it finished is told that it is gone", query: "?wait=60", has: true, begins: ends, happens: func(api *fakeAPIServer) { api.Remove(stored) },
 			wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
-		{reason: "it is deleted", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.remove(stored) },
+		{reason: "it is deleted", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.Remove(stored) },
 			wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
 		{reason: "another takes its name, perhaps of a template that the caller may not see", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) {
-			api.remove(stored)
-			api.change(api.put("n").Namespace+"/n", func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
+			api.Remove(stored)
+			api.Change(api.put("n").Namespace+"/n", func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
 		}, wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -108,7 +106,7 @@ func TestWait(t *testing.T) {
 					t.Errorf("got %+v", got)
 				}
 			}
-			if got := len(api.methods()); got != test.wantReads {
+			if got := len(api.Methods()); got != test.wantReads {
 				t.Errorf("the API server was asked %d times, want %d", got, test.wantReads)
 			}
 			if len(api.watcher.subscribers) > 0 {
@@ -164,7 +162,7 @@ func TestWaitEndsWithItsCaller(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	api.once(hangUp)
 	serve(api.server(t, testOptions()), httptest.NewRequestWithContext(ctx, http.MethodGet, "/executions/default/n?wait=300", nil))
-	if reads := len(api.methods()); reads != 1 || len(api.watcher.subscribers) > 0 {
+	if reads := len(api.Methods()); reads != 1 || len(api.watcher.subscribers) > 0 {
 		t.Errorf("%d reads, subscribers %v", reads, api.watcher.subscribers)
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // watcher tells those who wait for an execution when it changed. It listens to the informer that every replica's
@@ -125,22 +126,22 @@ func (w *watcher) notify(object any, deleted bool) {
 
 // finished waits until the execution has finished or ctx ends, and returns it as the API server has it then. Where ctx
 // ends first, that is the execution as it was at the beginning or later, and no error.
-func (w *watcher) finished(ctx context.Context, apiServer *apiServer, key types.NamespacedName) (*dispatcherv1alpha1.JobExecution, error) {
+func (w *watcher) finished(ctx context.Context, kubeClient *store.Store, key types.NamespacedName) (*dispatcherv1alpha1.JobExecution, error) {
 	s := w.subscribe(key)
 	defer s.close()
 	// The subscription comes first: what happens after this read is announced.
-	execution, err := apiServer.get(context.WithoutCancel(ctx), key.Namespace, key.Name)
+	execution, err := kubeClient.Get(ctx, key.Namespace, key.Name)
 	if err != nil {
 		return nil, err
 	}
-	return s.until(ctx, apiServer, execution, (*dispatcherv1alpha1.JobExecution).IsFinished)
+	return s.until(ctx, kubeClient, execution, (*dispatcherv1alpha1.JobExecution).IsFinished)
 }
 
 // until waits until done says so of the execution, which was read after the subscription, or ctx ends, and returns it as
 // the API server has it then. Where ctx ends before its time, because the caller hangs up or the server stops, it is the
 // execution as it was read last. An execution that was deleted as soon as it had finished, as a TTL of 0 makes it, is
 // returned as it was then; one that was deleted otherwise is not found.
-func (s *subscription) until(ctx context.Context, apiServer *apiServer, execution *dispatcherv1alpha1.JobExecution, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
+func (s *subscription) until(ctx context.Context, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
 	for over := false; !done(execution) && !over; {
 		select {
 		case <-ctx.Done():
@@ -153,7 +154,7 @@ func (s *subscription) until(ctx context.Context, apiServer *apiServer, executio
 				continue
 			}
 		}
-		found, err := s.look(ctx, apiServer, execution)
+		found, err := s.look(ctx, kubeClient, execution)
 		if err != nil && (found == nil || !done(found)) {
 			return nil, err
 		}
@@ -164,16 +165,16 @@ func (s *subscription) until(ctx context.Context, apiServer *apiServer, executio
 
 // look returns an execution as the API server has it. If it was deleted, or another has its name by now, the error says
 // that it was not found, and the execution is returned as it was when it had finished, where that was seen.
-func (s *subscription) look(ctx context.Context, apiServer *apiServer, before *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
-	found, err := apiServer.get(context.WithoutCancel(ctx), before.Namespace, before.Name)
+func (s *subscription) look(ctx context.Context, kubeClient *store.Store, before *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+	found, err := kubeClient.Get(ctx, before.Namespace, before.Name)
 	if err == nil && found.UID == before.UID {
 		return found, nil
 	}
 	if err == nil {
-		err = apierrors.NewNotFound(dispatcherv1alpha1.GroupVersion.WithResource(resourceExecutions).GroupResource(), before.Name)
+		err = store.NotFound(before)
 	}
 	last := s.ended()
-	if !apierrors.IsNotFound(err) || last == nil || last.UID != before.UID {
+	if !problem.Is(err, problem.ExecutionNotFound) || last == nil || last.UID != before.UID {
 		return nil, err
 	}
 	last = last.DeepCopy()

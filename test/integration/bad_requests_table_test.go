@@ -16,42 +16,40 @@ type badRequest struct {
 
 // Answers that are given often.
 const (
-	notEncoded   = "400 InvalidRequest: the query cannot be read: percent-encode what is no letter, digit, '-', '.', '_' or '~'"
+	notEncoded   = "400 InvalidRequest"
 	asksForToken = ` [WWW-Authenticate: Bearer realm="dispatcher"]`
-	notYours     = `403 Forbidden: user "system:serviceaccount:NAMESPACE:caller" cannot list jobtemplates/executions ` +
-		`(API group dispatcher.ivan.vc) of any JobTemplate in namespace "kube-system": a RoleBinding has to grant it`
-	notHTTP      = "400 400 Bad Request [closed]"
-	noName       = "400 InvalidRequest: the path names no possible JobTemplate; template: SUBDOMAIN"
-	noPath       = "404 NotFound: this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}"
-	unreadable   = "400 InvalidRequest: the payload could not be read to its end [closed]"
-	onlyExecutes = "405 MethodNotAllowed: this path takes POST, PUT, OPTIONS [Allow: POST, PUT, OPTIONS]"
-	onlyReads    = "405 MethodNotAllowed: this path takes GET, HEAD, OPTIONS [Allow: GET, HEAD, OPTIONS]"
-	noLimit      = "400 InvalidRequest: the query parameter limit cannot be used; limit: must be a number from 1 to 500"
-	noTemplate   = `404 JobTemplateNotFound: there is no JobTemplate "no-such" in namespace "NAMESPACE"; ` +
-		`spec.jobTemplateName: Not found: "no-such": namespace "NAMESPACE" has no such JobTemplate`
-	noExecution = `404 ExecutionNotFound: there is no execution "no-such" in namespace "NAMESPACE"`
-	tooLarge    = "413 PayloadTooLarge: the payload is larger than the 262144 bytes that are accepted [closed]"
-	noCoding    = "501 Unsupported transfer encoding [closed]"
-	longHeader  = "431 431 Request Header Fields Too Large [closed]"
-	compressed  = "415 UnsupportedEncoding: the payload is taken as it is sent: send it without Content-Encoding [Accept-Encoding: identity]"
-	noForm      = "406 NotAcceptable: the Accept header admits none of the forms in which this answer can be had: application/json, application/yaml"
-	noWait      = "400 InvalidRequest: the query parameter wait cannot be used; wait: must be a number of seconds, 0 or more"
+	notYours     = "403 Forbidden"
+	notHTTP      = "400 [closed]"
+	noName       = "400 InvalidRequest template"
+	noPath       = "404 NotFound"
+	unreadable   = "400 InvalidRequest [closed]"
+	onlyExecutes = "405 MethodNotAllowed [Allow: POST, PUT, OPTIONS]"
+	onlyReads    = "405 MethodNotAllowed [Allow: GET, HEAD, OPTIONS]"
+	noLimit      = "400 InvalidRequest limit"
+	noTemplate   = "404 JobTemplateNotFound spec.jobTemplateName"
+	noExecution  = "404 ExecutionNotFound"
+	tooLarge     = "413 PayloadTooLarge [closed]"
+	noCoding     = "501 [closed]"
+	longHeader   = "431 [closed]"
+	compressed   = "415 UnsupportedEncoding [Accept-Encoding: identity]"
+	noForm       = "406 NotAcceptable"
+	noWait       = "400 InvalidRequest wait"
 )
 
 // badPaths name nothing that there can be, or nothing that there is.
 var badPaths = []badRequest{
-	{"an upper-case namespace", put_("/execute/Team/echo"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: LABEL"},
-	{"a namespace with an underscore", put_("/execute/my_team/echo"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: LABEL"},
-	{"a namespace with a dot", put_("/execute/a.b/echo"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: must not contain dots"},
-	{"a namespace of 64 characters", put_("/execute/" + strings.Repeat("a", 64) + "/echo"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: must be no more than 63 characters"},
+	{"an upper-case namespace", put_("/execute/Team/echo"), "400 InvalidRequest namespace"},
+	{"a namespace with an underscore", put_("/execute/my_team/echo"), "400 InvalidRequest namespace"},
+	{"a namespace with a dot", put_("/execute/a.b/echo"), "400 InvalidRequest namespace"},
+	{"a namespace of 64 characters", put_("/execute/" + strings.Repeat("a", 64) + "/echo"), "400 InvalidRequest namespace"},
 	{"an upper-case template", put_("/execute/NAMESPACE/Echo"), noName},
-	{"a template of 64 characters", put_("/execute/NAMESPACE/" + strings.Repeat("a", 64)), "400 InvalidRequest: the path names no possible JobTemplate; template: must be no more than 63 characters"},
-	{"a name of 10,000 characters", put_("/execute/NAMESPACE/" + strings.Repeat("a", 10000)), "400 InvalidRequest: the path names no possible JobTemplate; template: must be no more than 63 characters"},
-	{"two names that cannot be", put_("/execute/A/_"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: LABEL; template: SUBDOMAIN"},
+	{"a template of 64 characters", put_("/execute/NAMESPACE/" + strings.Repeat("a", 64)), "400 InvalidRequest template"},
+	{"a name of 10,000 characters", put_("/execute/NAMESPACE/" + strings.Repeat("a", 10000)), "400 InvalidRequest template"},
+	{"two names that cannot be", put_("/execute/A/_"), "400 InvalidRequest namespace template"},
 	{"an encoded slash in a name", put_("/execute/NAMESPACE/a%2Fb"), noName},
 	{"an encoded slash between the names", put_("/execute/NAMESPACE%2Fecho"), noName},
 	{"an encoded traversal", put_("/execute/NAMESPACE/%2e%2e%2fexecutions"), noName},
-	{"a traversal", put_("/execute/../echo"), "400 InvalidRequest: the path names no possible JobTemplate; namespace: LABEL"},
+	{"a traversal", put_("/execute/../echo"), "400 InvalidRequest namespace"},
 	{"a dot", put_("/execute/."), noName},
 	{"an encoded NUL", put_("/execute/NAMESPACE/echo%00"), noName},
 	{"an encoded line break", put_("/execute/NAMESPACE/echo%0D%0AX-Injected:%20yes"), noName},
@@ -78,14 +76,14 @@ var badPaths = []badRequest{
 	{"OPTIONS of an asterisk", request("OPTIONS", "*"), noPath},
 	{"a list with a trailing slash", request("GET", "/executions/NAMESPACE/"), noPath},
 	{"the description as JSON", request("GET", "/openapi.json"), noPath},
-	{"an execution that cannot be", request("GET", "/executions/NAMESPACE/My_Run"), "400 InvalidRequest: the path names no possible JobExecution; name: SUBDOMAIN"},
-	{"an execution with an encoded slash", request("DELETE", "/executions/NAMESPACE/a%2Fb"), "400 InvalidRequest: the path names no possible JobExecution; name: SUBDOMAIN"},
-	{"a list of a namespace that cannot be", request("GET", "/executions/My_Team"), "400 InvalidRequest: the path names no possible namespace; namespace: LABEL"},
-	{"templates of a namespace that cannot be", request("GET", "/templates/My_Team"), "400 InvalidRequest: the path names no possible namespace; namespace: LABEL"},
+	{"an execution that cannot be", request("GET", "/executions/NAMESPACE/My_Run"), "400 InvalidRequest name"},
+	{"an execution with an encoded slash", request("DELETE", "/executions/NAMESPACE/a%2Fb"), "400 InvalidRequest name"},
+	{"a list of a namespace that cannot be", request("GET", "/executions/My_Team"), "400 InvalidRequest namespace"},
+	{"templates of a namespace that cannot be", request("GET", "/templates/My_Team"), "400 InvalidRequest namespace"},
 	{"a template that cannot be", request("GET", "/templates/NAMESPACE/Echo"), noName},
 	{"a template that there is not", put_("/execute/NAMESPACE/no-such"), noTemplate},
-	{"a template that there is not, to be read", request("GET", "/templates/NAMESPACE/no-such"), `404 JobTemplateNotFound: there is no JobTemplate "no-such" in namespace "NAMESPACE"`},
-	{"a namespace that there is not", put_("/execute/no-such/echo"), `404 NamespaceNotFound: there is no namespace "no-such"`},
+	{"a template that there is not, to be read", request("GET", "/templates/NAMESPACE/no-such"), "404 JobTemplateNotFound"},
+	{"a namespace that there is not", put_("/execute/no-such/echo"), "404 NamespaceNotFound"},
 	{"an execution that there is not", request("GET", "/executions/NAMESPACE/no-such"), noExecution},
 	{"an execution that there is not, to be deleted", request("DELETE", "/executions/NAMESPACE/no-such"), noExecution},
 	{"an execution that there is not, to be canceled", request("POST", "/executions/NAMESPACE/no-such/cancel"), noExecution},
@@ -113,9 +111,9 @@ var badMethods = []badRequest{
 	{"a made-up method", request("BREW", "/execute/NAMESPACE/echo"), onlyExecutes},
 	{"a method of WebDAV", request("PROPFIND", "/executions/NAMESPACE"), onlyReads},
 	{"a method of 5,000 characters", request(strings.Repeat("A", 5000), "/execute/NAMESPACE/echo"), onlyExecutes},
-	{"PUT of an execution", request("PUT", "/executions/NAMESPACE/run"), "405 MethodNotAllowed: this path takes DELETE, GET, HEAD, OPTIONS [Allow: DELETE, GET, HEAD, OPTIONS]"},
+	{"PUT of an execution", request("PUT", "/executions/NAMESPACE/run"), "405 MethodNotAllowed [Allow: DELETE, GET, HEAD, OPTIONS]"},
 	{"POST of a list", request("POST", "/executions/NAMESPACE"), onlyReads},
-	{"GET of what cancels", request("GET", "/executions/NAMESPACE/run/cancel"), "405 MethodNotAllowed: this path takes POST, OPTIONS [Allow: POST, OPTIONS]"},
+	{"GET of what cancels", request("GET", "/executions/NAMESPACE/run/cancel"), "405 MethodNotAllowed [Allow: POST, OPTIONS]"},
 	{"POST of events", request("POST", "/executions/NAMESPACE/run/events"), onlyReads},
 	{"DELETE of a template", request("DELETE", "/templates/NAMESPACE/echo"), onlyReads},
 	{"PUT of the description", request("PUT", "/openapi.yaml"), onlyReads},
@@ -126,13 +124,13 @@ var badMethods = []badRequest{
 
 // badCredentials are none, or not enough.
 var badCredentials = []badRequest{
-	{"none, to list", request("GET", "/executions/NAMESPACE", "X-No-Authorization: 1"), `401 Unauthorized: without credentials nobody can list jobtemplates/executions (API group dispatcher.ivan.vc) of any JobTemplate in namespace "NAMESPACE": send a bearer token` + asksForToken},
-	{"none, to delete what there is not", request("DELETE", "/executions/NAMESPACE/no-such", "X-No-Authorization: 1"), `401 Unauthorized: without credentials nobody can delete jobtemplates/executions (API group dispatcher.ivan.vc) of any JobTemplate in namespace "NAMESPACE": send a bearer token` + asksForToken},
-	{"none, to see templates", request("GET", "/templates/NAMESPACE/echo", "X-No-Authorization: 1"), `401 Unauthorized: without credentials nobody can get jobtemplates (API group dispatcher.ivan.vc) of the JobTemplate "echo" in namespace "NAMESPACE": send a bearer token` + asksForToken},
-	{"a token that is none", put_(echo, "Authorization: Bearer nonsense"), `401 Unauthorized: the credentials are not valid [WWW-Authenticate: Bearer realm="dispatcher", error="invalid_token"]`},
-	{"an empty token", put_(echo, "Authorization: Bearer "), "401 Unauthorized: the Authorization header holds no bearer token" + asksForToken},
-	{"a password", put_(echo, "Authorization: Basic YTpi"), "401 Unauthorized: the Authorization header holds no bearer token" + asksForToken},
-	{"two tokens", put_(echo, "Authorization: Bearer a", "Authorization: Bearer b"), "401 Unauthorized: the request has 2 Authorization headers: send one" + asksForToken},
+	{"none, to list", request("GET", "/executions/NAMESPACE", "X-No-Authorization: 1"), "401 Unauthorized" + asksForToken},
+	{"none, to delete what there is not", request("DELETE", "/executions/NAMESPACE/no-such", "X-No-Authorization: 1"), "401 Unauthorized" + asksForToken},
+	{"none, to see templates", request("GET", "/templates/NAMESPACE/echo", "X-No-Authorization: 1"), "401 Unauthorized" + asksForToken},
+	{"a token that is none", put_(echo, "Authorization: Bearer nonsense"), `401 Unauthorized [WWW-Authenticate: Bearer realm="dispatcher", error="invalid_token"]`},
+	{"an empty token", put_(echo, "Authorization: Bearer "), "401 Unauthorized" + asksForToken},
+	{"a password", put_(echo, "Authorization: Basic YTpi"), "401 Unauthorized" + asksForToken},
+	{"two tokens", put_(echo, "Authorization: Bearer a", "Authorization: Bearer b"), "401 Unauthorized" + asksForToken},
 	{"somebody else's namespace", request("GET", "/executions/kube-system"), notYours},
 	{"an impersonation", request("GET", "/executions/kube-system", "Authorization: "+credentials, "Impersonate-User: admin"), notYours},
 	{"a header of a proxy", request("GET", "/executions/kube-system", "Authorization: "+credentials, "X-Remote-User: admin", "X-Remote-Group: system:masters"), notYours},
@@ -140,12 +138,12 @@ var badCredentials = []badRequest{
 
 // badQueries have parameters that a call does not know, or that cannot be used.
 var badQueries = []badRequest{
-	{"an unknown parameter", put_(echo + "?now=true"), "400 InvalidRequest: this call takes the query parameters dryRun; now: unknown query parameter"},
-	{"a parameter without a name", put_(echo + "?=1"), "400 InvalidRequest: this call takes the query parameters dryRun; : unknown query parameter"},
+	{"an unknown parameter", put_(echo + "?now=true"), "400 InvalidRequest now"},
+	{"a parameter without a name", put_(echo + "?=1"), "400 InvalidRequest (empty)"},
 	{"a query that is not encoded", put_(echo + "?%zz"), notEncoded},
 	{"a semicolon between parameters", put_(echo + "?a=1;b=2"), notEncoded},
-	{"a parameter of another call", put_(echo + "?limit=1"), "400 InvalidRequest: this call takes the query parameters dryRun; limit: unknown query parameter"},
-	{"a parameter of the description", request("GET", "/openapi.yaml?v=2"), "400 InvalidRequest: this call takes no query parameters; v: unknown query parameter"},
+	{"a parameter of another call", put_(echo + "?limit=1"), "400 InvalidRequest limit"},
+	{"a parameter of the description", request("GET", "/openapi.yaml?v=2"), "400 InvalidRequest v"},
 	{"a limit below 0", request("GET", "/executions/NAMESPACE?limit=-1"), noLimit},
 	{"a limit of 0", request("GET", "/executions/NAMESPACE?limit=0"), noLimit},
 	{"a limit of too many", request("GET", "/executions/NAMESPACE?limit=501"), noLimit},
@@ -153,20 +151,20 @@ var badQueries = []badRequest{
 	{"a limit with a fraction", request("GET", "/templates/NAMESPACE?limit=1.5"), noLimit},
 	{"an empty limit", request("GET", "/templates/NAMESPACE?limit="), noLimit},
 	{"a limit that overflows", request("GET", "/templates/NAMESPACE?limit=99999999999999999999"), noLimit},
-	{"two limits", request("GET", "/executions/NAMESPACE?limit=1&limit=2"), "400 InvalidRequest: this call takes the query parameters continue, limit, state, template; limit: must be given once"},
-	{"a continue that is none", request("GET", "/executions/NAMESPACE?continue=garbage"), "400 InvalidRequest: the query parameter continue cannot be used; continue: must be what the page before says in metadata.continue"},
-	{"a continue for templates that is none", request("GET", "/templates/NAMESPACE?continue=garbage"), "400 InvalidRequest: the query parameter continue cannot be used; continue: must be what the page before says in metadata.continue"},
-	{"a state that there is not", request("GET", "/executions/NAMESPACE?state=paused"), "400 InvalidRequest: the query parameter state cannot be used; state: must be one of waiting, running, succeeded, failed"},
-	{"a state in upper case", request("GET", "/executions/NAMESPACE?state=Running"), "400 InvalidRequest: the query parameter state cannot be used; state: must be one of waiting, running, succeeded, failed"},
-	{"a template that cannot be, to list by", request("GET", "/executions/NAMESPACE?template=No_Name"), "400 InvalidRequest: the query parameter template cannot be used; template: SUBDOMAIN"},
-	{"a selector", request("GET", "/executions/NAMESPACE?labelSelector=a%3Db&fieldSelector=c"), "400 InvalidRequest: this call takes the query parameters continue, limit, state, template; fieldSelector: unknown query parameter; labelSelector: unknown query parameter"},
+	{"two limits", request("GET", "/executions/NAMESPACE?limit=1&limit=2"), "400 InvalidRequest limit"},
+	{"a continue that is none", request("GET", "/executions/NAMESPACE?continue=garbage"), "400 InvalidRequest continue"},
+	{"a continue for templates that is none", request("GET", "/templates/NAMESPACE?continue=garbage"), "400 InvalidRequest continue"},
+	{"a state that there is not", request("GET", "/executions/NAMESPACE?state=paused"), "400 InvalidRequest state"},
+	{"a state in upper case", request("GET", "/executions/NAMESPACE?state=Running"), "400 InvalidRequest state"},
+	{"a template that cannot be, to list by", request("GET", "/executions/NAMESPACE?template=No_Name"), "400 InvalidRequest template"},
+	{"a selector", request("GET", "/executions/NAMESPACE?labelSelector=a%3Db&fieldSelector=c"), "400 InvalidRequest fieldSelector labelSelector"},
 	{"a wait of words", request("GET", "/executions/NAMESPACE/run?wait=abc"), noWait},
 	{"a wait below 0", request("GET", "/executions/NAMESPACE/run?wait=-1"), noWait},
 	{"an empty wait", request("GET", "/executions/NAMESPACE/run?wait="), noWait},
-	{"two waits", request("GET", "/executions/NAMESPACE/run?wait=1&wait=2"), "400 InvalidRequest: this call takes the query parameters wait; wait: must be given once"},
+	{"two waits", request("GET", "/executions/NAMESPACE/run?wait=1&wait=2"), "400 InvalidRequest wait"},
 	{"a wait that overflows, for what there is not", request("GET", "/executions/NAMESPACE/no-such?wait=99999999999999999999"), noExecution},
-	{"a parameter to cancel", request("POST", "/executions/NAMESPACE/run/cancel?force=true"), "400 InvalidRequest: this call takes no query parameters; force: unknown query parameter"},
-	{"a parameter to delete", request("DELETE", "/executions/NAMESPACE/run?propagationPolicy=Orphan"), "400 InvalidRequest: this call takes no query parameters; propagationPolicy: unknown query parameter"},
+	{"a parameter to cancel", request("POST", "/executions/NAMESPACE/run/cancel?force=true"), "400 InvalidRequest force"},
+	{"a parameter to delete", request("DELETE", "/executions/NAMESPACE/run?propagationPolicy=Orphan"), "400 InvalidRequest propagationPolicy"},
 }
 
 const (

@@ -1,4 +1,4 @@
-package httpapi
+package store
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
 )
 
 // oneTemplate is a cache that has one template, whatever is asked for.
@@ -36,18 +37,17 @@ func TestDefaults(t *testing.T) {
 		filled bool
 	}{
 		{"the cache has the template", oneTemplate{template: template}, true},
-		{"the cache lacks it: it may be new", noTemplates{}, false},
+		{"the cache lacks it: it may be new", apitest.NoTemplates{}, false},
 		{"it is being deleted: it may have been made anew", oneTemplate{template: deleted}, false},
 	} {
-		named := target{namespace: "default", template: "t"}
-		execution := newExecution(named, "", &record{})
+		execution := aRequest.execution()
 		want := execution.DeepCopy()
 		if test.filled {
 			want.Labels = map[string]string{"team": "x", dispatcherv1alpha1.LabelJobTemplate: "t"}
 			want.Spec.TTLSecondsAfterFinished = new(int32(60))
 			want.Annotations[dispatcherv1alpha1.AnnotationDefaulted] = "true"
 		}
-		defaults{test.cache}.fillIn(t.Context(), execution)
+		(&Store{templates: test.cache}).setDefaults(t.Context(), execution)
 		if diff := cmp.Diff(want, execution); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}

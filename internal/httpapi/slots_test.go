@@ -9,6 +9,8 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 func TestRequestsInFlightAreBounded(t *testing.T) {
@@ -35,7 +37,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if got := problemOf(t, response); got.Reason != reasonTooManyRequests || got.Status != http.StatusTooManyRequests {
+	if got := problemOf(t, response); got.Reason != problem.TooManyRequests || got.Status != http.StatusTooManyRequests {
 		t.Errorf("got %+v", got)
 	}
 	if got := response.Header.Get("Retry-After"); got != "1" {
@@ -52,8 +54,8 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusCreated || len(api.names()) != 3 {
-		t.Errorf("status %d, stored %v: the places of the first two are not free again", response.StatusCode, api.names())
+	if response.StatusCode != http.StatusCreated || len(api.Names()) != 3 {
+		t.Errorf("status %d, stored %v: the places of the first two are not free again", response.StatusCode, api.Names())
 	}
 }
 
@@ -100,7 +102,7 @@ func TestWaitingRequestsAreBoundedAndLeaveTheirPlaceInFlight(t *testing.T) {
 		t.Errorf("%v requests wait, want 2", got)
 	}
 	refused := call(t.Context(), "/wait")
-	if got := problemOf(t, refused); got.Reason != reasonTooManyRequests || refused.Header.Get("Retry-After") != "1" {
+	if got := problemOf(t, refused); got.Reason != problem.TooManyRequests || refused.Header.Get("Retry-After") != "1" {
 		t.Errorf("got %+v, Retry-After %q", got, refused.Header.Get("Retry-After"))
 	}
 	if got := call(t.Context(), "/").StatusCode; got != http.StatusOK {

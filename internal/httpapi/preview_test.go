@@ -19,6 +19,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // echo is a template whose Job has the payload in its first argument.
@@ -52,7 +54,7 @@ func TestPreview(t *testing.T) {
 		"application/yaml": func(body []byte, into any) error { return yaml.UnmarshalStrict(body, into) },
 	} {
 		api := newFakeAPIServer(t)
-		api.template = echo()
+		api.Template = echo()
 		response := preview(api.server(t, testOptions()), form)
 		header := response.Header
 		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Location") != "" || header.Get("Preference-Applied") != "" {
@@ -89,7 +91,7 @@ func TestPreview(t *testing.T) {
 		if got.Annotations[dispatcherv1alpha1.AnnotationJobTemplateGeneration] != "7" {
 			t.Errorf("annotations = %v", got.Annotations)
 		}
-		if names := api.names(); len(names) > 0 {
+		if names := api.Names(); len(names) > 0 {
 			t.Errorf("stored %v", names)
 		}
 	}
@@ -97,7 +99,7 @@ func TestPreview(t *testing.T) {
 
 func TestPreviewKeepsAManualSelector(t *testing.T) {
 	api := newFakeAPIServer(t)
-	api.template = echo(func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Spec.ManualSelector = new(true) })
+	api.Template = echo(func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Spec.ManualSelector = new(true) })
 	var got batchv1.Job
 	if err := json.NewDecoder(preview(api.server(t, testOptions()), "").Body).Decode(&got); err != nil {
 		t.Fatal(err)
@@ -112,16 +114,16 @@ func TestPreviewThatIsRefused(t *testing.T) {
 	argument := "spec.jobTemplate.spec.template.spec.containers[0].args[0]"
 	refusedExecution := func(err *apierrors.StatusError) func(*fakeAPIServer) {
 		return func(f *fakeAPIServer) {
-			f.onCreate = func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
-				answerError(w, err)
+			f.OnCreate = func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
+				apitest.AnswerError(w, err)
 				return true
 			}
 		}
 	}
 	refusedJob := func(err *apierrors.StatusError) func(*fakeAPIServer) {
 		return func(f *fakeAPIServer) {
-			f.onTry = func(w http.ResponseWriter, _ *batchv1.Job) bool {
-				answerError(w, err)
+			f.OnTry = func(w http.ResponseWriter, _ *batchv1.Job) bool {
+				apitest.AnswerError(w, err)
 				return true
 			}
 		}
@@ -130,31 +132,31 @@ func TestPreviewThatIsRefused(t *testing.T) {
 		reason     string
 		change     func(*fakeAPIServer)
 		wantStatus int
-		wantReason reason
+		wantReason problem.Reason
 		wantFields []string
 	}{
-		{"by admission, as the real call", refusedExecution(apierrors.NewInvalid(executionKind, "", field.ErrorList{
-			field.Invalid(field.NewPath("spec", "jobTemplate"), "", "x")})), 422, reasonInvalid, []string{"spec.jobTemplate"}},
-		{"the template is gone since", func(f *fakeAPIServer) { f.template = nil }, 404, reasonJobTemplateNotFound, nil},
+		{"by admission, as the real call", refusedExecution(apierrors.NewInvalid(apitest.ExecutionKind, "", field.ErrorList{
+			field.Invalid(field.NewPath("spec", "jobTemplate"), "", "x")})), 422, problem.Invalid, []string{"spec.jobTemplate"}},
+		{"the template is gone since", func(f *fakeAPIServer) { f.Template = nil }, 404, problem.JobTemplateNotFound, nil},
 		{"the template has changed since, and does not render", func(f *fakeAPIServer) {
-			f.template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ fail .Payload }}"
-		}, 422, reasonInvalid, []string{argument}},
+			f.Template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ fail .Payload }}"
+		}, 422, problem.Invalid, []string{argument}},
 		{"or does not compile", func(f *fakeAPIServer) {
-			f.template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{"
-		}, 422, reasonInvalid, []string{argument}},
+			f.Template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{"
+		}, 422, problem.Invalid, []string{argument}},
 		{"the Job is invalid", refusedJob(apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "", field.ErrorList{
-			field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, reasonInvalid, []string{"spec.jobTemplate.spec.template.metadata.labels"}},
-		{"the Job is invalid, and a policy gives no causes", refusedJob(policy(422, "Invalid", "no")), 422, reasonInvalid, nil},
-		{"a quota is exhausted", refusedJob(apierrors.NewForbidden(jobs, "", io.EOF)), 403, reasonForbidden, nil},
-		{"a webhook has side effects", refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)), 403, reasonForbidden, nil},
-		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, reasonJobNameConflict, []string{"spec.jobTemplate.metadata.name"}},
-		{"the API server is busy", refusedJob(apierrors.NewTooManyRequests("x", 1)), 429, reasonTooManyRequests, nil},
-		{"or away", refusedJob(apierrors.NewServiceUnavailable("x")), 503, reasonUnavailable, nil},
-		{"or slow", refusedJob(apierrors.NewTimeoutError("x", 1)), 504, reasonTimeout, nil},
+			field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, problem.Invalid, []string{"spec.jobTemplate.spec.template.metadata.labels"}},
+		{"the Job is invalid, and a policy gives no causes", refusedJob(&apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: "Invalid", Message: "no"}}), 422, problem.Invalid, nil},
+		{"a quota is exhausted", refusedJob(apierrors.NewForbidden(jobs, "", io.EOF)), 403, problem.Forbidden, nil},
+		{"a webhook has side effects", refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)), 403, problem.Forbidden, nil},
+		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, problem.JobNameConflict, []string{"spec.jobTemplate.metadata.name"}},
+		{"the API server is busy", refusedJob(apierrors.NewTooManyRequests("x", 1)), 429, problem.TooManyRequests, nil},
+		{"or away", refusedJob(apierrors.NewServiceUnavailable("x")), 503, problem.Unavailable, nil},
+		{"or slow", refusedJob(apierrors.NewTimeoutError("x", 1)), 504, problem.Timeout, nil},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := newFakeAPIServer(t)
-			api.template = echo()
+			api.Template = echo()
 			test.change(api)
 			server := api.server(t, testOptions())
 			got := problemOf(t, preview(server, ""))
@@ -168,7 +170,7 @@ func TestPreviewThatIsRefused(t *testing.T) {
 			if diff := cmp.Diff(test.wantFields, fields); diff != "" {
 				t.Errorf("fields (-want +got):\n%s", diff)
 			}
-			if len(api.names()) > 0 || len(server.leftovers.entries) > 0 {
+			if len(api.Names()) > 0 {
 				t.Error("a preview leaves nothing behind")
 			}
 		})
@@ -182,8 +184,8 @@ func TestOtherDryRuns(t *testing.T) {
 		request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 		request.URL.RawQuery = query
 		got := problemOf(t, serve(api.server(t, testOptions()), request))
-		if got.Status != http.StatusBadRequest || len(api.methods()) > 0 {
-			t.Errorf("%s: got %+v, calls %v", query, got, api.methods())
+		if got.Status != http.StatusBadRequest || len(api.Methods()) > 0 {
+			t.Errorf("%s: got %+v, calls %v", query, got, api.Methods())
 		}
 	}
 }
@@ -201,7 +203,7 @@ func TestExecutionsComeInTheFormThatIsAskedFor(t *testing.T) {
 		}
 	}
 	api := newFakeAPIServer(t)
-	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable || len(api.methods()) > 0 {
+	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable || len(api.Methods()) > 0 {
 		t.Errorf("a preview has one form or the other: got %+v", got)
 	}
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"time"
+
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // slots is a bounded number of places. A place that is taken has to be given back.
@@ -19,37 +20,29 @@ func (s slots) take() bool {
 	}
 }
 
-// await waits for a place, for a bounded time. Who came first gets the first.
-func (s slots) await(ctx context.Context, timeout time.Duration) bool {
-	if s.take() {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	select {
-	case s <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 func (s slots) give() { <-s }
+
+type slotKey struct{}
 
 // limitInFlight refuses a request while as many as there are slots are being handled, rather than to let all of them
 // become slow and their payloads fill the memory. A request that begins to wait leaves its slot: see waiters.
 func limitInFlight(inFlight slots, next http.Handler) http.Handler {
 	return handler(func(w http.ResponseWriter, r *http.Request) error {
 		if !inFlight.take() {
-			return refuse(reasonTooManyRequests, "%d requests are being handled already: try again later", cap(inFlight)).
-				retryAfter(0, retryAfterTooManyRequests)
+			return problem.New(problem.TooManyRequests, "%d requests are being handled already: try again later", cap(inFlight))
 		}
 		leave := sync.OnceFunc(inFlight.give)
 		defer leave()
-		recordOf(r).leaveFlight = leave
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), slotKey{}, leave)))
 		return nil
 	})
+}
+
+// leaveSlot gives a request's slot among those in flight to another.
+func leaveSlot(r *http.Request) {
+	if leave, ok := r.Context().Value(slotKey{}).(func()); ok {
+		leave()
+	}
 }
 
 // waiters bounds the calls that wait for something to happen: long polls and streams. They take next to no CPU and
@@ -72,12 +65,10 @@ func newWaiters(limit int) *waiters {
 // and ends when the server begins to stop, too. The caller must call release when it waits no more.
 func (w *waiters) acquire(r *http.Request) (ctx context.Context, release func(), err error) {
 	if !w.slots.take() {
-		return nil, nil, refuse(reasonTooManyRequests, "%d callers are waiting already: ask without waiting, or try again later", cap(w.slots)).
-			retryAfter(0, retryAfterTooManyRequests)
+		return nil, nil, problem.New(problem.TooManyRequests,
+			"%d callers are waiting already: ask without waiting, or try again later", cap(w.slots))
 	}
-	if leave := recordOf(r).leaveFlight; leave != nil {
-		leave()
-	}
+	leaveSlot(r)
 	requestsWaiting.Inc()
 	ctx, cancel := context.WithCancel(r.Context())
 	stopWatching := context.AfterFunc(w.stopping, cancel)

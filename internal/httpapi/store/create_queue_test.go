@@ -1,4 +1,4 @@
-package httpapi
+package store
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/apitest"
 )
 
 // While so many executions are being stored, the API server is not asked to store another.
 func TestCreatesTakeTurns(t *testing.T) {
-	api := newFakeAPIServer(t)
-	client := api.client(t)
+	api := apitest.New(t)
+	client := newStore(t, api)
 	for range maxConcurrentCreates {
-		if !client.creates.take() {
+		if !client.createTurns.TryAcquire(1) {
 			t.Fatal("there are fewer places")
 		}
 	}
@@ -23,14 +24,14 @@ func TestCreatesTakeTurns(t *testing.T) {
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := client.create(impatient, execution)
-	if !apierrors.IsTooManyRequests(err) || ambiguous(err) {
+	if !apierrors.IsTooManyRequests(err) || mayBeStored(err) {
 		t.Errorf("err = %v, want one that says that nothing was stored", err)
 	}
-	if len(api.calls) > 0 {
-		t.Errorf("the API server was asked: %v", api.calls)
+	if len(api.Methods()) > 0 {
+		t.Errorf("the API server was asked: %v", api.Methods())
 	}
 
-	client.creates.give()
+	client.createTurns.Release(1)
 	for _, execution.Name = range []string{"f", "g"} { // The place is given back.
 		if _, err := client.create(t.Context(), execution); err != nil {
 			t.Error(err)

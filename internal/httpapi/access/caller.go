@@ -1,0 +1,150 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+)
+
+// Timeout bounds each question of who a caller is and of what the caller may.
+const Timeout = 5 * time.Second
+
+// Access tells who sends a request, and what they may.
+type Access struct {
+	authenticator authenticator.Request
+	authorizer    authorizer.Authorizer
+}
+
+// New returns an Access that asks these two.
+func New(who authenticator.Request, may authorizer.Authorizer) *Access {
+	return &Access{authenticator: who, authorizer: may}
+}
+
+// Caller returns who sent a request, which may be anonymous, else a problem: 401 for credentials that are not valid, 503
+// where nobody could be asked. It takes the credentials out of the request, so it must be called once.
+func (a *Access) Caller(r *http.Request) (*Caller, error) {
+	ctx, cancel := withTimeout(r.Context())
+	defer cancel()
+	return a.callerOf(ctx, r)
+}
+
+func (a *Access) callerOf(ctx context.Context, r *http.Request) (*Caller, error) {
+	sent := r.Header.Values("Authorization")
+	if len(sent) > 1 {
+		return nil, problem.New(problem.Unauthorized, "the request has %d Authorization headers: send one", len(sent)).
+			WithHeader("WWW-Authenticate", challenge)
+	}
+	response, _, err := a.authenticator.AuthenticateRequest(r.WithContext(ctx))
+	switch {
+	case err != nil && (ctx.Err() != nil || reviewFailed(err)):
+		return nil, unknown(err)
+	case err != nil:
+		return nil, problem.New(problem.Unauthorized, "the credentials are not valid").
+			WithHeader("WWW-Authenticate", challengeInvalid).Because(withoutToken(err, sent))
+	case len(sent) > 0 && response.User.GetName() == user.Anonymous:
+		// Otherwise an expired token goes unnoticed until anonymous access is disabled. Passwords are refused the same way.
+		return nil, problem.New(problem.Unauthorized, "the Authorization header holds no bearer token").
+			WithHeader("WWW-Authenticate", challenge)
+	}
+	return &Caller{info: response.User, authorizer: a.authorizer}, nil
+}
+
+// AnonymousMayExecute tells whether anonymous callers may execute every JobTemplate of every namespace.
+func (a *Access) AnonymousMayExecute(ctx context.Context) (bool, error) {
+	anonymous := &Caller{
+		info:       &user.DefaultInfo{Name: user.Anonymous, Groups: []string{user.AllUnauthenticated}},
+		authorizer: a.authorizer,
+	}
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	return anonymous.has(ctx, Right{Verb: "create", Subresource: Executions})
+}
+
+// Caller is who sent a request.
+type Caller struct {
+	info       user.Info
+	authorizer authorizer.Authorizer
+}
+
+// Name is the caller's user name.
+func (c *Caller) Name() string { return c.info.GetName() }
+
+// Anonymous tells whether the caller sent no credentials.
+func (c *Caller) Anonymous() bool { return c.Name() == user.Anonymous }
+
+// Authorize returns nil if the caller has the right, else a problem: 401 for an anonymous caller, 403 for others, 503
+// where nobody could be asked. Answers are kept, so it costs next to nothing to ask twice.
+func (c *Caller) Authorize(ctx context.Context, need Right) error {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	return c.authorize(ctx, need)
+}
+
+func (c *Caller) authorize(ctx context.Context, need Right) error {
+	allowed, err := c.has(ctx, need)
+	switch {
+	case err != nil:
+		return unknown(err)
+	case allowed:
+		return nil
+	case c.Anonymous():
+		return problem.New(problem.Unauthorized, "without credentials nobody can %s: send a bearer token", need).
+			WithHeader("WWW-Authenticate", challenge)
+	default:
+		return problem.New(problem.Forbidden, "user %q cannot %s: a RoleBinding has to grant it", c.Name(), need)
+	}
+}
+
+// has asks whether the caller has a right.
+func (c *Caller) has(ctx context.Context, need Right) (bool, error) {
+	decision, _, err := c.authorizer.Authorize(ctx, authorizer.AttributesRecord{
+		User:            c.info,
+		Verb:            need.Verb,
+		APIGroup:        dispatcherv1alpha1.GroupVersion.Group,
+		APIVersion:      dispatcherv1alpha1.GroupVersion.Version,
+		Resource:        resource,
+		Subresource:     need.Subresource,
+		Namespace:       need.Namespace,
+		Name:            need.Template,
+		ResourceRequest: true,
+	})
+	return decision == authorizer.DecisionAllow, err
+}
+
+// withTimeout bounds a question. A caller that hangs up would look like an API server that is away, and questions are
+// short, so they do not end with the request.
+func withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+}
+
+// Challenges of a 401 (RFC 6750, section 3).
+const (
+	challenge        = `Bearer realm="dispatcher"`
+	challengeInvalid = challenge + `, error="invalid_token"`
+)
+
+// withoutToken is why a token is not valid, to be logged. Whoever says so may have quoted the token.
+func withoutToken(err error, sent []string) error {
+	text := err.Error()
+	for _, value := range sent {
+		if _, token, _ := strings.Cut(strings.TrimSpace(value), " "); token != "" {
+			text = strings.ReplaceAll(text, token, "...")
+		}
+	}
+	return errors.New(text)
+}
+
+// unknown is for when nobody could be asked. It must not pass for a refusal, and never for a permission.
+func unknown(err error) *problem.Problem {
+	return problem.New(problem.Unavailable, "the Kubernetes API server could not be asked what you may do: try again later").
+		Because(err)
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+)
+
+// keyedSuffixLength is the length of the end of a name that is made from a key: 100 bits, so that nobody finds two keys
+// of the same name.
+const keyedSuffixLength = 20
+
+// keyField is where problems with a key are.
+const keyField = "Idempotency-Key"
+
+// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with it:
+// then repeated is true. An execution that is refused leaves its key unused.
+//
+// A create that is not answered is looked up, and never undone: a repeat with the key may have been answered with that
+// execution meanwhile. Whoever is told of an error repeats the call, and gets what there is.
+func (s *Store) CreateOnce(ctx context.Context, request Request, key string) (stored *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	execution := request.execution()
+	s.setDefaults(ctx, execution)
+	setKey(execution, key)
+	// To look first is not what makes it one only. But a create is judged before its name is, so that a repeat would be
+	// refused for a template that has changed since, and would count against a quota.
+	stored, err = s.get(ctx, execution.Namespace, execution.Name)
+	switch {
+	case err == nil:
+		return stored, true, checkKey(stored, execution)
+	case !apierrors.IsNotFound(err):
+		return nil, false, translate(err, targetOf(execution))
+	}
+	stored, createErr := s.create(ctx, execution)
+	if createErr == nil {
+		return stored, false, nil
+	}
+	stored, err = s.get(ctx, execution.Namespace, execution.Name)
+	switch {
+	case err == nil:
+		return stored, !sameRequest(stored, execution), checkKey(stored, execution)
+	case apierrors.IsAlreadyExists(createErr):
+		return nil, false, unavailable().Because(fmt.Errorf("looking for what has the key's name: %w", err))
+	}
+	return nil, false, translate(createErr, targetOf(execution))
+}
+
+// setKey makes an execution the one of its template and key: by its name, so that the API server keeps it one only,
+// whichever replica stores it and whatever crashes.
+func setKey(execution *dispatcherv1alpha1.JobExecution, key string) {
+	// No name of a template has a NUL in it, so no two pairs make the same text.
+	hash := sha256.Sum256([]byte(execution.Spec.JobTemplateName + "\x00" + key))
+	payload := sha256.Sum256([]byte(execution.Spec.Payload))
+	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
+	execution.Name = executionName(execution.Spec.JobTemplateName, suffix)
+	execution.Annotations[dispatcherv1alpha1.AnnotationIdempotencyKeyHash] = "sha256:" + hex.EncodeToString(hash[:])
+	execution.Annotations[dispatcherv1alpha1.AnnotationPayloadDigest] = "sha256:" + hex.EncodeToString(payload[:])
+}
+
+// checkKey refuses what has the name of an execution's key but is not what this call asks for.
+func checkKey(stored, execution *dispatcherv1alpha1.JobExecution) error {
+	same := func(annotation string) bool {
+		return stored.Annotations[annotation] == execution.Annotations[annotation]
+	}
+	switch {
+	case stored.Spec.JobTemplateName != execution.Spec.JobTemplateName || !same(dispatcherv1alpha1.AnnotationIdempotencyKeyHash):
+		return problem.New(problem.IdempotencyKeyConflict, "the JobExecution %q in namespace %q has the name that this "+
+			"Idempotency-Key stands for, and was not created with it: use another key, or delete it", stored.Name, stored.Namespace).
+			At(keyField, "is taken by something else")
+	case !same(dispatcherv1alpha1.AnnotationPayloadDigest):
+		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key came with another payload before, which the "+
+			"JobExecution %q in namespace %q has: use a new key for a new payload", stored.Name, stored.Namespace).
+			At(keyField, "was used with another payload")
+	}
+	return nil
+}

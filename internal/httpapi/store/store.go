@@ -1,0 +1,87 @@
+package store
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// The API server's names of what is read and written.
+const (
+	resourceExecutions = "jobexecutions"
+	resourceTemplates  = "jobtemplates"
+)
+
+// fieldManager is whose fields are, in managedFields, what this API wrote.
+const fieldManager = "dispatcher-http-api"
+
+// Store reads JobTemplates and JobExecutions, and writes the latter, past every cache.
+//
+// It does not use the manager's client, because that one repeats a request by itself, up to ten times, when it is answered
+// with Retry-After. Here the caller is told instead, and a create is sent once: repeated, it would meet its own object.
+type Store struct {
+	dispatcher, batch, core rest.Interface
+
+	// templates is the cache that defaults come from.
+	templates   client.Reader
+	createTurns *semaphore.Weighted
+	unconfirmed *unconfirmedCreates
+}
+
+// New returns a Store at the API server of config. templates is a cache of JobTemplates, for the defaults of executions.
+func New(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme, templates client.Reader, log logr.Logger) (*Store, error) {
+	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
+	restClient := func(path string, version schema.GroupVersion) (rest.Interface, error) {
+		config := rest.CopyConfig(config)
+		config.APIPath = path
+		config.GroupVersion = &version
+		config.NegotiatedSerializer = codecs
+		config.ContentType = runtime.ContentTypeJSON
+		config.AcceptContentTypes = runtime.ContentTypeJSON
+		config.WarningHandler = rest.NoWarnings{} // Those that a caller should know of are passed on.
+		built, err := rest.RESTClientForConfigAndClient(config, httpClient)
+		if err != nil {
+			return nil, fmt.Errorf("building a client for %s: %w", version, err)
+		}
+		return built, nil
+	}
+	s := &Store{templates: templates, createTurns: semaphore.NewWeighted(maxConcurrentCreates)}
+	s.unconfirmed = &unconfirmedCreates{store: s, log: log}
+	var err error
+	if s.dispatcher, err = restClient("/apis", dispatcherv1alpha1.GroupVersion); err != nil {
+		return nil, err
+	}
+	if s.batch, err = restClient("/apis", batchv1.SchemeGroupVersion); err != nil {
+		return nil, err
+	}
+	if s.core, err = restClient("/api", corev1.SchemeGroupVersion); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Target is what a call is about. What it does not name is empty.
+type Target struct {
+	Namespace, Template, Execution string
+}
+
+// executions is a request about the executions of a namespace.
+func executions(request *rest.Request, namespace string) *rest.Request {
+	return about(request, resourceExecutions, namespace)
+}
+
+// about is a request about a resource of a namespace. It is sent once.
+func about(request *rest.Request, resource, namespace string) *rest.Request {
+	return request.MaxRetries(0).Namespace(namespace).Resource(resource)
+}

@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// unconfirmedCreates are executions whose callers were told of an error while the API server may still have been storing
+// them. Those that turn up are deleted, with their Jobs.
+//
+// This is an effort and not a promise: such an execution may have started a Job before it is deleted, and the search
+// ends with the process. It ends, too, when the object cannot appear any more, or after a bounded time.
+type unconfirmedCreates struct {
+	store *Store
+	log   logr.Logger
+
+	mutex   sync.Mutex
+	entries []unconfirmedCreate
+}
+
+type unconfirmedCreate struct {
+	execution *dispatcherv1alpha1.JobExecution
+	since     time.Time
+}
+
+// Run deletes executions that turn up after their caller was told that the create failed, until ctx ends.
+func (s *Store) Run(ctx context.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.unconfirmed.sweep(ctx, now)
+		}
+	}
+}
+
+// Close looks for such executions one last time, and logs those of which it is still unknown whether they exist.
+func (s *Store) Close(ctx context.Context) {
+	u := s.unconfirmed
+	u.sweep(ctx, time.Now())
+	for _, entry := range u.take() {
+		u.log.Info("stopping before it is known whether an execution exists whose create failed", identify(entry.execution)...)
+	}
+}
+
+// add begins to look for an execution.
+func (u *unconfirmedCreates) add(execution *dispatcherv1alpha1.JobExecution) {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if len(u.entries) >= maxUnconfirmed {
+		u.log.Info("too many creates were not answered: an execution may exist although its caller was told that the create failed",
+			identify(execution)...)
+		return
+	}
+	// Of the execution, only what tells it from others is kept: payloads are large.
+	kept := &dispatcherv1alpha1.JobExecution{ObjectMeta: *execution.ObjectMeta.DeepCopy()}
+	u.entries = append(u.entries, unconfirmedCreate{execution: kept, since: time.Now()})
+}
+
+// sweep looks once for every entry, and forgets those that are settled.
+func (u *unconfirmedCreates) sweep(ctx context.Context, now time.Time) {
+	var unsettled []unconfirmedCreate
+	for _, entry := range u.take() {
+		if !u.settle(ctx, entry, now) {
+			unsettled = append(unsettled, entry)
+		}
+	}
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	u.entries = append(unsettled, u.entries...)
+}
+
+func (u *unconfirmedCreates) take() []unconfirmedCreate {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	taken := u.entries
+	u.entries = nil
+	return taken
+}
+
+// settle deletes an execution if it has turned up, and tells whether it need not be looked for any more.
+func (u *unconfirmedCreates) settle(ctx context.Context, entry unconfirmedCreate, now time.Time) bool {
+	log := u.log.WithValues(identify(entry.execution)...)
+	age := now.Sub(entry.since)
+	found, err := u.store.get(ctx, entry.execution.Namespace, entry.execution.Name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return age >= settledAfter
+	case err == nil && !sameRequest(found, entry.execution):
+		return true
+	case err == nil:
+		_, err = u.store.delete(ctx, found)
+		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			log.Info("deleted an execution that was stored after its caller had been told of an error")
+			return true
+		}
+	}
+	if age >= unconfirmedTimeout {
+		log.Error(err, "giving up: an execution may exist although its caller was told that the create failed")
+		return true
+	}
+	return false
+}
+
+// identify names an execution in the log.
+func identify(execution *dispatcherv1alpha1.JobExecution) []any {
+	return []any{
+		"namespace", execution.Namespace,
+		"jobExecution", execution.Name,
+		"requestID", execution.Annotations[dispatcherv1alpha1.AnnotationRequestID],
+	}
+}
