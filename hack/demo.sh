@@ -1,34 +1,34 @@
 #!/usr/bin/env bash
-# `make demo`: everything that the README shows, for real, on a machine that has nothing but Debian, Go, make and curl.
-# Safe to run again: what is there stays, and only what changed is built and deployed anew.
+# `make demo`: runs the examples of the README on a machine that has only Debian, Go, make and curl.
+# It can be run again: the cluster is kept, and only what changed is built and deployed again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=node/lib.sh
 . hack/node/lib.sh
 export KUBECONFIG=$kubeconfig
 url=http://127.0.0.1:${HTTP_PORT:-8000}
-export no_proxy=127.0.0.1 # the machine's proxy, if it has one, does not know our cluster
+export no_proxy=127.0.0.1 # a proxy of the machine cannot reach the cluster
 
 hack/node/check.sh
 
 step() { printf '\n'; say "$1"; }
-# show runs a command and shows it as one would type it.
+# show prints a command and runs it.
 show() {
   printf '$ %s\n' "$*"
   "$@"
 }
-# eventually repeats a command until it succeeds, for a minute at most; then its last words are shown.
+# eventually repeats a command until it succeeds, for up to a minute. After that it prints the last output and fails.
 eventually() {
   local last deadline=$((SECONDS + 60))
   until last=$("$@" 2>&1); do
-    [ $SECONDS -lt $deadline ] || die "not after a minute: $*: $last"
+    [ $SECONDS -lt $deadline ] || die "still failing after a minute: $*: $last"
     sleep 0.2
   done
 }
 kubectl() { hack/kubectl.sh "$@"; }
 
-echo "The first run builds Kubernetes and cert-manager from their Go modules: about 12 minutes on two cores, and 5 GB in"
-echo "Go's caches. Each later run takes half a minute. \`make cluster-down\` removes the cluster, whenever you like."
+echo "The first run builds Kubernetes and cert-manager from their Go modules. This takes about 12 minutes on two cores"
+echo "and 5 GB in Go's caches. Later runs take half a minute. \`make cluster-down\` removes the cluster."
 
 step "1/6 a local Kubernetes with one node"
 nice hack/node/up.sh
@@ -44,7 +44,7 @@ hack/image/manager.sh "$image"
 step "4/6 config/default, two replicas"
 nice make --no-print-directory --silent deploy IMG="$image" | { grep -v ' unchanged$' || true; }
 kubectl -n dispatcher-system rollout status deployment/dispatcher-manager --timeout=90s
-# Ready pods are not all: the API server must have the CA's certificate before it believes the webhooks.
+# Ready pods are not enough: the API server needs the CA certificate before it can call the webhooks.
 eventually kubectl apply --dry-run=server -f config/samples/jobtemplate.yaml
 
 step "5/6 the sample"
@@ -71,5 +71,5 @@ cat <<TRY
   kubectl get jobexecutions,jobs,pods
   kubectl -n dispatcher-system logs deployment/dispatcher-manager
   make cluster-down
-(alpine:latest is busybox under that name: this cluster has no way to a registry.)
+(In this cluster, alpine:latest is busybox: the cluster cannot reach a registry.)
 TRY

@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# `make test-e2e`: starts a cluster of its own, beside one that may be up already, runs test/e2e on it and removes it again.
-# Where the machine cannot hold a cluster it says why, loudly, and succeeds: nothing was tested then, and nothing failed.
+# `make test-e2e`: starts a cluster, runs test/e2e on it and removes it. A cluster of `make cluster-up` is not touched.
+# If the machine cannot run a cluster, this prints the reason and succeeds without testing anything.
 #
-#   CLUSTER_DIR, API_PORT, HTTP_PORT, METRICS_PORT   where the cluster is  (.cluster-e2e, 16453, 8053, 8453)
-#   E2E_KEEP=1    leave the cluster up; the next run uses it again, with what has changed built and deployed anew
-#   TEST_FLAGS    for go test: '-ginkgo.focus=payload', '-ginkgo.v'
+#   CLUSTER_DIR, API_PORT, HTTP_PORT, METRICS_PORT   folder and ports of the cluster  (.cluster-e2e, 16453, 8053, 8453)
+#   E2E_KEEP=1    keep the cluster; the next run uses it again, and builds and deploys only what changed
+#   TEST_FLAGS    flags for go test: '-ginkgo.focus=payload', '-ginkgo.v'
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cluster-e2e} API_PORT=${API_PORT:-16453} HTTP_PORT=${HTTP_PORT:-8053} METRICS_PORT=${METRICS_PORT:-8453}
+export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cluster-e2e}
+export API_PORT=${API_PORT:-16453} HTTP_PORT=${HTTP_PORT:-8053} METRICS_PORT=${METRICS_PORT:-8453}
 # shellcheck source=node/lib.sh
 . hack/node/lib.sh
 CLUSTER_DIR=$cluster
 
 if ! reason=$(hack/node/check.sh 2>&1); then
-  printf '\n*** SKIPPED: not one end-to-end spec was run. ***\n*** %s\n\n' "$reason"
+  printf '\n*** SKIPPED: the end-to-end suite did not run. ***\n*** %s\n\n' "$reason"
   exit
 fi
 
-# leftovers prints what a cluster that is gone must not leave: links, mounts, processes, files.
+# remains prints the links, mounts, processes and files that are left after the cluster was removed.
 links=$(ls /sys/class/net)
-leftovers() {
+remains() {
   local process
   [ "$(ls /sys/class/net)" = "$links" ] || echo "links:" /sys/class/net/*
   grep -F "$CLUSTER_DIR/" /proc/self/mounts || true
@@ -33,7 +34,7 @@ finish() {
   local status=$? left
   trap - EXIT INT TERM
   if [ -n "${E2E_KEEP:-}" ]; then
-    say "the cluster stays up: export KUBECONFIG=$kubeconfig"
+    say "the cluster is kept: export KUBECONFIG=$kubeconfig"
     exit $status
   fi
   if [ $status != 0 ] && [ -e "$state/log" ]; then
@@ -45,9 +46,9 @@ finish() {
   rm -f "$installer"
   hack/node/down.sh || status=1
   rmdir "$CLUSTER_DIR" 2>/dev/null || true
-  left=$(leftovers)
+  left=$(remains)
   if [ -n "$left" ]; then
-    printf 'the cluster is gone, and left this behind:\n%s\n' "$left" >&2
+    printf 'these remain after the cluster was removed:\n%s\n' "$left" >&2
     status=1
   fi
   exit $status
@@ -56,8 +57,8 @@ installer=$CLUSTER_DIR/install.yaml
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# What the API server lets Dispatcher do, and who creates a Job that blocks the deletion of an execution, is looked at
-# more closely than the API server does by default.
+# Stricter than the defaults of the API server: owner references that block deletion require a permission, and an audit
+# log records what Dispatcher does.
 export KUBE_APISERVER_FLAGS="--enable-admission-plugins=OwnerReferencesPermissionEnforcement
   --audit-policy-file=/run/cluster/etc/audit-policy.yaml --audit-log-path=/var/log/audit.log --audit-log-mode=blocking"
 export FORWARD="127.0.0.1:$METRICS_PORT=dispatcher-metrics.dispatcher-system.svc.cluster.local:8443"

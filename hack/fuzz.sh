@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes targets one after the other, each given as package:Target: hack/fuzz.sh 1m internal/render:FuzzCompile ...
-# What is found is written to testdata/fuzz beside the test, to be kept. All targets are run, whatever one of them finds.
+# Runs fuzz targets one after the other, each given as package:Target: hack/fuzz.sh 1m internal/render:FuzzCompile ...
+# A failing input is written to testdata/fuzz next to the test: commit it. If one target fails, the others still run.
 #
-# Up to Go 1.26 the fuzzer may take the end of its own time for a failure: it prints just "context deadline exceeded",
-# without an input (https://go.dev/issue/75804, fixed in Go 1.27). That alone is no find.
+# Up to Go 1.26, the fuzzer may report the end of its own time as a failure: it prints "context deadline exceeded"
+# without an input (https://go.dev/issue/75804, fixed in Go 1.27). This script does not count that as a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,11 +19,12 @@ only_the_end() {
 
 failed=()
 for target in "$@"; do
-  # Inputs that are only interesting are hardly minimized: the time would go into that, a minute for each, and not into new ones.
-  if go test -run '^$' -fuzz "^${target#*:}\$" -fuzztime "$fuzztime" -fuzzminimizetime 10x ${FUZZ_FLAGS:-} "./${target%%:*}" 2>&1 | tee "$output"; then
+  # By default the fuzzer minimizes every new input for up to a minute. That time is better spent on more inputs.
+  if go test -run '^$' -fuzz "^${target#*:}\$" -fuzztime "$fuzztime" -fuzzminimizetime 10x ${FUZZ_FLAGS:-} \
+    "./${target%%:*}" 2>&1 | tee "$output"; then
     continue
   elif only_the_end; then
-    echo "$target: the fuzzer failed at the end of its time, without an input (https://go.dev/issue/75804): no find."
+    echo "$target: ignored: the fuzzer failed at the end of its time, without an input (https://go.dev/issue/75804)"
   else
     failed+=("$target")
   fi

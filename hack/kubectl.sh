@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# kubectl for the Makefile: of the local cluster while that is up, unless KUBECONFIG names another; else the machine's own.
+# kubectl for the Makefile. It uses the cluster that KUBECONFIG names, otherwise the local cluster if that is up,
+# otherwise the user's own configuration.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 kubeconfig=${CLUSTER_DIR:-$root/.cluster}/kubeconfig
@@ -8,7 +9,7 @@ if [ -z "${KUBECONFIG:-}" ] && [ -e "$kubeconfig" ]; then
   export KUBECONFIG=$kubeconfig
 fi
 if [ -e "$kubeconfig" ] && [ "${KUBECONFIG:-}" -ef "$kubeconfig" ]; then
-  # Its cache of discovery must end with the cluster: the next one will have the same address.
+  # The discovery cache is kept with the cluster, because the next local cluster will have the same address.
   exec "$("$root/hack/kubernetes/assets.sh")/kubectl" --cache-dir "$(dirname "$kubeconfig")/kubectl" "$@"
 fi
 exec kubectl "$@"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Deletes every JobExecution, and so every Job that was made for one, before Dispatcher itself is removed: a Job may carry
-# a finalizer (dispatcher.ivan.vc/job-tracking) that only a running manager takes away. Where none runs, this does.
+# Deletes every JobExecution, and so every Job that was made for one, before Dispatcher itself is removed: a Job may
+# carry a finalizer (dispatcher.ivan.vc/job-tracking) that only a running manager takes away. Where none runs, this
+# does.
 set -euo pipefail
 kubectl=${KUBECTL:-kubectl}
 executions=jobexecutions.dispatcher.ivan.vc

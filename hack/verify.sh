@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make verify`: regenerates and formats everything, and fails if that changed a file; checks that every go.mod is tidy and
-# that every kustomization builds. What it changed stays changed, ready to be committed.
+# `make verify`: generates and formats everything and fails if that changed a file. It keeps the changes, ready to be
+# committed. It also checks that every go.mod is tidy and that every kustomization builds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=
@@ -9,7 +9,7 @@ fail() {
   failed=1
 }
 
-# state prints a checksum of every file that git knows or would take.
+# state prints a checksum of every file that is tracked, or untracked and not ignored.
 state() {
   git ls-files -z --cached --others --exclude-standard | sort -zu | xargs -0 sha256sum 2>/dev/null || true
 }
@@ -17,7 +17,7 @@ state() {
 before=$(state)
 make --no-print-directory generate manifests fmt
 changed=$({ diff <(echo "$before") <(state) || true; } | sed -n 's/^[<>] [0-9a-f]*  //p' | sort -u)
-[ -z "$changed" ] || fail "these files were not up to date, and are now: commit them"$'\n'"$changed"
+[ -z "$changed" ] || fail "these files were not up to date; they are now: commit them"$'\n'"$changed"
 
 for module in . $(git ls-files 'hack/*/go.mod' | xargs -n1 dirname); do
   (cd "$module" && GOWORK=off go mod tidy -diff) || fail "$module/go.mod is not tidy: cd $module && go mod tidy"
@@ -28,4 +28,4 @@ for kustomization in $(git ls-files 'config/*kustomization.yaml' | xargs -n1 dir
 done
 
 [ -z "$failed" ] || exit 1
-echo "verify: all is up to date"
+echo "verify: everything is up to date"

@@ -20,7 +20,8 @@ import (
 func injector(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, certmanagerscheme.AddToScheme, apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme,
+		clientgoscheme.AddToScheme, certmanagerscheme.AddToScheme,
+		apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return err
@@ -30,7 +31,7 @@ func injector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The cainjector takes its field manager from the user agent, and the API server refuses an empty one.
+	// The cainjector uses the user agent as its field manager, which the API server requires.
 	mgr, err := ctrl.NewManager(util.RestConfigWithUserAgent(config, "cainjector"), ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},

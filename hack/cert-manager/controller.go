@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cert-manager/cert-manager/pkg/controller"
-	// Each of these registers a controller, or an issuer, under its name.
+	// Each of these registers a controller or an issuer.
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/selfsigned"
@@ -25,14 +25,16 @@ import (
 
 const workers = 5
 
-// controllers runs every registered controller until the context ends or one of them fails.
+// controllers runs every registered controller until ctx ends or one of them fails.
 func controllers(ctx context.Context) error {
-	// The numbers are upstream's defaults. Client rate limits are not set: the API server's fairness governs.
+	// The durations are the upstream defaults. Without client rate limits: the API server has priority and fairness.
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:    flag.Lookup("kubeconfig").Value.String(),
 		IssuerOptions: controller.IssuerOptions{ClusterResourceNamespace: "cert-manager"},
 		CertificateOptions: controller.CertificateOptions{
-			CopiedAnnotationPrefixes:                 []string{"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/"},
+			CopiedAnnotationPrefixes: []string{
+				"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/",
+			},
 			CertificateRequestMinimumBackoffDuration: time.Hour,
 			CertificateRequestMaximumBackoffDuration: 32 * time.Hour,
 		},

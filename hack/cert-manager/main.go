@@ -1,10 +1,10 @@
-// Command cert-manager runs cert-manager's own controllers, from its Go module, for machines that can download no image.
-// (Upstream's commands are modules of their own that no module proxy serves.)
+// Command cert-manager runs the controllers of cert-manager's Go module, for machines that cannot download its images.
+// (The upstream commands are separate modules that are not available on module proxies.)
 //
-//	cert-manager controller | cainjector      in a pod, or with -kubeconfig FILE before the word
+//	cert-manager [-kubeconfig FILE] controller | cainjector
 //
-// It has the SelfSigned and CA issuers and nothing of ACME, Vault, Venafi or the ingress shim. cert-manager's validating
-// webhook is not there either: what it would refuse is accepted here and fails later.
+// It has the SelfSigned and CA issuers, but not ACME, Vault, Venafi or the ingress shim. It does not have the
+// validating webhook, so invalid resources are accepted and fail later.
 package main
 
 import (

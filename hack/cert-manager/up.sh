@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs cert-manager in the local cluster: its CRDs from its Go module, its controllers as pods. Safe to run twice.
+# Installs cert-manager in the local cluster: the CRDs of its Go module, and its controllers as pods. It can be run
+# again.
 set -euo pipefail
 . "$(dirname "$0")/../node/lib.sh"
 export KUBECONFIG=$kubeconfig
@@ -12,7 +13,7 @@ module=$(cd "$hack/cert-manager" && GOWORK=off go list -m -f '{{.Dir}}' github.c
 
 "$tools/mkimage" -layout "$state/images" -tag registry.local/cert-manager:local -user 65532:65532 \
   -entrypoint /cert-manager "$bin/cert-manager=/cert-manager" >/dev/null
-# Server-side: an issuer's CRD is longer than the annotation that a client-side apply would keep.
+# Server-side: the CRD of the issuers is too long for the annotation of a client-side apply.
 kubectl apply --server-side -f "$module/deploy/crds" >/dev/null
 kubectl wait --for=condition=Established --timeout=30s -f "$module/deploy/crds" >/dev/null
 kubectl apply -f "$hack/cert-manager/cert-manager.yaml" >/dev/null

@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Starts a Kubernetes without nodes on 127.0.0.1: etcd, kube-apiserver and kube-controller-manager, as the user who calls.
-# Objects live as in any cluster, RBAC and garbage collection included; no pod is ever scheduled or run.
+# Starts a Kubernetes without nodes on 127.0.0.1: etcd, kube-apiserver and kube-controller-manager. It does not need
+# root. Objects behave as in any cluster, including RBAC and garbage collection, but no pod ever runs.
 #
-#   CLUSTER_DIR  where its state and its kubeconfig go   (.cluster)
-#   API_PORT     the API server                          (16443)
-#   ETCD_PORT    etcd; the port after it is taken too    (12379)
+#   CLUSTER_DIR  the folder for its state and kubeconfig        (.cluster)
+#   API_PORT     the port of the API server                     (16443)
+#   ETCD_PORT    the port of etcd; the next port is used too    (12379)
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 api_port=${API_PORT:-16443} etcd_port=${ETCD_PORT:-12379}
 api=https://127.0.0.1:$api_port etcd=http://127.0.0.1:$etcd_port peer=http://127.0.0.1:$((etcd_port + 1))
 
-[ "$(uname -s)" = Linux ] || die "this needs Linux; elsewhere take a cluster made by kind"
+[ "$(uname -s)" = Linux ] || die "this needs Linux; on other systems, use kind"
 lock
 if [ -e "$kubeconfig" ] && complete; then
   echo "The control plane is up already: export KUBECONFIG=$kubeconfig"
   exit
 fi
-[ -e "$state" ] || [ ! -e "$kubeconfig" ] || die "another cluster is up, one with a node perhaps: make cluster-down ends it"
-take_down # what is left of one that was killed
+[ -e "$state" ] || [ ! -e "$kubeconfig" ] || die "a local cluster with a node is up: stop it with make cluster-down"
+take_down # the remains of a control plane that was killed
 for port in "$api_port" "$etcd_port" "$((etcd_port + 1))"; do
-  ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port of 127.0.0.1 is in use; choose others with API_PORT and ETCD_PORT"
+  ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null ||
+    die "port $port of 127.0.0.1 is in use; choose others with API_PORT and ETCD_PORT"
 done
 assets=$("$hack/kubernetes/assets.sh")
 
@@ -27,7 +28,7 @@ finish() {
   local status=$?
   [ $status != 0 ] || return 0
   trap - EXIT INT TERM
-  echo "up.sh: the control plane did not come up; the last lines of its logs:" >&2
+  echo "up.sh: the control plane did not start; the last lines of its logs:" >&2
   tail -n 5 "$state"/*.log >&2 2>/dev/null || true
   take_down
   exit "$status"
@@ -35,8 +36,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# start NAME FLAGS... starts a component with a clean environment: etcd takes settings from ETCD_*, and the API server
-# would call webhooks through an http_proxy.
+# start NAME FLAGS... starts a component with a clean environment: etcd reads settings from ETCD_*, and the API server
+# would call webhooks through http_proxy.
 start() {
   local name=$1
   shift
@@ -44,24 +45,26 @@ start() {
   echo "$! $(start_time $!) $name" >>"$state/processes"
 }
 
-# wait_for WHAT COMMAND... tries until the command succeeds, for a minute at most.
+# wait_for WHAT COMMAND... repeats the command until it succeeds, for up to a minute.
 wait_for() {
   local what=$1 deadline=$((SECONDS + 60))
   shift
   until "$@" >/dev/null 2>&1; do
-    complete || die "a component ended while waiting until $what"
-    [ $SECONDS -lt $deadline ] || die "not after a minute: $what"
+    complete || die "a component exited while waiting until $what"
+    [ $SECONDS -lt $deadline ] || die "timed out after a minute while waiting until $what"
     sleep 0.1
   done
   echo "$SECONDS s: $what"
 }
 
-# write_kubeconfig FILE TOKEN. The API server makes its own certificate when it first starts.
+# write_kubeconfig FILE TOKEN. The API server generates its certificate at its first start.
 write_kubeconfig() {
   cat >"$1" <<YAML
 apiVersion: v1
 kind: Config
-clusters: [{name: local, cluster: {server: "$api", certificate-authority-data: $(base64 -w0 "$state/pki/apiserver.crt")}}]
+clusters:
+- name: local
+  cluster: {server: "$api", certificate-authority-data: $(base64 -w0 "$state/pki/apiserver.crt")}
 users: [{name: local, user: {token: $2}}]
 contexts: [{name: local, context: {cluster: local, user: local}}]
 current-context: local
@@ -79,12 +82,14 @@ $admin,admin,admin,"system:masters"
 $controllers,system:kube-controller-manager,controllers
 CSV
 
-start etcd --data-dir="$state/etcd" --unsafe-no-fsync --log-level=warn --name=local --initial-cluster="local=$peer" \
-  --listen-client-urls="$etcd" --advertise-client-urls="$etcd" --listen-peer-urls="$peer" --initial-advertise-peer-urls="$peer"
-# The key of its certificate, which it has made by the time it reads the flags for it, signs ServiceAccount tokens too.
-start kube-apiserver --etcd-servers="$etcd" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$api_port" \
-  --cert-dir="$state/pki" --token-auth-file="$state/tokens.csv" --authorization-mode=RBAC --endpoint-reconciler-type=none \
-  --service-account-issuer=https://kubernetes.default.svc --service-account-signing-key-file="$state/pki/apiserver.key" \
+start etcd --data-dir="$state/etcd" --unsafe-no-fsync --log-level=warn \
+  --name=local --initial-cluster="local=$peer" --listen-client-urls="$etcd" --advertise-client-urls="$etcd" \
+  --listen-peer-urls="$peer" --initial-advertise-peer-urls="$peer"
+# The key of the API server's certificate also signs ServiceAccount tokens. It exists before its flags are read.
+start kube-apiserver --etcd-servers="$etcd" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
+  --secure-port="$api_port" --cert-dir="$state/pki" --token-auth-file="$state/tokens.csv" --authorization-mode=RBAC \
+  --service-account-issuer=https://kubernetes.default.svc --endpoint-reconciler-type=none \
+  --service-account-signing-key-file="$state/pki/apiserver.key" \
   --service-account-key-file="$state/pki/apiserver.key" --service-cluster-ip-range=10.96.0.0/16
 wait_for "the API server has its certificate" test -s "$state/pki/apiserver.key"
 write_kubeconfig "$state/kubeconfig" "$admin"
@@ -94,8 +99,8 @@ wait_for "the API server is ready" kubectl get --raw /readyz
 start kube-controller-manager --kubeconfig="$state/controllers.kubeconfig" --bind-address=127.0.0.1 --secure-port=0 \
   --leader-elect=false --use-service-account-credentials --service-account-private-key-file="$state/pki/apiserver.key" \
   --root-ca-file="$state/pki/apiserver.crt" --kube-api-qps=500 --kube-api-burst=1000 \
-  --flex-volume-plugin-dir="$state/flexvolume" # else it makes a folder in /usr/libexec
+  --flex-volume-plugin-dir="$state/flexvolume" # the default is a folder in /usr/libexec
 wait_for "the controllers run" kubectl get serviceaccount default
-mv "$state/kubeconfig" "$kubeconfig" # its presence says that the cluster is up
-echo "The control plane is up, with its logs in $state:"
+mv "$state/kubeconfig" "$kubeconfig" # this file exists if and only if the cluster is up
+echo "The control plane is up. Its logs are in $state. To use it:"
 echo "  export KUBECONFIG=$kubeconfig PATH=$assets:\$PATH"

@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with just the plugins that the local cluster's Corefile uses. It is a module of its own:
-// its dependencies are none of the operator's business.
+// Command coredns is CoreDNS with only the plugins that the local cluster's Corefile uses. It is a separate module, so
+// that its dependencies are not Dispatcher's.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	// The order in which plugins see a query, which is not the order in the Corefile.
+	// The order in which the plugins handle a query. The order in the Corefile does not matter.
 	dnsserver.Directives = []string{"bind", "errors", "template", "cache", "kubernetes"}
 	coremain.Run()
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Adds to an image layout what every local cluster has: pause, and Debian's busybox under the names that samples and
-# tests ask for. Alpine's image is not here: what runs as alpine:latest is busybox, which is most of what Alpine is.
+# Adds the images of every local cluster to an image layout: pause, and Debian's busybox as both busybox and alpine,
+# which the samples and tests use. It is not the real Alpine image.
 #
-#   base.sh LAYOUT TOOLS BUSYBOX     TOOLS: the folder with mkimage and pause
+#   base.sh LAYOUT TOOLS BUSYBOX     TOOLS is the folder with mkimage and pause
 set -euo pipefail
 layout=$1 tools=$2 busybox=$3
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts bin/manager into an image, as the Dockerfile does, and the image within reach of the local cluster. No Docker.
+# Builds an image with bin/manager, like the Dockerfile but without Docker, and adds it to the local cluster.
 #
-#   manager.sh IMAGE [LAYOUT]      LAYOUT: an OCI image layout other than the local cluster's, to export it
+#   manager.sh IMAGE [LAYOUT]      with LAYOUT, adds it to this OCI image layout instead
 set -euo pipefail
 hack=$(cd "$(dirname "$0")/.." && pwd)
 root=$(dirname "$hack")

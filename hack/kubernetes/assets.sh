@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prints a folder with etcd, kube-apiserver, kube-controller-manager and kubectl: what KUBEBUILDER_ASSETS names for envtest,
-# and the control plane that `make cluster-up` starts. Progress goes to stderr. The first of these that there is:
+# Prints a folder with etcd, kube-apiserver, kube-controller-manager and kubectl, for envtest (KUBEBUILDER_ASSETS) and
+# for `make cluster-up NODE=0`. Progress goes to stderr. It takes the first that is available:
 #
-#   1. the folder that KUBEBUILDER_ASSETS names already;
-#   2. what build.sh built before;
-#   3. what setup-envtest has downloaded, or can download;
-#   4. a build from the Go modules, which takes minutes, once.
+#   1. the folder in KUBEBUILDER_ASSETS
+#   2. an earlier build of build.sh
+#   3. a download of setup-envtest
+#   4. a new build from the Go modules, which takes minutes
 #
-# Where kube-controller-manager is missing, as in all that setup-envtest downloads, it is built and linked beside the others.
+# setup-envtest does not download kube-controller-manager. It is built and linked next to the others.
 set -euo pipefail
 kubernetes=$(cd "$(dirname "$0")" && pwd)
 cache=${DISPATCHER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dispatcher}
@@ -17,10 +17,11 @@ download_seconds=180
 say() { echo "assets.sh: $*" >&2; }
 
 for tool in go flock sha256sum timeout; do
-  command -v $tool >/dev/null || { say "$tool is needed and missing"; exit 1; }
+  command -v $tool >/dev/null || { say "$tool is not installed"; exit 1; }
 done
 
-# complete FOLDER prints FOLDER if it lacks nothing, else one that links to what it has and to builds of the rest.
+# complete FOLDER prints FOLDER if it has all components. Otherwise it builds the missing ones and prints a folder with
+# links to all of them.
 complete() {
   local from=$1 missing=() component built linked target
   for component in "${components[@]}"; do
@@ -30,7 +31,7 @@ complete() {
     echo "$from"
     return
   fi
-  "$kubernetes/build.sh" --cached "${missing[@]}" >/dev/null || say "$from has no ${missing[*]}: building what is missing"
+  "$kubernetes/build.sh" --cached "${missing[@]}" >/dev/null || say "building ${missing[*]}, missing in $from"
   built=$("$kubernetes/build.sh" "${missing[@]}")
   linked=$cache/assets-$(echo "$from $built ${missing[*]}" | sha256sum | cut -c1-16)
   mkdir -p "$linked"
@@ -41,7 +42,7 @@ complete() {
   echo "$linked"
 }
 
-# envtest runs setup-envtest, which prints the folder of the minor version that go.mod pins.
+# envtest runs setup-envtest, which prints the folder with the Kubernetes minor version of go.mod.
 envtest() {
   local minor
   minor=$(sed -n 's#^\tk8s.io/kubernetes v\([0-9]*\.[0-9]*\).*#\1#p' "$kubernetes/go.mod")
@@ -56,6 +57,6 @@ elif "$kubernetes/build.sh" --cached "${components[@]}"; then
 elif downloaded=$(envtest --installed-only || envtest); then
   complete "$downloaded"
 else
-  say "no download of Kubernetes to be had: building it from its Go modules"
+  say "Kubernetes cannot be downloaded: building it from its Go modules"
   "$kubernetes/build.sh" "${components[@]}"
 fi

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Builds Kubernetes and etcd from the Go modules that this folder's go.mod pins, for machines that can download no binary.
+# Builds Kubernetes and etcd from the Go modules in this folder's go.mod, for machines that cannot download binaries.
 #
-#   build.sh COMPONENT...           etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl
-#   build.sh --cached COMPONENT...  builds nothing: fails unless all are there
+#   build.sh COMPONENT...           a component: etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy
+#                                   kubelet kubectl
+#   build.sh --cached COMPONENT...  do not build; fail unless all components are built already
 #
-# Prints the folder that holds the binaries. It lies outside the work tree (DISPATCHER_CACHE, ~/.cache/dispatcher) and is
-# named after the content of go.mod and go.sum and the build's flags: what is there already is not built again.
+# Prints the folder with the binaries. It is outside of the work tree (DISPATCHER_CACHE, ~/.cache/dispatcher) and named
+# after the content of go.mod and go.sum and the build flags, so a component is built only once.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -34,22 +35,22 @@ if [ ${#missing[@]} = 0 ]; then
 fi
 [ -z "$only_cached" ] || exit 1
 
-# The minutes are those of a cold build on two cores: nobody should wonder whether it hangs.
+# The minutes of a build with an empty cache on two cores. They are printed, so that a long build does not look stuck.
 declare -A minutes=([kube-apiserver]=8 [kube-controller-manager]=4)
 
 mkdir -p "$bin"
 exec 9>"$bin/.lock"
-flock --nonblock 9 || { echo "waiting for another build of Kubernetes to end" >&2; flock 9; }
+flock --nonblock 9 || { echo "waiting for another build of Kubernetes" >&2; flock 9; }
 
 for component in "${missing[@]}"; do
-  [ ! -x "$bin/$component" ] || continue # built while this one waited
+  [ ! -x "$bin/$component" ] || continue # built by another process meanwhile
   case $component in
     etcd) package=go.etcd.io/etcd/server/v3 ;;
     *) package=k8s.io/kubernetes/cmd/$component ;;
   esac
   echo "building $component from source (about ${minutes[$component]:-1} min when cold)" >&2
   start=$SECONDS
-  # Under another name first: an interrupted build leaves nothing that looks finished.
+  # Build under another name first, so that an interrupted build is not mistaken for a complete one.
   go build "${flags[@]}" -o "$bin/.$component" "$package" >&2 9>&-
   mv "$bin/.$component" "$bin/$component"
   echo "built $component in $((SECONDS - start)) s" >&2

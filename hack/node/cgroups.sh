@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The cluster's cgroups, sourced by init.sh. All its processes are in them, which is how down.sh finds them.
+# The cluster's cgroups. They contain all its processes, so that down.sh can find them. Sourced by init.sh.
 
-# enter_cgroups makes a cgroup in every hierarchy of the machine, moves this process there, and writes the list to a file.
+# enter_cgroups creates a cgroup in every hierarchy, moves this process there and writes the list of cgroups to a file.
 enter_cgroups() {
   local mine controllers path hierarchy cgroup own
   own=dispatcher-$(basename "$(mktemp -u XXXXXXXX)")
@@ -15,12 +15,12 @@ enter_cgroups() {
     echo 0 >"/sys/fs/cgroup/$own/cgroup.procs"
     return
   fi
-  mine=$(cat /proc/self/cgroup) # whole, before anything moves
+  mine=$(cat /proc/self/cgroup) # read all of it before this process moves
   while IFS=: read -r _ controllers path; do
     [ -n "$controllers" ] || continue
     hierarchy=/sys/fs/cgroup/${controllers#name=}
     cgroup=$hierarchy${path%/}/$own
-    echo "$cgroup" >>"$1" # first: what a kill between these lines leaves is still removed
+    echo "$cgroup" >>"$1" # before mkdir, so that down.sh removes the cgroup even after a kill between these lines
     mkdir "$cgroup"
     if [ "$controllers" = cpuset ]; then
       cat "$hierarchy$path/cpuset.cpus" >"$cgroup/cpuset.cpus"
@@ -31,16 +31,18 @@ enter_cgroups() {
   done <<<"$mine"
 }
 
-# mount_cgroups shows the cluster its own part of each hierarchy as the whole of it.
+# mount_cgroups mounts the cgroup hierarchies as seen from the cluster's cgroup namespace.
 mount_cgroups() {
   local controllers
   if ! grep -q '^[1-9]' /proc/self/cgroup; then # version 2
     mount -t cgroup2 cgroup /sys/fs/cgroup
-    # Only a cgroup without processes of its own can hand controllers down.
+    # A cgroup that contains processes cannot enable controllers for its children.
     mkdir /sys/fs/cgroup/init
     local pid controller
     for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
-    for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control; done
+    for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
+      echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
+    done
     return
   fi
   mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup

@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// anonymousAccess is what config/default opens, too: without it every call would need a token.
+// anonymousAccess is the file that grants anonymous access in config/default. Without it, every call needs a token.
 const anonymousAccess = "config/rbac/anonymous_access.yaml"
 
-// access is the rights of anonymous callers, for as long as the manager runs.
+// access is the RBAC objects that grant anonymous access while the manager runs.
 type access struct {
 	client  client.Client
 	objects []*unstructured.Unstructured
@@ -26,11 +26,11 @@ type access struct {
 func newAccess(config *rest.Config) (*access, error) {
 	c, err := client.New(config, client.Options{FieldOwner: "dispatcher-run"})
 	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
+		return nil, fmt.Errorf("creating a client: %w", err)
 	}
 	content, err := os.ReadFile(anonymousAccess)
 	if err != nil {
-		return nil, fmt.Errorf("reading the rights of anonymous callers: %w", err)
+		return nil, fmt.Errorf("reading the RBAC objects for anonymous access: %w", err)
 	}
 	a := &access{client: c}
 	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
@@ -42,7 +42,7 @@ func newAccess(config *rest.Config) (*access, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", anonymousAccess, err)
 		}
-		// Not the names of a Dispatcher that is deployed in this cluster.
+		// The names must differ from those of a Dispatcher that is deployed in this cluster.
 		object.SetName("dispatcher-run-" + object.GetName())
 		if ref, ok := object.Object["roleRef"].(map[string]any); ok {
 			ref["name"] = object.GetName()
@@ -51,19 +51,20 @@ func newAccess(config *rest.Config) (*access, error) {
 	}
 }
 
-// grant creates the rights, or takes over those that a run which was killed has left.
+// grant applies the objects. It takes over objects that an earlier run did not delete because it was killed.
 func (a *access) grant(ctx context.Context) error {
 	for _, object := range a.objects {
-		if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.ForceOwnership); err != nil {
-			return fmt.Errorf("letting anonymous callers in: %w", err)
+		configuration := client.ApplyConfigurationFromUnstructured(object.DeepCopy())
+		if err := a.client.Apply(ctx, configuration, client.ForceOwnership); err != nil {
+			return fmt.Errorf("granting anonymous access: %w", err)
 		}
 	}
 	return nil
 }
 
-// revoke deletes the rights.
+// revoke deletes the objects.
 func (a *access) revoke() error {
-	// The context of the run has ended: that is why we are here.
+	// The run's context has ended already.
 	ctx, cancel := context.WithTimeout(context.Background(), unregisterTimeout)
 	defer cancel()
 	var errs []error

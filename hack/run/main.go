@@ -1,10 +1,10 @@
-// Command run is `make run`: it runs bin/manager in the foreground against an API server on this machine, with webhook
-// certificates of its own making. For as long as it runs, config/webhook is registered with the manager's address, and
-// anonymous callers have the rights that config/default gives them.
+// Command run is `make run`: it runs bin/manager in the foreground against an API server on this machine. While it
+// runs, the webhooks of config/webhook are registered with the manager's address, and anonymous callers have the same
+// rights as in config/default. It creates the certificate of the webhooks.
 //
 //	run [FLAGS OF THE MANAGER]
 //
-// It must leave nothing behind: a webhook configuration without a webhook would block every create.
+// It must delete everything it created: a webhook configuration without a webhook would block every create.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// kindsTimeout is the time that the API server takes to serve kinds that were installed just now.
+// kindsTimeout is the time for the API server to serve the kinds of CRDs that were just installed.
 const kindsTimeout = 5 * time.Second
 
 func main() {
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// run runs the manager until ctx ends, which is no error, or the manager does, which is one.
+// run runs the manager until ctx ends. It returns an error if the manager exits first.
 func run(ctx context.Context, args []string) (err error) {
 	config, err := loadConfig()
 	if err != nil {
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	// Deferred calls run last to first: at no time is a webhook registered that does not answer.
+	// Deferred calls run in reverse order: the webhooks are unregistered before the manager stops.
 	defer func() { err = errors.Join(err, m.stop()) }()
 	if err := m.waitUntilReady(ctx); err != nil || ctx.Err() != nil {
 		return err
@@ -76,12 +76,13 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := hooks.register(); err != nil {
 		return err
 	}
-	fmt.Printf("Dispatcher runs against %s: HTTP on http://%s, /readyz on http://%s, metrics on http://%s. Ctrl-C ends it.\n",
-		config.Host, httpAddress, healthAddress, metricsAddress)
+	fmt.Printf("Dispatcher is ready. Press Ctrl-C to stop it.\n  API server: %s\n  HTTP API:   http://%s\n"+
+		"  metrics:    http://%s/metrics\n", config.Host, httpAddress, metricsAddress)
 	return m.wait(ctx)
 }
 
-// loadConfig finds the API server, which the manager finds in the same way: KUBECONFIG, the local cluster, the user's own.
+// loadConfig returns the configuration of the API server: from KUBECONFIG, otherwise of the local cluster if that is
+// up, otherwise the user's own. The manager uses the same one.
 func loadConfig() (*rest.Config, error) {
 	directory := os.Getenv("CLUSTER_DIR")
 	if directory == "" {
@@ -93,25 +94,28 @@ func loadConfig() (*rest.Config, error) {
 			return nil, err
 		}
 	}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("no API server to run against (make cluster-up NODE=0 starts one): %w", err)
+		return nil, fmt.Errorf("no API server is configured (make cluster-up NODE=0 starts one): %w", err)
 	}
 	server, err := url.Parse(config.Host)
 	if err != nil {
 		return nil, fmt.Errorf("the API server's address: %w", err)
 	}
 	if ip := net.ParseIP(server.Hostname()); server.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("the API server is %s and could not call webhooks at %s: take one on this machine, or make deploy", config.Host, webhookHost)
+		return nil, fmt.Errorf("the API server %s is not on this machine and cannot call webhooks at %s: use make deploy",
+			config.Host, webhookHost)
 	}
 	return config, nil
 }
 
-// waitForKinds says what to do where the CRDs are not installed. The manager would say that a kind has no match.
+// waitForKinds waits until the API server serves our kinds. If the CRDs are not installed, the error says how to
+// install them.
 func waitForKinds(ctx context.Context, config *rest.Config) error {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
+		return fmt.Errorf("creating a client: %w", err)
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, kindsTimeout, true, func(context.Context) (bool, error) {
@@ -119,7 +123,8 @@ func waitForKinds(ctx context.Context, config *rest.Config) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s serves no %s (make install installs the CRDs): %w", config.Host, dispatcherv1alpha1.GroupVersion, last)
+		return fmt.Errorf("%s does not serve %s (make install installs the CRDs): %w",
+			config.Host, dispatcherv1alpha1.GroupVersion, last)
 	}
 	return nil
 }

@@ -19,10 +19,10 @@ const (
 	metricsAddress = "127.0.0.1:8080"
 	healthAddress  = "127.0.0.1:8081"
 
-	// readyTimeout is the time for the manager to start.
+	// readyTimeout is the time for the manager to become ready.
 	readyTimeout = time.Minute
 
-	// stopTimeout is the time for the manager to stop. It lets HTTP requests finish, for which it takes 40 s at most.
+	// stopTimeout is the time for the manager to stop. It waits up to 40 s for HTTP requests to finish.
 	stopTimeout = 50 * time.Second
 )
 
@@ -33,13 +33,13 @@ type manager struct {
 	err     error
 }
 
-// startManager starts the manager in a process group of its own: a Ctrl-C at the terminal is ours, and we tell the manager
-// when its turn has come.
+// startManager starts the manager in a new process group, so that Ctrl-C in the terminal does not reach it. The manager
+// must be stopped after the webhooks are unregistered.
 func startManager(certificates string, args []string) (*manager, error) {
 	for _, address := range []string{httpAddress, metricsAddress, healthAddress, webhookAddress} {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("does another manager run already? %w", err)
+			return nil, fmt.Errorf("is another manager running? %w", err)
 		}
 		if err := listener.Close(); err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ func (m *manager) waitUntilReady(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-m.ended:
-			return m.failure()
+			return m.exitError()
 		case <-deadline:
 			return fmt.Errorf("the manager was not ready after %s", readyTimeout)
 		case <-tick.C:
@@ -90,21 +90,21 @@ func (m *manager) waitUntilReady(ctx context.Context) error {
 	}
 }
 
-// wait returns when ctx ends, or with an error when the manager does.
+// wait returns when ctx ends. It returns an error if the manager exits first.
 func (m *manager) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-m.ended:
-		return m.failure()
+		return m.exitError()
 	}
 }
 
-// stop ends the manager, if it still runs.
+// stop stops the manager if it still runs.
 func (m *manager) stop() error {
 	select {
 	case <-m.ended:
-		return nil // that it ended by itself was said by who found out
+		return nil // wait has reported this
 	default:
 	}
 	if err := m.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -113,17 +113,19 @@ func (m *manager) stop() error {
 	select {
 	case <-m.ended:
 		if m.err != nil {
-			return m.failure()
+			return m.exitError()
 		}
 		return nil
 	case <-time.After(stopTimeout):
-		return errors.Join(fmt.Errorf("the manager did not stop within %s and was killed", stopTimeout), m.command.Process.Kill())
+		err := fmt.Errorf("the manager did not stop within %s and was killed", stopTimeout)
+		return errors.Join(err, m.command.Process.Kill())
 	}
 }
 
-func (m *manager) failure() error {
+// exitError is the error of a manager that exited by itself.
+func (m *manager) exitError() error {
 	if m.err == nil {
-		return errors.New("the manager ended")
+		return errors.New("the manager exited")
 	}
-	return fmt.Errorf("the manager ended: %w", m.err)
+	return fmt.Errorf("the manager exited: %w", m.err)
 }

@@ -22,14 +22,14 @@ const (
 
 var webhookAddress = net.JoinHostPort(webhookHost, strconv.Itoa(webhookPort))
 
-// webhooks are the configurations of config/webhook, with the manager's address in place of a Service, and a certificate
-// that they trust. envtest does that for tests, and for us.
+// webhooks are the configurations of config/webhook, with the manager's address instead of a Service, and a certificate
+// that they trust. envtest provides this for tests.
 type webhooks struct {
 	config  *rest.Config
 	options envtest.WebhookInstallOptions
 }
 
-// newWebhooks makes the certificate. The caller must call options.Cleanup.
+// newWebhooks creates the certificate. The caller must call options.Cleanup.
 func newWebhooks(config *rest.Config) (*webhooks, error) {
 	w := &webhooks{config: config, options: envtest.WebhookInstallOptions{
 		Paths:            []string{"config/webhook"},
@@ -37,12 +37,12 @@ func newWebhooks(config *rest.Config) (*webhooks, error) {
 		LocalServingPort: webhookPort,
 	}}
 	if err := w.options.PrepWithoutInstalling(); err != nil {
-		return nil, errors.Join(fmt.Errorf("making the webhooks' certificate: %w", err), w.options.Cleanup())
+		return nil, errors.Join(fmt.Errorf("creating the webhooks' certificate: %w", err), w.options.Cleanup())
 	}
 	return w, nil
 }
 
-// register creates the configurations, or replaces those that a run which was killed has left.
+// register creates the configurations. It replaces those that an earlier run did not delete because it was killed.
 func (w *webhooks) register() error {
 	if err := w.options.Install(w.config); err != nil {
 		return fmt.Errorf("registering the webhooks: %w", err)
@@ -50,13 +50,13 @@ func (w *webhooks) register() error {
 	return nil
 }
 
-// unregister deletes the configurations, as many as there are.
+// unregister deletes the configurations.
 func (w *webhooks) unregister() error {
 	c, err := client.New(w.config, client.Options{})
 	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
+		return fmt.Errorf("creating a client: %w", err)
 	}
-	// The context of the run has ended: that is why we are here.
+	// The run's context has ended already.
 	ctx, cancel := context.WithTimeout(context.Background(), unregisterTimeout)
 	defer cancel()
 	var configurations []client.Object

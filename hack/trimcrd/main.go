@@ -1,14 +1,14 @@
-// Command trimcrd fits a generated JobTemplate CRD to what is stored in it: a Job whose strings are templates.
+// Command trimcrd adapts the generated CRD of JobTemplate, because spec.jobTemplate is a template and not a Job.
 //
 //	trimcrd FILE
 //
 // Below spec.jobTemplate it removes
 //
-//   - the descriptions of Kubernetes' own fields. They are nine tenths of the file, which with them would not fit into the
-//     annotation that `kubectl apply` writes. `kubectl explain cronjob.spec.jobTemplate` has the same text;
-//   - the rules that forbid changes (CEL over oldSelf). They are meant for a Job; the template of one may change.
+//   - the descriptions of the fields of Kubernetes. With them, the file would be ten times as large and would not fit
+//     into the annotation of `kubectl apply`. `kubectl explain cronjob.spec.jobTemplate` shows the same text;
+//   - the validation rules that forbid changes (CEL with oldSelf). They are for Jobs. A template may change.
 //
-// It must not touch our own fields, and it writes the same file however often it is called.
+// It must not change our own fields. Running it again does not change the file.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// definition is a CustomResourceDefinition without its status, which is the API server's to write.
+// definition is a CustomResourceDefinition without its status, which only the API server writes.
 type definition struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -61,7 +61,7 @@ func trim(content []byte) ([]byte, error) {
 		spec := root.Properties["spec"]
 		job, found := spec.Properties["jobTemplate"]
 		if !found {
-			return nil, errors.New("no spec.jobTemplate in it")
+			return nil, errors.New("the CRD has no spec.jobTemplate")
 		}
 		trimBelow(&job)
 		spec.Properties["jobTemplate"] = job
@@ -73,7 +73,7 @@ func trim(content []byte) ([]byte, error) {
 	return append([]byte("---\n"), content...), nil
 }
 
-// trimBelow trims every schema below schema, but not schema itself.
+// trimBelow trims every schema below this one, but not this one.
 func trimBelow(schema *apiextensionsv1.JSONSchemaProps) {
 	for name, property := range schema.Properties {
 		trimSchema(&property)

@@ -105,7 +105,7 @@ func TestTrim(t *testing.T) {
 	tests := []struct {
 		reason, in, want string
 	}{
-		{"what is not ours goes, and what is ours stays", generated, trimmed},
+		{"removes from the fields of Kubernetes, not from ours", generated, trimmed},
 		{"a second call changes nothing", trimmed, trimmed},
 	}
 	for _, test := range tests {
@@ -125,8 +125,8 @@ func TestTrimRefuses(t *testing.T) {
 	tests := []struct {
 		reason, in string
 	}{
-		{"another CRD would be written back untrimmed", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
-		{"a field that apiextensions does not know would get lost", generated + "unknown: field\n"},
+		{"another CRD", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
+		{"a field that apiextensions does not know and would drop", generated + "unknown: field\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {

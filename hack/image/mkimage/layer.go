@@ -9,19 +9,21 @@ import (
 	"strings"
 )
 
-// users names the same users as the distroless images, so that a UID reads well in `ps`; root's home is there for a shell.
+// users and groups are those of the distroless images, so that `ps` shows names. Root also gets a shell.
 const (
-	users  = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\nnonroot:x:65532:65532:nonroot:/home/nonroot:/bin/false\n"
+	users = "root:x:0:0:root:/root:/bin/sh\n" +
+		"nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" +
+		"nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/false\n"
 	groups = "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n"
 )
 
-// layer is a tar archive in the making. Parent folders appear by themselves.
+// layer is a tar archive that is being written. It adds missing parent folders.
 type layer struct {
 	*tar.Writer
 	dirs map[string]bool
 }
 
-// writeLayer makes the one layer of an image: /tmp, /etc/passwd, /etc/group and the items.
+// writeLayer returns the single layer of an image: /tmp, /etc/passwd, /etc/group and the items.
 func writeLayer(items []string) ([]byte, error) {
 	var out bytes.Buffer
 	l := layer{Writer: tar.NewWriter(&out), dirs: map[string]bool{}}
@@ -64,7 +66,8 @@ func (l layer) file(name string, mode int64, content []byte) error {
 	if err := l.parents(name); err != nil {
 		return err
 	}
-	if err := l.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content))}); err != nil {
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content))}
+	if err := l.WriteHeader(header); err != nil {
 		return err
 	}
 	_, err := l.Write(content)

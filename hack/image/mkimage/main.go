@@ -1,10 +1,10 @@
-// Command mkimage adds a one-layer image to an OCI image layout (a folder), without Docker and with the standard
-// library alone. The same input always gives the same digest: nothing in an image carries a time.
+// Command mkimage adds an image with one layer to an OCI image layout (a folder). It does not need Docker. The same
+// input always gives the same digest, because the image contains no times.
 //
 //	mkimage -layout DIR -tag REFERENCE [-tag REFERENCE]... [-entrypoint "WORDS"] [-cmd "WORDS"] [-user UID:GID] ITEM...
 //
-// An ITEM is SOURCE=/PATH, a file to copy (mode 0755), or /LINK->TARGET, a symbolic link. The first tag's digest is printed.
-// It does not compress, does not merge layers, and does not fetch base images.
+// An ITEM is SOURCE=/PATH, a file to copy (mode 0755), or /LINK->TARGET, a symbolic link. The command prints the digest
+// of the image. It does not compress, does not merge layers and does not download base images.
 //
 // See https://github.com/opencontainers/image-spec for the layout, the manifest and the configuration.
 package main
@@ -22,7 +22,7 @@ import (
 	"strings"
 )
 
-// The names of the OCI image specification that a layout needs.
+// Media types and annotations of the OCI image specification.
 const (
 	mediaTypeIndex    = "application/vnd.oci.image.index.v1+json"
 	mediaTypeManifest = "application/vnd.oci.image.manifest.v1+json"
@@ -60,14 +60,14 @@ func main() {
 
 func run() error {
 	var tags stringList
-	flag.Var(&tags, "tag", "reference of the image, such as busybox, which means docker.io/library/busybox:latest; repeatable")
-	layout := flag.String("layout", "", "folder of the OCI image layout; made when absent")
+	flag.Var(&tags, "tag", "reference of the image; busybox means docker.io/library/busybox:latest; repeatable")
+	layout := flag.String("layout", "", "folder of the OCI image layout; created if missing")
 	entrypoint := flag.String("entrypoint", "", "entrypoint, words separated by spaces")
 	cmd := flag.String("cmd", "", "default arguments, words separated by spaces")
 	user := flag.String("user", "", "UID:GID that the process runs as")
 	flag.Parse()
 	if *layout == "" || len(tags) == 0 || flag.NArg() == 0 {
-		return errors.New("-layout, -tag and at least one item are needed")
+		return errors.New("-layout, -tag and at least one item are required")
 	}
 
 	layer, err := writeLayer(flag.Args())
@@ -90,7 +90,7 @@ func run() error {
 	return nil
 }
 
-// writeImage stores the layer, its configuration and its manifest, and returns what points to the manifest.
+// writeImage stores the layer, its configuration and its manifest. It returns the descriptor of the manifest.
 func writeImage(layout string, layer []byte, config map[string]any) (descriptor, error) {
 	var none descriptor
 	layerBlob, err := writeBlob(layout, mediaTypeLayer, layer)
@@ -129,7 +129,7 @@ func writeBlob(layout, mediaType string, content []byte) (descriptor, error) {
 	return descriptor{MediaType: mediaType, Digest: "sha256:" + sum, Size: len(content)}, replace(path, content)
 }
 
-// tag lets the tags point to the manifest, and leaves all other tags of the layout alone.
+// tag points the tags to the manifest. Other tags of the layout do not change.
 func tag(layout string, manifest descriptor, tags []string) error {
 	list := index{SchemaVersion: 2, MediaType: mediaTypeIndex}
 	path := filepath.Join(layout, "index.json")
@@ -163,7 +163,7 @@ func tag(layout string, manifest descriptor, tags []string) error {
 	return replace(path, content)
 }
 
-// fullName completes a reference as container runtimes do: registry docker.io, folder library, tag latest.
+// fullName adds the defaults of container runtimes to a reference: registry docker.io, repository library, tag latest.
 func fullName(reference string) string {
 	registry, _, hasPath := strings.Cut(reference, "/")
 	switch {
@@ -178,7 +178,7 @@ func fullName(reference string) string {
 	return reference
 }
 
-// replace writes a file in one step, so that the registry, which serves the same folder, never reads half of it.
+// replace writes a file atomically, because the registry serves the same folder.
 func replace(path string, content []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return nil

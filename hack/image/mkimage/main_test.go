@@ -63,7 +63,7 @@ func TestLayerHoldsParentsFilesAndLinks(t *testing.T) {
 	}
 }
 
-// A tag that moves must leave the other tags, and appear once: the registry takes the first that it finds.
+// When a tag moves, other tags stay. The tag must appear only once, because the registry takes the first one.
 func TestTagMoves(t *testing.T) {
 	layout := t.TempDir()
 	for _, step := range []struct{ tag, digest string }{{"a", "sha256:1"}, {"b", "sha256:1"}, {"a", "sha256:2"}} {

@@ -1,4 +1,4 @@
-// Command pause is the first process of every pod: it holds the pod's namespaces, reaps orphans and ends on SIGTERM.
+// Command pause is the first process of every pod. It keeps the pod's namespaces, reaps orphans and exits on SIGTERM.
 package main
 
 import (

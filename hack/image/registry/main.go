@@ -1,10 +1,10 @@
 // Command registry serves an OCI image layout (see mkimage) to a container runtime that uses it as a mirror of every
-// registry. So images are pulled as on any cluster, `imagePullPolicy: Always` included, and what is not there is
-// refused at once with 404, as a real registry refuses it. Images added while it runs are seen.
+// registry. Images are pulled as in any cluster, also with `imagePullPolicy: Always`. An image that is not in the
+// layout gets 404, as from a real registry. Images can be added while it runs.
 //
 //	registry -layout DIR -listen 127.0.0.1:5000
 //
-// It only reads, and knows just what a pull needs of https://github.com/opencontainers/distribution-spec.
+// It is read-only and implements the pull part of https://github.com/opencontainers/distribution-spec.
 package main
 
 import (
@@ -24,6 +24,9 @@ const (
 	mediaTypeManifest = "application/vnd.oci.image.manifest.v1+json"
 	annotationRefName = "org.opencontainers.image.ref.name"
 )
+
+// notFound is the body of a 404.
+const notFound = `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such image in the local cluster"}]}`
 
 // request is the path of a pull: /v2/library/alpine/manifests/latest, or a digest in place of the tag.
 var request = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs)/([^/]+)$`)
@@ -52,13 +55,13 @@ func (layout registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name, kind, reference := part[1], part[2], part[3]
 	if !digest.MatchString(reference) && kind == "manifests" {
-		// A mirror is told which registry was meant: containerd adds ?ns=docker.io.
+		// containerd tells a mirror the original registry: ?ns=docker.io.
 		reference = layout.resolve(r.URL.Query().Get("ns") + "/" + name + ":" + reference)
 	}
 	sum := digest.FindStringSubmatch(reference)
 	if sum == nil {
 		log.Printf("%s %s: no such image", r.Method, r.URL)
-		http.Error(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such image in the local cluster"}]}`, http.StatusNotFound)
+		http.Error(w, notFound, http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Docker-Content-Digest", reference)

@@ -25,22 +25,24 @@ func TestPull(t *testing.T) {
 		}
 	}
 	write("blobs/sha256/"+digest[len("sha256:"):], manifest)
-	write("index.json", `{"manifests":[{"digest":"`+digest+`","annotations":{"org.opencontainers.image.ref.name":"docker.io/library/alpine:latest"}}]}`)
+	write("index.json", `{"manifests":[{"digest":"`+digest+`",
+		"annotations":{"org.opencontainers.image.ref.name":"docker.io/library/alpine:latest"}}]}`)
 	write("secret", "not a blob")
 
 	for _, tc := range []struct {
 		why, method, path string
 		code              int
 	}{
-		{"the version check that clients begin with", http.MethodGet, "/v2/", http.StatusOK},
+		{"version check", http.MethodGet, "/v2/", http.StatusOK},
 		{"a tag is resolved by HEAD", http.MethodHead, "/v2/library/alpine/manifests/latest?ns=docker.io", http.StatusOK},
 		{"the manifest is read by digest", http.MethodGet, "/v2/library/alpine/manifests/" + digest, http.StatusOK},
 		{"a blob", http.MethodGet, "/v2/library/alpine/blobs/" + digest, http.StatusOK},
-		{"the same name of another registry is another image", http.MethodHead, "/v2/library/alpine/manifests/latest?ns=quay.io", http.StatusNotFound},
+		{"the same name in another registry", http.MethodHead, "/v2/library/alpine/manifests/latest?ns=quay.io",
+			http.StatusNotFound},
 		{"another tag", http.MethodHead, "/v2/library/alpine/manifests/3?ns=docker.io", http.StatusNotFound},
-		{"a blob is asked for by digest alone", http.MethodGet, "/v2/library/alpine/blobs/latest?ns=docker.io", http.StatusNotFound},
-		{"no way out of the blobs", http.MethodGet, "/v2/library/alpine/blobs/..%2f..%2fsecret", http.StatusNotFound},
-		{"nothing can be pushed", http.MethodPut, "/v2/library/alpine/manifests/latest", http.StatusNotFound},
+		{"a blob by tag", http.MethodGet, "/v2/library/alpine/blobs/latest?ns=docker.io", http.StatusNotFound},
+		{"a path outside of the blobs", http.MethodGet, "/v2/library/alpine/blobs/..%2f..%2fsecret", http.StatusNotFound},
+		{"a push", http.MethodPut, "/v2/library/alpine/manifests/latest", http.StatusNotFound},
 	} {
 		answer := httptest.NewRecorder()
 		registry(layout).ServeHTTP(answer, httptest.NewRequest(tc.method, tc.path, nil))

@@ -1,12 +1,12 @@
-// Command holder holds a local cluster: one process tree in network, mount, pid and cgroup namespaces of its own, that
-// ends whole when the holder ends, by kill -9 too.
+// Command holder runs a local cluster as one process tree in new network, mount, pid and cgroup namespaces. When the
+// holder ends, even by kill -9, the kernel ends the whole tree.
 //
 //	holder hold -pid FILE -forward "LISTEN=DIAL ..." COMMAND ARG...   outside: start COMMAND as pid 1 in new namespaces
-//	holder serve                                                      inside: carry the forwarded ports
+//	holder serve                                                      inside: forward the ports
 //
-// There is no link between the two networks. A forwarded port is a socket that listens outside and is inherited by a
-// process inside, which accepts from it and dials there. So nothing outside ever dials an address of the cluster.
-// The holder does not look after the cluster's health and starts nothing again.
+// The two networks are not connected. A forwarded port is a socket that listens outside. A process inside inherits it,
+// accepts its connections and dials inside. So no process outside uses an address of the cluster.
+// The holder does not check the cluster's health and does not restart it.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"syscall"
 )
 
-// forwardsEnv tells `serve` where to dial, one address per inherited socket; the sockets begin at descriptor 3.
+// forwardsEnv has the addresses that `serve` dials, one for each inherited socket. The first socket is descriptor 3.
 const (
 	forwardsEnv = "HOLDER_FORWARDS"
 	firstSocket = 3
@@ -45,7 +45,7 @@ func main() {
 
 func hold(args []string) error {
 	flags := flag.NewFlagSet("hold", flag.ExitOnError)
-	pidFile := flags.String("pid", "", "file that gets the process id of COMMAND, as seen outside")
+	pidFile := flags.String("pid", "", "file to write the process id of COMMAND to, as seen outside")
 	forward := flags.String("forward", "", "ports, each LISTEN=DIAL, separated by spaces")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -66,7 +66,7 @@ func hold(args []string) error {
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWCGROUP,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// The kernel sends Pdeathsig when the thread ends that started the child, not only when the process does.
+	// The kernel sends Pdeathsig when the thread that started the child ends, not only when the process ends.
 	runtime.LockOSThread()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s in new namespaces: %w", flags.Arg(0), err)
@@ -80,7 +80,7 @@ func hold(args []string) error {
 	return cmd.Wait()
 }
 
-// listen opens the outer end of each port and returns it with the address to dial inside.
+// listen opens the outer socket of each port and returns it with the address to dial inside.
 func listen(forwards []string) (sockets []*os.File, targets []string, err error) {
 	for _, f := range forwards {
 		address, target, ok := strings.Cut(f, "=")

@@ -12,7 +12,7 @@ import (
 
 const dialTimeout = 5 * time.Second
 
-// serve carries each inherited socket to its target and returns when the first of them fails.
+// serve forwards each inherited socket to its target. It returns when the first of them fails.
 func serve(targets []string) error {
 	failed := make(chan error)
 	for i, target := range targets {
@@ -34,13 +34,13 @@ func accept(l net.Listener, target string) error {
 		if err != nil {
 			return err
 		}
-		go carry(c.(*net.TCPConn), target)
+		go proxy(c.(*net.TCPConn), target)
 	}
 }
 
-// carry joins a connection with a new one to the target. A target that is a Service's name is looked up each time, so
-// the Service may come later and go again. A target that does not answer shows as a closed connection.
-func carry(outer *net.TCPConn, target string) {
+// proxy connects a connection with a new connection to the target. It looks up the target's name each time, so a
+// Service can be created or deleted at any time. If the target does not answer, it closes the connection.
+func proxy(outer *net.TCPConn, target string) {
 	defer outer.Close()
 	c, err := net.DialTimeout("tcp", target, dialTimeout)
 	if err != nil {
@@ -55,7 +55,7 @@ func carry(outer *net.TCPConn, target string) {
 	<-done
 }
 
-// copyHalf copies one direction until its end and passes the end on. Errors end the copy; there is nobody to tell.
+// copyHalf copies one direction until it ends and then closes that direction. Errors end the copy silently.
 func copyHalf(to, from *net.TCPConn) {
 	_, _ = io.Copy(to, from)
 	_ = to.CloseWrite()

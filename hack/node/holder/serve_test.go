@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A client may end its half and then still read all of the answer: HTTP clients and `kubectl exec -i` do.
-func TestCarryKeepsTheOtherHalfOpen(t *testing.T) {
+// A client may close its sending direction and still read the answer, as HTTP clients and `kubectl exec -i` do.
+func TestProxyKeepsTheOtherDirectionOpen(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func TestCarryKeepsTheOtherHalfOpen(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		got, _ := io.ReadAll(c) // until the client's half ends
+		got, _ := io.ReadAll(c) // until the client closes its direction
 		_, _ = c.Write(append([]byte("got "), got...))
 	}()
 

@@ -1,9 +1,9 @@
-// Command pki writes the certificates and kubeconfigs of a local cluster, new at each call. They are for a test
-// cluster on one machine: the CA's key lies beside them and nothing is ever rotated.
+// Command pki writes new certificates and kubeconfigs for a local cluster. They are only for a test cluster on one
+// machine: the CA's key is stored with them, and nothing is rotated.
 //
 //	pki -dir DIR -admin FILE -server https://127.0.0.1:16443
 //
-// DIR is what the cluster's own processes see as /var/lib/kubernetes; FILE is the kubeconfig for the machine's user.
+// The cluster's processes see DIR as /var/lib/kubernetes. FILE is the kubeconfig for the user of the machine.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// inside is the API server's address for the cluster's own processes.
+// inside is the API server's address for the cluster's processes.
 const inside = "https://127.0.0.1:6443"
 
 const validity = 365 * 24 * time.Hour
@@ -58,8 +58,9 @@ func write(dir, admin, server, node string) error {
 	}
 	for name, subject := range map[string]x509.Certificate{
 		"kube-apiserver": {
-			Subject:     pkix.Name{CommonName: "kube-apiserver"},
-			DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
+			Subject: pkix.Name{CommonName: "kube-apiserver"},
+			DNSNames: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+				"kubernetes.default.svc.cluster.local"},
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 200, 0, 1), net.IPv4(10, 96, 0, 1)},
 		},
 		"kubelet-client": client("kube-apiserver-kubelet-client", "system:masters"),
@@ -92,7 +93,7 @@ func write(dir, admin, server, node string) error {
 	return os.WriteFile(admin, outside, 0o600)
 }
 
-// client describes a client certificate: Kubernetes reads the user from the common name and groups from the organization.
+// client describes a client certificate. For Kubernetes, the common name is the user and the organization is the group.
 func client(user, group string) x509.Certificate {
 	name := pkix.Name{CommonName: user}
 	if group != "" {
@@ -128,7 +129,7 @@ func newAuthority() (*authority, error) {
 	return ca, err
 }
 
-// issue makes a key and a certificate that serves both as a server's and as a client's.
+// issue returns a new key and a certificate for both servers and clients.
 func (ca *authority) issue(subject x509.Certificate) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -170,7 +171,7 @@ current-context: local
 `, server, encode(ca.certPEM), encode(cert), encode(key)), nil
 }
 
-// keyPair makes the key that signs ServiceAccount tokens, and its public half.
+// keyPair returns a new key that signs ServiceAccount tokens, and its public key.
 func keyPair() (private, public []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
