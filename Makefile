@@ -12,7 +12,10 @@ KUBECTL ?= hack/kubectl.sh
 TOOL           := go tool -modfile=hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 KUSTOMIZE      := $(TOOL) kustomize
-GOLANGCI_LINT  := go tool -modfile=hack/golangci-lint/go.mod golangci-lint
+GOLANGCI_LINT  := go tool -modfile=$(CURDIR)/hack/golangci-lint/go.mod golangci-lint
+
+# The product's module, and those of test tools that users never build.
+MODULES := . test/benchmark test/contract
 
 comma := ,
 
@@ -47,7 +50,7 @@ fmt: ## Format the Go code and sort the imports.
 
 .PHONY: lint
 lint: ## Run the linters, and shellcheck if it is installed.
-	$(GOLANGCI_LINT) run
+	for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) run); done
 	@if ! command -v shellcheck >/dev/null; then \
 		echo "shellcheck is not installed: the scripts were not checked"; \
 	else \
@@ -64,6 +67,7 @@ verify: ## Check that generated files, formatting and go.mod are up to date, and
 .PHONY: test
 test: ## Run the unit tests and the suites on a real API server.
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -timeout 30m $(TEST_FLAGS) ./...
+	go test -C test/contract -count=1 ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite on its own local Kubernetes with one node. Needs root.
@@ -93,13 +97,15 @@ fuzz: ## Run each fuzz target for FUZZTIME (1m).
 
 .PHONY: bench
 bench: ## Compare with a raw client and update docs/performance.md. BENCH_SHORT=1: one minute, no update.
-	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go run ./test/benchmark \
+	go build -C test/benchmark -o $(CURDIR)/bin/benchmark .
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) bin/benchmark \
 		$(if $(BENCH_SHORT),-callers=0$(comma)32 -rounds=1 -turn=2s,-doc=docs/performance.md) $(BENCH_FLAGS)
 
 .PHONY: bench-held
 bench-held: ## Measure with and without 50,000 finished executions and update docs/performance.md.
+	go build -C test/benchmark -o $(CURDIR)/bin/benchmark .
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) \
-		go run ./test/benchmark -held=50000 -doc=docs/performance.md $(BENCH_FLAGS)
+		bin/benchmark -held=50000 -doc=docs/performance.md $(BENCH_FLAGS)
 
 ##@ Build
 

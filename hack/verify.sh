@@ -19,7 +19,7 @@ make --no-print-directory generate manifests fmt
 changed=$({ diff <(echo "$before") <(state) || true; } | sed -n 's/^[<>] [0-9a-f]*  //p' | sort -u)
 [ -z "$changed" ] || fail "these files were not up to date; they are now: commit them"$'\n'"$changed"
 
-for module in . $(git ls-files 'hack/*/go.mod' | xargs -n1 dirname); do
+for module in . $(git ls-files 'hack/*/go.mod' 'test/*/go.mod' | xargs -n1 dirname); do
   (cd "$module" && GOWORK=off go mod tidy -diff) || fail "$module/go.mod is not tidy: cd $module && go mod tidy"
 done
 

@@ -1,4 +1,4 @@
-package contract
+package main
 
 import (
 	"bytes"
@@ -86,4 +86,8 @@ func checkProblem(request *http.Request, response *http.Response, status int, re
 		return fmt.Errorf("the problem is %d %s, want %d %s", problem.Status, problem.Reason, status, reason)
 	}
 	return nil
+}
+
+func isStream(response *http.Response) bool {
+	return response.StatusCode == http.StatusOK && strings.HasPrefix(response.Header.Get("Content-Type"), "text/")
 }

@@ -1,15 +1,13 @@
-package contract
+package main
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
@@ -19,22 +17,15 @@ import (
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-// Contract is the document, and what was seen of it.
-type Contract struct {
-	// Source is the document as it is published.
-	Source string
-
+// contract is an OpenAPI document that answers are held to.
+type contract struct {
 	validator validator.Validator
 	document  *v3.Document
-
-	mutex      sync.Mutex
-	seen       map[string]bool
-	violations []error
 }
 
-// Load reads the document of the repository at root.
-func Load(root string) (*Contract, error) {
-	source, err := os.ReadFile(filepath.Join(root, "internal", "httpapi", "openapi.yaml"))
+// load reads an OpenAPI document.
+func load(path string) (*contract, error) {
+	source, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the OpenAPI document: %w", err)
 	}
@@ -61,43 +52,29 @@ func Load(root string) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the closed OpenAPI document: %w", err)
 	}
-	return &Contract{
-		Source: string(source),
+	return &contract{
 		validator: validator.NewValidatorFromV3Model(&model.Model, config.WithFormatAssertions(), config.WithoutSecurityValidation(),
 			config.WithBodyDecoder("application/yaml", content.DecoderFunc(decodeYAML))),
 		document: &model.Model,
-		seen:     map[string]bool{},
 	}, nil
 }
 
-// Check returns what is wrong with an answer, and with its request where that was accepted. The bodies are read and put
-// back, but for streams, whose bodies are not looked at.
-func (c *Contract) Check(request *http.Request, response *http.Response) error {
+// check returns which of the documented answers this is, or what is wrong with it, and with its request where that was
+// accepted. The bodies of streams are not looked at.
+func (c *contract) check(request *http.Request, response *http.Response) (string, error) {
 	path, item := c.find(request)
-	var operation *v3.Operation
-	if item != nil {
-		operation = item.GetOperations().GetOrZero(documentedMethod(request))
+	if item == nil {
+		return "", c.checkUndocumented(request, response, nil)
 	}
-	var err error
+	operation := item.GetOperations().GetOrZero(documentedMethod(request))
 	if operation == nil {
-		err = c.checkUndocumented(request, response, item)
-	} else {
-		err = c.checkDocumented(request, response, path, item, operation)
+		return "", c.checkUndocumented(request, response, item)
 	}
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if err != nil {
-		err = fmt.Errorf("%s %s, answered %d, is not what openapi.yaml says: %w", request.Method, request.URL.RequestURI(), response.StatusCode, err)
-		c.violations = append(c.violations, err)
-		return err
-	}
-	if operation != nil {
-		c.seen[answerKey(documentedMethod(request), path, strconv.Itoa(response.StatusCode))] = true
-	}
-	return nil
+	answer := fmt.Sprintf("%s %s %d", strings.ToUpper(documentedMethod(request)), path, response.StatusCode)
+	return answer, c.checkDocumented(request, response, path, item, operation)
 }
 
-func (c *Contract) checkDocumented(request *http.Request, response *http.Response, path string, item *v3.PathItem, operation *v3.Operation) error {
+func (c *contract) checkDocumented(request *http.Request, response *http.Response, path string, item *v3.PathItem, operation *v3.Operation) error {
 	documented := operation.Responses.Codes.GetOrZero(strconv.Itoa(response.StatusCode))
 	if documented == nil {
 		return errors.New("this status code is not documented")
@@ -115,7 +92,7 @@ func (c *Contract) checkDocumented(request *http.Request, response *http.Respons
 
 // checkRequest is for requests that were accepted: the document has to call them valid. Bodies are not looked at, since
 // a payload may be anything.
-func (c *Contract) checkRequest(request *http.Request, path string, item *v3.PathItem, operation *v3.Operation) error {
+func (c *contract) checkRequest(request *http.Request, path string, item *v3.PathItem, operation *v3.Operation) error {
 	bare := request.Clone(request.Context())
 	bare.Body, bare.ContentLength = http.NoBody, 0
 	_, problems := c.validator.ValidateHttpRequestSyncWithPathItem(bare, item, path)
@@ -130,7 +107,7 @@ func (c *Contract) checkRequest(request *http.Request, path string, item *v3.Pat
 
 // checkUndocumented is for what the document leaves out, as it would be the same everywhere: other paths, other methods,
 // and OPTIONS.
-func (c *Contract) checkUndocumented(request *http.Request, response *http.Response, item *v3.PathItem) error {
+func (c *contract) checkUndocumented(request *http.Request, response *http.Response, item *v3.PathItem) error {
 	if item == nil {
 		return checkProblem(request, response, http.StatusNotFound, "NotFound")
 	}
@@ -164,27 +141,27 @@ func documentedMethod(request *http.Request) string {
 	}
 }
 
-// Operation is one of the calls that are documented.
-type Operation struct {
+// operation is one of the calls that are documented.
+type operation struct {
 	Method, Path string
 	// Codes are the status codes that it may be answered with.
 	Codes []string
 }
 
-// Operations are all calls that are documented, in their order.
-func (c *Contract) Operations() []Operation {
-	var operations []Operation
+// operations are all calls that are documented, in their order.
+func (c *contract) operations() []operation {
+	var operations []operation
 	for path, item := range c.document.Paths.PathItems.FromOldest() {
-		for method, operation := range item.GetOperations().FromOldest() {
-			codes := slices.Collect(operation.Responses.Codes.KeysFromOldest())
-			operations = append(operations, Operation{Method: strings.ToUpper(method), Path: path, Codes: codes})
+		for method, documented := range item.GetOperations().FromOldest() {
+			codes := slices.Collect(documented.Responses.Codes.KeysFromOldest())
+			operations = append(operations, operation{Method: strings.ToUpper(method), Path: path, Codes: codes})
 		}
 	}
 	return operations
 }
 
 // find returns the documented path of a request. Names are matched as they were sent: an encoded slash is part of a name.
-func (c *Contract) find(request *http.Request) (string, *v3.PathItem) {
+func (c *contract) find(request *http.Request) (string, *v3.PathItem) {
 	sent := strings.Split(request.URL.EscapedPath(), "/")
 	for path, item := range c.document.Paths.PathItems.FromOldest() {
 		same := func(segment, template string) bool {
@@ -195,34 +172,6 @@ func (c *Contract) find(request *http.Request) (string, *v3.PathItem) {
 		}
 	}
 	return "", nil
-}
-
-// Violations are all answers that were not as documented since it was called last.
-func (c *Contract) Violations() error {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	violations := c.violations
-	c.violations = nil
-	return errors.Join(violations...)
-}
-
-// Coverage returns how many answers are documented, each an operation and a status code, and those that were not seen.
-func (c *Contract) Coverage() (documented int, unseen []string) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	for _, operation := range c.Operations() {
-		for _, code := range operation.Codes {
-			documented++
-			if key := answerKey(operation.Method, operation.Path, code); !c.seen[key] {
-				unseen = append(unseen, key)
-			}
-		}
-	}
-	return documented, unseen
-}
-
-func answerKey(method, path, code string) string {
-	return strings.ToUpper(method) + " " + path + " " + code
 }
 
 func join(problems []*validationerrors.ValidationError) error {

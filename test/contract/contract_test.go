@@ -1,9 +1,9 @@
-package contract
+package main
 
 import (
-	"io"
+	"bytes"
+	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -19,7 +19,7 @@ const (
 
 // A contract that lets everything pass would be worth nothing.
 func TestCheck(t *testing.T) {
-	contract, err := Load("../..")
+	contract, err := load("../../internal/httpapi/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,22 +62,36 @@ func TestCheck(t *testing.T) {
 		{"an encoded slash is part of a name", "PUT", "/execute/a/b%2Fc", 400, problem, body("400", "InvalidRequest"), true},
 		{"a body where none is documented", "GET", "/openapi.yaml", 304, requestID + "ETag: \"x\"\nCache-Control: no-cache\nContent-Type: text/plain\n", "x", false},
 	} {
-		request := httptest.NewRequest(test.method, test.path, nil)
 		header := http.Header{}
 		for line := range strings.Lines(test.header) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 			header.Set(name, value)
 		}
-		response := &http.Response{StatusCode: test.code, Header: header, Body: io.NopCloser(strings.NewReader(test.body)), Request: request}
-		if err := contract.Check(request, response); (err == nil) != test.ok {
-			t.Errorf("%s: got %v", test.reason, err)
+		got := contract.judge(exchange{Method: test.method, URL: test.path, Code: test.code, Header: header, Body: []byte(test.body)})
+		if (got.Violation == "") != test.ok {
+			t.Errorf("%s: got %+v", test.reason, got)
 		}
 	}
-	if contract.Violations() == nil {
-		t.Error("violations must be remembered")
+}
+
+// Every exchange gets one verdict, in order, after the operations.
+func TestRun(t *testing.T) {
+	in := `{"Method":"GET","URL":"http://127.0.0.1/x","Code":404}` + "\n" +
+		`{"Method":"OPTIONS","URL":"/execute/a/t","Code":204,"Header":{"Allow":["POST, PUT, OPTIONS"]}}` + "\n" +
+		`{"Method":"PUT","URL":"/execute/a/t?dryRun=All","Code":204,"Header":{}}`
+	out := &bytes.Buffer{}
+	if err := run([]string{"../../internal/httpapi/openapi.yaml"}, strings.NewReader(in), out); err != nil {
+		t.Fatal(err)
 	}
-	documented, unseen := contract.Coverage()
-	if seen := documented - len(unseen); seen != 4 {
-		t.Errorf("%d of %d answers were seen, want 4", seen, documented)
+	decoder := json.NewDecoder(out)
+	var operations []operation
+	if err := decoder.Decode(&operations); err != nil || len(operations) == 0 {
+		t.Fatalf("got operations %v, error %v", operations, err)
+	}
+	for _, ok := range []bool{false, true, false} {
+		var got verdict
+		if err := decoder.Decode(&got); err != nil || (got.Violation == "") != ok {
+			t.Errorf("got %+v, error %v", got, err)
+		}
 	}
 }

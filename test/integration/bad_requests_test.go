@@ -116,7 +116,7 @@ func readAnswer(reader *bufio.Reader, sent string) (line string, closed bool) {
 	response, err := http.ReadResponse(reader, asked)
 	Expect(err).NotTo(HaveOccurred())
 	if asked.URL, err = url.ParseRequestURI(target); err == nil && response.Header.Get("X-Request-Id") != "" {
-		Expect(described.Check(asked, response)).To(Succeed())
+		Expect(described.check(asked, response)).To(Succeed())
 	}
 	body, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())

@@ -7,13 +7,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
-	"dispatcher.ivan.vc/test/contract"
 )
 
 var (
 	// described is the API's own description. Every answer of the suite is held to it.
-	described *contract.Contract
+	described *contract
 
 	// caller makes the calls of the suite.
 	caller *http.Client
@@ -32,7 +30,7 @@ var _ = ReportAfterSuite("every documented answer was seen", func(report Report)
 	if described == nil || !report.SuiteSucceeded || report.PreRunStats.SpecsThatWillRun < report.PreRunStats.TotalSpecs {
 		return
 	}
-	documented, missing := described.Coverage()
+	documented, missing := described.coverage()
 	missing = slices.DeleteFunc(missing, func(answer string) bool {
 		return unseen[answer] != "" || unseen[answer[len(answer)-4:]] != ""
 	})
@@ -45,7 +43,7 @@ var _ = ReportAfterEach(func(SpecReport) {
 	if described == nil {
 		return
 	}
-	if err := described.Violations(); err != nil {
+	if err := described.takeViolations(); err != nil {
 		Fail(fmt.Sprintf("answers that are not as openapi.yaml says:\n%v", err))
 	}
 })
@@ -56,7 +54,7 @@ var _ = Describe("openapi.yaml", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(answered.Code).To(Equal(http.StatusOK))
 		Expect(answered.Header.Get("Content-Type")).To(Equal("application/yaml"))
-		Expect(answered.Body).To(Equal(described.Source))
+		Expect(answered.Body).To(Equal(described.source))
 
 		By("answering with its headers alone")
 		head, err := send(ctx, manager, http.MethodHead, "/openapi.yaml", "", nil)

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"dispatcher.ivan.vc/test/contract"
 	"dispatcher.ivan.vc/test/controlplane"
 	"dispatcher.ivan.vc/test/user"
 )
@@ -39,14 +38,14 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 	})
 
 	// calls returns the operations that may be answered with a status code.
-	calls := func(code string) []contract.Operation {
-		found := slices.DeleteFunc(described.Operations(), func(o contract.Operation) bool { return !slices.Contains(o.Codes, code) })
+	calls := func(code string) []operation {
+		found := slices.DeleteFunc(slices.Clone(described.operations), func(o operation) bool { return !slices.Contains(o.Codes, code) })
 		Expect(found).NotTo(BeEmpty())
 		return found
 	}
 
 	// call makes a call about something called name, with a query, as somebody who may, unless the header says otherwise.
-	call := func(ctx context.Context, operation contract.Operation, name, query, body string, header http.Header) user.Answer {
+	call := func(ctx context.Context, operation operation, name, query, body string, header http.Header) user.Answer {
 		GinkgoHelper()
 		path := strings.NewReplacer("{namespace}", namespace, "{template}", name, "{name}", name).Replace(operation.Path)
 		if header.Get("Authorization") == "" && !strings.HasPrefix(path, "/execute/"+name) {

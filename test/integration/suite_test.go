@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/test/contract"
 	"dispatcher.ivan.vc/test/controlplane"
 	"dispatcher.ivan.vc/test/user"
 )
@@ -66,9 +65,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	Expect(err).NotTo(HaveOccurred())
-	described, err = contract.Load(root)
+	var stopContract func() error
+	described, stopContract, err = startContract(ctx, root, GinkgoT().TempDir())
 	Expect(err).NotTo(HaveOccurred())
-	caller = &http.Client{Transport: &contract.Transport{Contract: described}}
+	DeferCleanup(func() { Expect(stopContract()).To(Succeed()) })
+	caller = &http.Client{Transport: &contractTransport{contract: described, base: http.DefaultTransport}}
 	plane, err = controlplane.Start(root, scheme)
 	if plane != nil {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })

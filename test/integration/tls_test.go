@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
 
-	"dispatcher.ivan.vc/test/contract"
 	"dispatcher.ivan.vc/test/user"
 )
 
@@ -49,7 +48,7 @@ var _ = Describe("The HTTP API over TLS", func() {
 		}
 		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 		DeferCleanup(transport.CloseIdleConnections)
-		return &http.Client{Transport: &contract.Transport{Contract: described, Base: transport}}
+		return &http.Client{Transport: &contractTransport{contract: described, base: transport}}
 	}
 
 	list := func(ctx SpecContext, caller *http.Client) (user.Answer, error) {
