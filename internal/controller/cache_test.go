@@ -37,7 +37,7 @@ func TestCacheOptions(t *testing.T) {
 	}
 }
 
-// A payload is kept for as long as a Job may have to be made of it, and not a moment longer.
+// A payload is kept for as long as a Job may have to be made of it.
 func TestStripExecution(t *testing.T) {
 	for _, test := range []struct {
 		reason    string
@@ -45,7 +45,8 @@ func TestStripExecution(t *testing.T) {
 		want      string
 	}{
 		{"it waits for its Job", newExecution(), "world"},
-		{"its Job may have to be looked for", newExecution(ranWith(active)), "world"},
+		{"its template named the Job, which is not known to exist", newExecution(func(e *dispatcherv1alpha1.JobExecution) { e.Status.JobName = "named" }), "world"},
+		{"its Job is known: if that is gone, no other is made", newExecution(ranWith(active)), ""},
 		{"it succeeded", newExecution(ranWith(complete)), ""},
 		{"it failed", newExecution(ranWith(failed(""))), ""},
 	} {

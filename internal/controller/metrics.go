@@ -1,10 +1,13 @@
 package controller
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -18,12 +21,13 @@ const (
 )
 
 var (
-	// executionsTotal has one series per template and result. A platform has a bounded number of templates, but not of
-	// executions, which are therefore no label. The histograms have no label for the template: each would cost a series
-	// per bucket.
+	// executionsTotal has one series per template and result, which are removed with the template. A platform has a bounded
+	// number of templates, but not of executions, which are therefore no label. The histograms have no label for the
+	// template: each would cost a series per bucket.
 	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dispatcher_executions_total",
-		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, canceled).",
+		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, canceled). " +
+			"The series of a JobTemplate are removed with it; executions that finish later have an empty template.",
 	}, []string{"namespace", "template", "result"})
 
 	jobCreationDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -44,6 +48,16 @@ func init() {
 	metrics.Registry.MustRegister(executionsTotal, jobCreationDuration, runDuration)
 }
 
+// forgetTemplate removes the series of a template that was deleted.
+func forgetTemplate(object any) {
+	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	if template, ok := object.(*dispatcherv1alpha1.JobTemplate); ok {
+		executionsTotal.DeletePartialMatch(prometheus.Labels{"namespace": template.Namespace, "template": template.Name})
+	}
+}
+
 // observeJobCreated records how long the execution waited for its Job, which was created now.
 func observeJobCreated(execution *dispatcherv1alpha1.JobExecution, now time.Time) {
 	jobCreationDuration.Observe(max(0, now.Sub(requestedAt(execution)).Seconds()))
@@ -61,8 +75,9 @@ func requestedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 	return received
 }
 
-// observeFinished counts an execution that was finished by the status written just now.
-func observeFinished(execution *dispatcherv1alpha1.JobExecution) {
+// observeFinished counts an execution that was finished by the status written just now. One whose template was deleted
+// counts without the name, or it would bring back the series that were removed.
+func (r *reconciler) observeFinished(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
 	result := resultFailed
 	switch summary := execution.Summary(); {
 	case summary.Status == metav1.ConditionTrue:
@@ -70,7 +85,12 @@ func observeFinished(execution *dispatcherv1alpha1.JobExecution) {
 	case summary.Reason == dispatcherv1alpha1.ReasonCanceled:
 		result = resultCanceled
 	}
-	executionsTotal.WithLabelValues(execution.Namespace, execution.Spec.JobTemplateName, result).Inc()
+	template := &dispatcherv1alpha1.JobTemplate{}
+	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
+	if err := r.client.Get(ctx, key, template); err != nil {
+		key.Name = ""
+	}
+	executionsTotal.WithLabelValues(key.Namespace, key.Name, result).Inc()
 	if duration := execution.Status.Duration; duration != nil {
 		runDuration.WithLabelValues(result).Observe(duration.Seconds())
 	}

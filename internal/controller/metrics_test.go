@@ -4,7 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -12,8 +14,13 @@ import (
 // finishedCount returns how many executions of newExecution's template were counted.
 func finishedCount(t *testing.T, result string) float64 {
 	t.Helper()
+	return countOf(t, "hello", result)
+}
+
+func countOf(t *testing.T, template, result string) float64 {
+	t.Helper()
 	var metric dto.Metric
-	if err := executionsTotal.WithLabelValues(testKey.Namespace, "hello", result).Write(&metric); err != nil {
+	if err := executionsTotal.WithLabelValues(testKey.Namespace, template, result).Write(&metric); err != nil {
 		t.Fatal(err)
 	}
 	return metric.GetCounter().GetValue()
@@ -24,16 +31,31 @@ func TestExecutionsAreCountedByResult(t *testing.T) {
 	newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(failed(""))).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(active)).step() // it goes on
-	newCluster(t, newExecution()).step()                                // its template is gone
-	newCluster(t, newExecution(canceling)).step()
+	newCluster(t, newTemplate(), newExecution(canceling)).step()
 	if got := finishedCount(t, resultSucceeded) - succeeded; got != 1 {
 		t.Errorf("%v succeeded, want 1", got)
 	}
-	if got := finishedCount(t, resultFailed) - failures; got != 2 {
-		t.Errorf("%v failed, want 2", got)
+	if got := finishedCount(t, resultFailed) - failures; got != 1 {
+		t.Errorf("%v failed, want 1", got)
 	}
 	if got := finishedCount(t, resultCanceled) - cancels; got != 1 {
 		t.Errorf("%v canceled, want 1", got)
+	}
+}
+
+// A template's series go with it, and what finishes later does not bring them back.
+func TestSeriesOfADeletedTemplate(t *testing.T) {
+	for _, object := range []any{newTemplate(), toolscache.DeletedFinalStateUnknown{Obj: newTemplate()}} {
+		newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
+		forgetTemplate(object)
+		nameless := countOf(t, "", resultFailed)
+		newCluster(t, newExecution()).step()
+		if got := countOf(t, "", resultFailed) - nameless; got != 1 {
+			t.Errorf("%v failed without a template, want 1", got)
+		}
+		if executionsTotal.DeletePartialMatch(prometheus.Labels{"template": "hello"}) > 0 {
+			t.Error("the series of the template are still there, or there again")
+		}
 	}
 }
 

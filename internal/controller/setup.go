@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -82,13 +83,17 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 		}
 	}
 	// Templates are read, not watched, so that nothing else would start their informer before the first execution.
-	if _, err := mgr.GetCache().GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false)); err != nil {
+	templates, err := mgr.GetCache().GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false))
+	if err != nil {
 		return fmt.Errorf("starting the cache of JobTemplates: %w", err)
+	}
+	if _, err := templates.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: forgetTemplate}); err != nil {
+		return fmt.Errorf("listening to changes of JobTemplates: %w", err)
 	}
 	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{})
 	r.lease = lease
 	warmup := true
-	err := ctrl.NewControllerManagedBy(mgr).
+	err = ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
 		Watches(&batchv1.Job{}, enqueueAtLowerPriority(requestsFor)).

@@ -29,7 +29,7 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 	}
 	written := &dispatcherv1alpha1.JobExecution{ObjectMeta: execution.ObjectMeta, Spec: execution.Spec, Status: *status}
 	if written.IsFinished() {
-		observeFinished(written)
+		r.observeFinished(ctx, written)
 	}
 	r.recordEvent(execution, written)
 	return nil
