@@ -1,8 +1,9 @@
 // Package v1alpha1 is the API of Dispatcher: the JobTemplate and JobExecution kinds, the condition types and reasons
-// that an execution reports, and the label and annotation keys that mark what Dispatcher made.
+// that an execution reports, what every other package asks of an execution (IsFinished, State), and the keys of
+// labels, annotations and finalizers.
 //
-// It is the one package that every other room may import, and it imports none of them. It holds types and constants
-// only: what needs a client, a clock or a template engine lives elsewhere.
+// Every other package may import it, and it imports none of them. It must not need a client, a clock or a template
+// engine.
 //
 // +kubebuilder:object:generate=true
 // +groupName=dispatcher.ivan.vc

@@ -5,42 +5,42 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// JobExecutionSpec says what to run, and with what. Nothing of it can be changed but canceled: to run something else, create
-// another execution.
+// JobExecutionSpec says which JobTemplate to run and with which payload. All fields are immutable except canceled: to
+// run something else, create another JobExecution.
 //
-// The rule for the payload stands here and not at its field, since the API server's message would quote all of the payload.
+// The payload's rule is on the spec because the API server quotes the value of the field that a rule is on.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.payload) || bytes(self.payload).size() <= 1048576",fieldPath=".payload",message="must be at most 1048576 bytes"
 type JobExecutionSpec struct {
-	// JobTemplateName names the JobTemplate to run, in the namespace of the execution.
+	// jobTemplateName is the name of the JobTemplate to run. It is in the namespace of the JobExecution.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +required
 	JobTemplateName string `json:"jobTemplateName"`
 
-	// Payload is handed to the template as .Payload. Any UTF-8 text of at most 1 MiB.
+	// payload is passed to the JobTemplate as .Payload. It is any UTF-8 text of at most 1 MiB.
 	// +kubebuilder:validation:MaxLength=1048576
 	// +optional
 	Payload string `json:"payload,omitempty"`
 
-	// TTLSecondsAfterFinished says for how many seconds this execution is kept after it finished, together with its
-	// Job. Where it is not set, the template's own is filled in at creation.
+	// ttlSecondsAfterFinished is the number of seconds after which the finished JobExecution and its Job are deleted.
+	// If it is not set, it is copied from the JobTemplate when the JobExecution is created.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 
-	// Canceled stops the execution when it is set to true: its Job and pods are removed, and the execution stays as the
-	// record, with Succeeded=False and the reason Canceled. It is the one field of the spec that can change, and it
-	// cannot be taken back. An execution that has finished already is not affected.
+	// canceled stops the JobExecution when it is set to true: the Job and its pods are deleted. The JobExecution is
+	// kept, with the condition Succeeded=False and the reason Canceled. canceled is the only field of the spec that
+	// can be changed, and it cannot be set back to false. It has no effect on a JobExecution that has finished.
 	// +optional
 	Canceled bool `json:"canceled,omitempty"`
 }
 
-// JobExecutionStatus says what became of an execution.
+// JobExecutionStatus is the observed state of a JobExecution.
 type JobExecutionStatus struct {
-	// Conditions are Waiting, Running and Succeeded. Succeeded is the summary: Unknown until the end, then True or
-	// False. Until the first status is written, the API server fills in a Succeeded that is Unknown.
+	// conditions are Waiting, Running and Succeeded. Succeeded is the summary: it is Unknown until the JobExecution
+	// finishes, then True or False. A new JobExecution has Succeeded=Unknown.
 	// +listType=map
 	// +listMapKey=type
 	// +patchStrategy=merge
@@ -48,99 +48,101 @@ type JobExecutionStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// Job is the Job of this execution. It may be gone already, by its TTL or by hand.
+	// job is the Job of this JobExecution. It may have been deleted since.
 	// +optional
 	Job *JobReference `json:"job,omitempty"`
 
-	// JobName is the name that the Job of this execution is given, where the template names it. It is written before
-	// the Job is made, since the template may give another name each time: so there is one Job, whoever makes it.
+	// jobName is the name of the Job if the JobTemplate sets one. It is written before the Job is created, because
+	// the JobTemplate may render another name the next time. So only one Job is created.
 	// +optional
 	JobName string `json:"jobName,omitempty"`
 
-	// JobTemplate is the state of the template that was run.
+	// jobTemplate is the version of the JobTemplate that was run.
 	// +optional
 	JobTemplate *JobTemplateReference `json:"jobTemplate,omitempty"`
 
-	// StartTime is when the Job was started.
+	// startTime is when the Job was started.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
-	// CompletionTime is when the execution ended, well or not. The execution's TTL counts from here.
+	// completionTime is when the JobExecution finished, successfully or not. ttlSecondsAfterFinished counts from
+	// here.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
-	// Duration is the time from start to completion, like "1m30s". It is set at the end, for an execution whose Job was
-	// started.
+	// duration is the time from startTime to completionTime, for example "1m30s". It is set when the JobExecution
+	// finishes, if its Job was started.
 	// +optional
 	Duration *metav1.Duration `json:"duration,omitempty"`
 
-	// Result tells what the pods of the Job had to say at the end: of a failure, the container that failed. It is taken
-	// once, when the execution finishes, and is left out where no pod was seen.
+	// result is how the container of the Job ended; after a failure, the container that failed. It is set once, when
+	// the JobExecution finishes, and only if the Job had a pod.
 	// +optional
 	Result *JobExecutionResult `json:"result,omitempty"`
 
-	// ObservedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status was set for.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 }
 
-// JobReference points to the Job of an execution, in the same namespace.
+// JobReference refers to a Job in the namespace of the JobExecution.
 type JobReference struct {
-	// APIVersion of the Job: batch/v1.
+	// apiVersion of the Job: batch/v1.
 	// +required
 	APIVersion string `json:"apiVersion"`
 
-	// Kind of the Job: Job.
+	// kind of the Job: Job.
 	// +required
 	Kind string `json:"kind"`
 
-	// Name of the Job.
+	// name of the Job.
 	// +required
 	Name string `json:"name"`
 
-	// UID of the Job.
+	// uid of the Job.
 	// +required
 	UID types.UID `json:"uid"`
 }
 
-// JobExecutionResult is how one container of an execution ended, or why it never started.
+// JobExecutionResult is how a container ended, or why it did not start.
 type JobExecutionResult struct {
-	// Pod is the name of the pod, in the execution's namespace. It may be gone already.
+	// pod is the name of the pod, in the namespace of the JobExecution. The pod may have been deleted since.
 	// +required
 	Pod string `json:"pod"`
 
-	// Container is the name of the container, or of the init container. It is left out where the pod as a whole failed,
-	// for example because no node had room for it.
+	// container is the name of the container or init container. It is not set if the pod as a whole failed, for
+	// example because no node had room for it.
 	// +optional
 	Container string `json:"container,omitempty"`
 
-	// ExitCode of the container, left out where it never ran. 128 and the signal's number where a signal ended it.
+	// exitCode is the exit code of the container. It is not set if the container did not run. If a signal ended the
+	// container, it is 128 plus the number of the signal.
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
 
-	// Reason is the kubelet's word for it, like Completed, Error, OOMKilled, ImagePullBackOff or DeadlineExceeded.
+	// reason is the kubelet's reason, for example Completed, Error, OOMKilled, ImagePullBackOff or DeadlineExceeded.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 
-	// Message is the container's termination message (by default what it wrote to /dev/termination-log), or else what
-	// the kubelet says of the reason. At most 4096 bytes, the kubelet's own limit.
+	// message is the termination message of the container (by default, what it wrote to /dev/termination-log).
+	// Without one, it is the kubelet's message. It has at most 4096 bytes, which is the kubelet's limit.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// JobTemplateReference tells one state of a JobTemplate from every other. The template's name is in the spec.
+// JobTemplateReference identifies one version of a JobTemplate. The name of the JobTemplate is in the spec.
 type JobTemplateReference struct {
-	// UID of the JobTemplate.
+	// uid of the JobTemplate.
 	// +required
 	UID types.UID `json:"uid"`
 
-	// Generation of the JobTemplate.
+	// generation of the JobTemplate.
 	// +required
 	Generation int64 `json:"generation"`
 }
 
-// JobExecution is one run of a JobTemplate. It makes exactly one Job, which has its name unless the template says
-// otherwise.
+// JobExecution is one run of a JobTemplate. Exactly one Job is created for it. The Job has the name of the
+// JobExecution unless the JobTemplate sets another one.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -152,40 +154,24 @@ type JobTemplateReference struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Exit",type=integer,JSONPath=`.status.result.exitCode`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: the Job takes this name"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: the Job has the same name"
 type JobExecution struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Standard object's metadata.
+	// metadata is the standard object's metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec says what to run. It is immutable but for canceled.
-	// +kubebuilder:validation:XValidation:rule="self.jobTemplateName == oldSelf.jobTemplateName && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) && has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished)",message="is immutable but for canceled: create another JobExecution instead"
-	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.canceled) || !oldSelf.canceled || (has(self.canceled) && self.canceled)",fieldPath=".canceled",message="cannot be taken back: create another JobExecution instead"
+	// spec says what to run. All fields are immutable except canceled.
+	// +kubebuilder:validation:XValidation:rule="self.jobTemplateName == oldSelf.jobTemplateName && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) && has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished)",message="all fields are immutable except canceled: create another JobExecution instead"
+	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.canceled) || !oldSelf.canceled || (has(self.canceled) && self.canceled)",fieldPath=".canceled",message="cannot be set back to false: create another JobExecution instead"
 	// +required
 	Spec JobExecutionSpec `json:"spec"`
 
-	// Status says what became of it.
+	// status is the observed state.
 	// +kubebuilder:default={conditions: {{type: "Succeeded", status: "Unknown", reason: "Waiting", message: "waiting for the controller", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	// +optional
 	Status JobExecutionStatus `json:"status,omitempty"`
-}
-
-// Summary returns the Succeeded condition, or an empty one.
-func (e *JobExecution) Summary() metav1.Condition {
-	for _, condition := range e.Status.Conditions {
-		if condition.Type == ConditionSucceeded {
-			return condition
-		}
-	}
-	return metav1.Condition{}
-}
-
-// IsFinished says whether the execution has come to its end: Succeeded is True or False. Nothing starts it again.
-func (e *JobExecution) IsFinished() bool {
-	status := e.Summary().Status
-	return status == metav1.ConditionTrue || status == metav1.ConditionFalse
 }
 
 // JobExecutionList is a list of JobExecutions.
@@ -194,10 +180,10 @@ func (e *JobExecution) IsFinished() bool {
 type JobExecutionList struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Standard list metadata.
+	// metadata is the standard list metadata.
 	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
 
-	// Items are the JobExecutions.
+	// items are the JobExecutions.
 	Items []JobExecution `json:"items"`
 }

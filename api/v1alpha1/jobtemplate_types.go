@@ -5,29 +5,29 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// JobTemplateSpec is a Job to be run on demand, and what its executions have in common.
+// JobTemplateSpec is a Job to run on demand, with settings for its JobExecutions.
 type JobTemplateSpec struct {
-	// JobTemplate is the Job, in the syntax of a CronJob's jobTemplate. Every string value in it is a Go template with
-	// the sprig functions: fields, list items and map values, but not map keys. Templates see .Name and .Namespace of
-	// the execution, its .Payload (a string), and .JobTemplate.Name, .JobTemplate.Labels and .JobTemplate.Annotations.
+	// jobTemplate is the Job. It has the fields of a CronJob's jobTemplate. Every string in it is a Go template with
+	// the sprig functions: fields, list items and map values, but not map keys. Templates can use .Name, .Namespace
+	// and .Payload of the JobExecution, and .JobTemplate.Name, .JobTemplate.Labels and .JobTemplate.Annotations.
 	// +required
 	JobTemplate batchv1.JobTemplateSpec `json:"jobTemplate"`
 
-	// SamplePayload is a payload that this template accepts. A template is tried before it is stored: with this payload
-	// where it is given, else with a few synthetic ones, of which one must do. At most 1 MiB.
+	// samplePayload is a payload that this JobTemplate accepts, of at most 1 MiB. A JobTemplate is tried before it is
+	// stored: with samplePayload if it is set, else with a few made-up payloads, of which one must be accepted.
 	// +kubebuilder:validation:MaxLength=1048576
 	// +optional
 	SamplePayload *string `json:"samplePayload,omitempty"`
 
-	// TTLSecondsAfterFinished says for how many seconds a finished execution is kept, together with its Job. It is
-	// copied to each execution that does not set its own. Without it, an execution is kept until its finished Job is
-	// removed, by the Job's own ttlSecondsAfterFinished or by hand.
+	// ttlSecondsAfterFinished is the number of seconds after which a finished JobExecution and its Job are deleted.
+	// It is copied to each JobExecution that does not set its own. If neither sets it, a JobExecution is kept until
+	// its finished Job is deleted, by the Job's own ttlSecondsAfterFinished or by hand.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
-// JobTemplate is a stored Job that is run on demand, by a JobExecution that names it.
+// JobTemplate is a Job that is stored to be run on demand. To run it, create a JobExecution that names it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=jt,categories=dispatcher
@@ -38,11 +38,11 @@ type JobTemplateSpec struct {
 type JobTemplate struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Standard object's metadata.
+	// metadata is the standard object's metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is the Job to run.
+	// spec is the Job to run.
 	// +required
 	Spec JobTemplateSpec `json:"spec"`
 }
@@ -53,10 +53,10 @@ type JobTemplate struct {
 type JobTemplateList struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Standard list metadata.
+	// metadata is the standard list metadata.
 	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
 
-	// Items are the JobTemplates.
+	// items are the JobTemplates.
 	Items []JobTemplate `json:"items"`
 }

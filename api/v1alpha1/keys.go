@@ -7,36 +7,37 @@ const (
 	// LabelJobExecution is the name of the JobExecution, on its Job and pods.
 	LabelJobExecution = "dispatcher.ivan.vc/job-execution"
 
-	// AnnotationJobTemplateUID tells, on a Job, which template it was rendered from. The controller reads this and the next
-	// one back into the execution's status.jobTemplate.
+	// AnnotationJobTemplateUID is, on a Job, the UID of the JobTemplate that it was rendered from. The controller
+	// copies it and AnnotationJobTemplateGeneration to status.jobTemplate of the execution.
 	AnnotationJobTemplateUID = "dispatcher.ivan.vc/job-template-uid"
 
-	// AnnotationJobTemplateGeneration tells, on a Job, the generation of that template.
+	// AnnotationJobTemplateGeneration is, on a Job, the generation of that template.
 	AnnotationJobTemplateGeneration = "dispatcher.ivan.vc/job-template-generation"
 
-	// AnnotationRequestID is, on a JobExecution, the id of the HTTP request that created it, as in the access log and
-	// the X-Request-Id header of the answer.
+	// AnnotationRequestID is, on a JobExecution, the id of the HTTP request that created it: the same as in the
+	// access log and in the X-Request-Id header of the response.
 	AnnotationRequestID = "dispatcher.ivan.vc/request-id"
 
-	// AnnotationReceivedAt is, on a JobExecution, when the HTTP API received the request, in RFC 3339 with nanoseconds.
-	// The time from request to Job is measured from it, since creationTimestamp has whole seconds only.
+	// AnnotationReceivedAt is, on a JobExecution, when the HTTP API received the request, in RFC 3339 with
+	// nanoseconds. The time from request to Job is measured from here, because creationTimestamp has whole seconds
+	// only.
 	AnnotationReceivedAt = "dispatcher.ivan.vc/received-at"
 
-	// AnnotationIdempotencyKeyHash is, on a JobExecution that was created with an Idempotency-Key, what stands for the key:
-	// "sha256:" and the hash of the template's name, a NUL and the key, in hex. The key itself is not stored.
+	// AnnotationIdempotencyKeyHash is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the
+	// hash of the template's name, a NUL and the key, in hex. The key itself is not stored.
 	AnnotationIdempotencyKeyHash = "dispatcher.ivan.vc/idempotency-key-hash"
 
-	// AnnotationPayloadDigest is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the hash of the
-	// payload that came with it, in hex. A repeat of the call has to send the same.
+	// AnnotationPayloadDigest is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the hash
+	// of the payload of that request, in hex. A repeated request has to send the same payload.
 	AnnotationPayloadDigest = "dispatcher.ivan.vc/payload-digest"
 
-	// AnnotationDefaulted tells, on a JobExecution, that it has already what it takes from its template, as the HTTP API
-	// fills it in. The webhook that does that for everybody else is then not called, which its configuration says. Whoever
-	// sets it by hand goes without what is not set.
+	// AnnotationDefaulted says, on a JobExecution, that its defaults from the template are filled in. The HTTP API
+	// fills them in itself; the API server then does not call the mutating webhook, see its matchConditions. An
+	// execution that has this annotation and lacks a default stays without it.
 	AnnotationDefaulted = "dispatcher.ivan.vc/defaulted"
 
-	// FinalizerJobTracking keeps a Job that has a ttlSecondsAfterFinished of its own until its outcome stands in the
-	// execution's status. Without it, a Job that is removed while no controller runs would look like one that was
-	// never made, and the execution would run twice.
+	// FinalizerJobTracking keeps a Job that has its own ttlSecondsAfterFinished until its outcome is in the status of
+	// the execution. Without it, a Job that is deleted while no controller runs would look as if it had never been
+	// created, and the execution would run twice.
 	FinalizerJobTracking = "dispatcher.ivan.vc/job-tracking"
 )

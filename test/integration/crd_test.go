@@ -114,7 +114,7 @@ var _ = Describe("The custom resource definitions", func() {
 		}
 		Expect(update(ctx, execution, set(true))).To(BeEmpty())
 		Expect(update(ctx, execution, set(true))).To(BeEmpty())
-		Expect(update(ctx, execution, set(false))).To(HaveKeyWithValue("spec.canceled", ConsistOf(ContainSubstring("cannot be taken back"))))
+		Expect(update(ctx, execution, set(false))).To(HaveKeyWithValue("spec.canceled", ConsistOf(ContainSubstring("cannot be set back to false"))))
 		for _, patch := range []string{`{"spec":{"canceled":false}}`, `{"spec":{"canceled":null}}`} {
 			err := admin.Patch(ctx, execution, client.RawPatch(types.MergePatchType, []byte(patch)))
 			Expect(causes(err)).To(HaveKey("spec.canceled"), "%s: %v", patch, err)
