@@ -94,7 +94,7 @@ var _ = Describe("The custom resource definitions", func() {
 			execution := newExecution(namespace, "fixed", payload)
 			execution.Spec.TTLSecondsAfterFinished = ttl
 			Expect(admin.Create(ctx, execution)).To(Succeed())
-			Expect(update(ctx, execution, change)).To(HaveKeyWithValue("spec", ConsistOf(ContainSubstring("immutable but for canceled"))))
+			Expect(update(ctx, execution, change)).To(HaveKeyWithValue("spec", ConsistOf(ContainSubstring("immutable except canceled"))))
 		},
 		Entry("payload", "before", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
 		Entry("payload, by leaving it out", "before", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "" }),
