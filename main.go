@@ -120,7 +120,7 @@ func setUp(mgr ctrl.Manager, o *options, lease *leader.Lease) error {
 	if err := controller.Setup(mgr, renderer, lease); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := httpapi.Setup(mgr, render.NewDirect(maxPrograms), o.http); err != nil {
+	if err := httpapi.Setup(mgr, renderer, o.http); err != nil {
 		return fmt.Errorf("setting up the HTTP API: %w", err)
 	}
 	if err := metrics.Registry.Register(programs); err != nil {

@@ -34,9 +34,11 @@ func TestCancel(t *testing.T) {
 		wantDetail  string
 		wantPatches int
 	}{
-		{reason: "it ends", begins: runs, onRead: func(api *fakeAPIServer) { api.Change(stored, canceled) }, wantStatus: 200, wantPatches: 1},
+		{reason: "it ends", begins: runs, onRead: func(api *fakeAPIServer) { api.Change(stored, canceled) },
+			wantStatus: 200, wantPatches: 1},
 		{reason: "it had ended so", begins: canceled, wantStatus: 200},
-		{reason: "it was told to already, and ends", begins: func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Canceled = true },
+		{reason: "it was told to already, and ends",
+			begins: func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Canceled = true },
 			onRead: func(api *fakeAPIServer) { api.Change(stored, canceled) }, wantStatus: 200},
 		{reason: "its end takes too long", begins: runs, wantStatus: 202, wantPatches: 1},
 		{reason: "it had finished", begins: fails, wantStatus: 409, wantReason: problem.AlreadyFinished},
@@ -47,9 +49,12 @@ func TestCancel(t *testing.T) {
 		{reason: "another has its name", begins: runs, onPatch: answered(apitest.UIDMismatch()),
 			wantStatus: 404, wantReason: problem.ExecutionNotFound, wantPatches: 1},
 		{reason: "a policy forbids it", begins: runs, onPatch: answered(deniedByWebhook()),
-			wantStatus: 403, wantReason: problem.Forbidden, wantDetail: `admission webhook "x" denied the request`, wantPatches: 1},
-		{reason: "so does one that calls it invalid", begins: runs, onPatch: answered(apierrors.NewInvalid(apitest.ExecutionKind, "n", nil)),
-			wantStatus: 403, wantReason: problem.Forbidden, wantDetail: `JobExecution.dispatcher.ivan.vc "n" is invalid`, wantPatches: 1},
+			wantStatus: 403, wantReason: problem.Forbidden, wantDetail: `admission webhook "x" denied the request`,
+			wantPatches: 1},
+		{reason: "so does one that calls it invalid", begins: runs,
+			onPatch:    answered(apierrors.NewInvalid(apitest.ExecutionKind, "n", nil)),
+			wantStatus: 403, wantReason: problem.Forbidden, wantDetail: `JobExecution.dispatcher.ivan.vc "n" is invalid`,
+			wantPatches: 1},
 		{reason: "the API server is away", begins: runs, onPatch: answered(apierrors.NewServiceUnavailable("bye")),
 			wantStatus: 503, wantReason: problem.Unavailable, wantPatches: 1},
 		{reason: "the API server goes away afterwards", begins: runs, onRead: func(api *fakeAPIServer) {
@@ -78,7 +83,10 @@ func TestCancel(t *testing.T) {
 					return api.OnGet(w, nil)
 				}
 			}
-			response := serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodPost, "/executions/default/n/cancel", nil))
+			response := serve(
+				api.server(t, testOptions()),
+				httptest.NewRequest(http.MethodPost, "/executions/default/n/cancel", nil),
+			)
 			if response.StatusCode != test.wantStatus {
 				t.Fatalf("status = %d, want %d", response.StatusCode, test.wantStatus)
 			}
@@ -91,7 +99,8 @@ func TestCancel(t *testing.T) {
 				if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
 					t.Fatal(err)
 				}
-				if got.Kind != "JobExecution" || (got.Summary().Reason == dispatcherv1alpha1.ReasonCanceled) != (test.wantStatus == 200) {
+				if got.Kind != "JobExecution" ||
+					(got.Summary().Reason == dispatcherv1alpha1.ReasonCanceled) != (test.wantStatus == 200) {
 					t.Errorf("got %+v", got)
 				}
 				if got := response.Header.Get("Location"); (got == "/executions/default/n") != (test.wantStatus == 202) {

@@ -24,8 +24,8 @@ func (e *executions) delete(w http.ResponseWriter, r *http.Request) error {
 	return writeObject(w, form, http.StatusOK, published(execution))
 }
 
-// executionToStop returns the execution that a request wants to cancel or delete, if its caller may, and the form of the
-// answer.
+// executionToStop returns the execution that a request wants to cancel or delete, if its caller may, and the form of
+// the answer.
 func (e *executions) executionToStop(r *http.Request) (mediaType, *dispatcherv1alpha1.JobExecution, error) {
 	named, err := executionOf(r)
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
-// events answers with a stream of server-sent events (the HTML standard, section 9.2): the execution as it is, and again
-// whenever its status has changed, until it has finished or is deleted. Of several changes at once there is one event.
-// What a caller has seen already, by its Last-Event-ID, is not repeated; where nothing can come after that, the answer is
-// 204, at which a browser stops to ask.
+// events answers with a stream of server-sent events (the HTML standard, section 9.2): the execution as it is, and
+// again whenever its status has changed, until it has finished or is deleted. Of several changes at once there is one
+// event. What a caller has seen already, by its Last-Event-ID, is not repeated; where nothing can come after that, the
+// answer is 204, at which a browser stops to ask.
 func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	named, err := executionOf(r)
 	if err != nil {
@@ -37,7 +37,12 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream := &eventStream{w: w, connection: http.NewResponseController(w), keepAlive: keepAliveInterval, writeTimeout: streamWriteTimeout}
+	stream := &eventStream{
+		w:            w,
+		connection:   http.NewResponseController(w),
+		keepAlive:    keepAliveInterval,
+		writeTimeout: streamWriteTimeout,
+	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-cache")
 	header.Add("Vary", "Accept")
@@ -80,7 +85,12 @@ type eventStream struct {
 }
 
 // follow writes execution, and then every other state of it, until it ends, ctx ends, or the caller does not read.
-func (s *eventStream) follow(ctx context.Context, subscription *subscription, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution) {
+func (s *eventStream) follow(
+	ctx context.Context,
+	subscription *subscription,
+	kubeClient *store.Store,
+	execution *dispatcherv1alpha1.JobExecution,
+) {
 	keepAlive := time.NewTicker(s.keepAlive)
 	defer keepAlive.Stop()
 	defer s.extend() // The end of the answer is still to be written.
@@ -108,9 +118,14 @@ func (s *eventStream) follow(ctx context.Context, subscription *subscription, ku
 	}
 }
 
-// catchUp looks at an execution and writes it, if there is news. It returns it as it is, whether the API server could not
-// be asked, so that it has to be with the next sign of life, and whether more may follow.
-func (s *eventStream) catchUp(ctx context.Context, subscription *subscription, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution) (now *dispatcherv1alpha1.JobExecution, behind, open bool) {
+// catchUp looks at an execution and writes it, if there is news. It returns it as it is, whether the API server could
+// not be asked, so that it has to be with the next sign of life, and whether more may follow.
+func (s *eventStream) catchUp(
+	ctx context.Context,
+	subscription *subscription,
+	kubeClient *store.Store,
+	execution *dispatcherv1alpha1.JobExecution,
+) (now *dispatcherv1alpha1.JobExecution, behind, open bool) {
 	found, err := subscription.look(ctx, kubeClient, execution)
 	switch {
 	case found != nil:
@@ -132,7 +147,8 @@ func (s *eventStream) send(execution *dispatcherv1alpha1.JobExecution) error {
 }
 
 func (s *eventStream) isNews(execution *dispatcherv1alpha1.JobExecution) bool {
-	return s.sent == nil || s.sent.Generation != execution.Generation || !equality.Semantic.DeepEqual(s.sent.Status, execution.Status)
+	return s.sent == nil || s.sent.Generation != execution.Generation ||
+		!equality.Semantic.DeepEqual(s.sent.Status, execution.Status)
 }
 
 func (s *eventStream) event(kind string, execution *dispatcherv1alpha1.JobExecution) error {

@@ -109,7 +109,9 @@ func TestEvents(t *testing.T) {
 		api.put("n", summary(metav1.ConditionUnknown, "Waiting"))
 		response, events := follow(t, start(t, api.server(t, testOptions())), path, header)
 		got := response.Header
-		if response.StatusCode != http.StatusOK || got.Get("Content-Type") != "text/event-stream" || got.Get("Cache-Control") != "no-cache" || got.Get("X-Accel-Buffering") != "no" {
+		if response.StatusCode != http.StatusOK || got.Get("Content-Type") != "text/event-stream" ||
+			got.Get("Cache-Control") != "no-cache" ||
+			got.Get("X-Accel-Buffering") != "no" {
 			t.Errorf("status = %d, header %v", response.StatusCode, got)
 		}
 		events.wants("execution Waiting")
@@ -129,7 +131,8 @@ func TestEventsOfAnEnd(t *testing.T) {
 		want    []string
 	}{
 		{"it has finished", ends, func(*fakeAPIServer) {}, []string{"execution Succeeded", "end"}},
-		{"it is deleted", runs, func(api *fakeAPIServer) { api.Remove(stored) }, []string{"execution Running", "deleted Running", "end"}},
+		{"it is deleted", runs, func(api *fakeAPIServer) { api.Remove(stored) }, []string{"execution Running",
+			"deleted Running", "end"}},
 		{"a TTL of 0 takes it away as it finishes", runs, func(api *fakeAPIServer) {
 			api.Change(stored, ends)
 			api.Remove(stored)
@@ -170,7 +173,10 @@ func TestEventsGoOnWhereTheyStopped(t *testing.T) {
 func TestHeadOfEvents(t *testing.T) {
 	api := newFakeAPIServer(t)
 	api.put("n", runs)
-	response := serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodHead, "/executions/default/n/events", nil))
+	response := serve(
+		api.server(t, testOptions()),
+		httptest.NewRequest(http.MethodHead, "/executions/default/n/events", nil),
+	)
 	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("status = %d, header %v", response.StatusCode, response.Header)
 	}
@@ -192,11 +198,17 @@ func TestEventsOutliveTheAPIServer(t *testing.T) {
 		return true
 	}
 	recorder := httptest.NewRecorder()
-	stream := &eventStream{w: recorder, connection: http.NewResponseController(recorder), keepAlive: time.Millisecond, writeTimeout: time.Second}
+	stream := &eventStream{
+		w:            recorder,
+		connection:   http.NewResponseController(recorder),
+		keepAlive:    time.Millisecond,
+		writeTimeout: time.Second,
+	}
 	api.Change(stored, ends)
 	stream.follow(t.Context(), subscription, api.client(t), execution)
 	body := recorder.Body.String()
-	if !strings.Contains(body, `"reason":"Running"`) || !strings.Contains(body, `"reason":"Succeeded"`) || !strings.Contains(body, "\n: keep-alive\n\n") {
+	if !strings.Contains(body, `"reason":"Running"`) || !strings.Contains(body, `"reason":"Succeeded"`) ||
+		!strings.Contains(body, "\n: keep-alive\n\n") {
 		t.Errorf("got %s", body)
 	}
 }
@@ -210,7 +222,12 @@ func TestEventsNeedAReader(t *testing.T) {
 	defer subscription.close()
 	client, cut := api.client(t), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		stream := &eventStream{w: w, connection: http.NewResponseController(w), keepAlive: time.Hour, writeTimeout: 100 * time.Millisecond}
+		stream := &eventStream{
+			w:            w,
+			connection:   http.NewResponseController(w),
+			keepAlive:    time.Hour,
+			writeTimeout: 100 * time.Millisecond,
+		}
 		stream.follow(context.Background(), subscription, client, execution)
 		close(cut)
 	}))

@@ -42,7 +42,13 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	if e.options.LogPayloads {
 		rec.payload = &payload
 	}
-	request := store.Request{Namespace: named.Namespace, Template: named.Template, Payload: payload, ID: rec.requestID, ReceivedAt: rec.receivedAt}
+	request := store.Request{
+		Namespace:  named.Namespace,
+		Template:   named.Template,
+		Payload:    payload,
+		ID:         rec.requestID,
+		ReceivedAt: rec.receivedAt,
+	}
 	if asked.dryRun {
 		return e.preview(w, r, request, asked.form)
 	}
@@ -94,7 +100,12 @@ func (e *executor) read(r *http.Request, named store.Target) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
-	create := access.Right{Verb: "create", Subresource: access.Executions, Namespace: named.Namespace, Template: named.Template}
+	create := access.Right{
+		Verb:        "create",
+		Subresource: access.Executions,
+		Namespace:   named.Namespace,
+		Template:    named.Template,
+	}
 	if err := caller.Authorize(r.Context(), create); err != nil {
 		return call{}, err
 	}
@@ -127,8 +138,8 @@ func (e *executor) read(r *http.Request, named store.Target) (call, error) {
 	return asked, nil
 }
 
-// dryRunOf tells whether a request asks for a preview. A parameter that is not known is refused and not skipped, since a
-// preview must not run.
+// dryRunOf tells whether a request asks for a preview. A parameter that is not known is refused and not skipped, since
+// a preview must not run.
 func dryRunOf(r *http.Request) (bool, error) {
 	query, err := queryOf(r, "dryRun")
 	if err != nil {

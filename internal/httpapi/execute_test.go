@@ -27,7 +27,10 @@ func TestExecuteCreatesAnExecution(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			api := newFakeAPIServer(t)
 			before := time.Now()
-			response := serve(api.server(t, testOptions()), httptest.NewRequest(test.method, test.path, strings.NewReader("my test payload")))
+			response := serve(
+				api.server(t, testOptions()),
+				httptest.NewRequest(test.method, test.path, strings.NewReader("my test payload")),
+			)
 
 			if response.StatusCode != http.StatusCreated || response.Header.Get("Content-Type") != "application/json" {
 				t.Fatalf("status = %d, Content-Type = %q", response.StatusCode, response.Header.Get("Content-Type"))
@@ -36,14 +39,16 @@ func TestExecuteCreatesAnExecution(t *testing.T) {
 			if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
 				t.Fatal(err)
 			}
-			if got.APIVersion != "dispatcher.ivan.vc/v1alpha1" || got.Kind != "JobExecution" || got.ManagedFields != nil || len(got.Status.Conditions) != 1 {
+			if got.APIVersion != "dispatcher.ivan.vc/v1alpha1" || got.Kind != "JobExecution" || got.ManagedFields != nil ||
+				len(got.Status.Conditions) != 1 {
 				t.Errorf("the answer must have its kind and status, and no managedFields; got %+v", got)
 			}
 			wantSpec := dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: test.wantTemplate, Payload: "my test payload"}
 			if diff := cmp.Diff(wantSpec, got.Spec); diff != "" {
 				t.Errorf("spec (-want +got):\n%s", diff)
 			}
-			if !regexp.MustCompile(`^`+test.wantTemplate+`-[a-z0-9]{10}$`).MatchString(got.Name) || got.Namespace != test.wantNamespace {
+			if !regexp.MustCompile(`^`+test.wantTemplate+`-[a-z0-9]{10}$`).MatchString(got.Name) ||
+				got.Namespace != test.wantNamespace {
 				t.Errorf("created %s/%s", got.Namespace, got.Name)
 			}
 			if want := "/executions/" + test.wantNamespace + "/" + got.Name; response.Header.Get("Location") != want {
@@ -56,7 +61,8 @@ func TestExecuteCreatesAnExecution(t *testing.T) {
 			if err != nil || received.Before(before.Add(-time.Millisecond)) || received.After(time.Now()) {
 				t.Errorf("received-at = %v, %v", received, err)
 			}
-			if id := got.Annotations[dispatcherv1alpha1.AnnotationRequestID]; id == "" || id != response.Header.Get("X-Request-Id") {
+			if id := got.Annotations[dispatcherv1alpha1.AnnotationRequestID]; id == "" ||
+				id != response.Header.Get("X-Request-Id") {
 				t.Errorf("request-id = %q, X-Request-Id = %q", id, response.Header.Get("X-Request-Id"))
 			}
 		})
@@ -77,7 +83,10 @@ func TestExecuteTakesTheBodyAsItIsSent(t *testing.T) {
 		"one that JSON has to blow": strings.Repeat("<", 1000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, contentType := range []string{"", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "no type"} {
+			contentTypes := []string{
+				"", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "no type",
+			}
+			for _, contentType := range contentTypes {
 				api := newFakeAPIServer(t)
 				request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader(payload))
 				request.Header.Set("Content-Type", contentType)
@@ -129,7 +138,12 @@ func TestRequestIDs(t *testing.T) {
 		}
 		for _, execution := range api.Stored() {
 			if execution.Annotations[dispatcherv1alpha1.AnnotationRequestID] != got {
-				t.Errorf("%s: the execution has %q, the answer %q", test.reason, execution.Annotations[dispatcherv1alpha1.AnnotationRequestID], got)
+				t.Errorf(
+					"%s: the execution has %q, the answer %q",
+					test.reason,
+					execution.Annotations[dispatcherv1alpha1.AnnotationRequestID],
+					got,
+				)
 			}
 		}
 	}

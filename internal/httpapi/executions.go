@@ -28,14 +28,22 @@ func (e *executions) register(router *mux.Router) {
 	router.Handle("/executions/{namespace}/{name}/events", methods{http.MethodGet: e.events})
 }
 
-// lookUp returns the execution that a call names, if the caller may do verb to the executions of its template: whose it is
-// has to be known before that can be asked.
-func (e *executions) lookUp(r *http.Request, named store.Target, verb string) (*dispatcherv1alpha1.JobExecution, error) {
+// lookUp returns the execution that a call names, if the caller may do verb to the executions of its template: whose it
+// is has to be known before that can be asked.
+func (e *executions) lookUp(
+	r *http.Request,
+	named store.Target,
+	verb string,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	return e.lookUpFor(r, named, access.Right{Verb: verb, Subresource: access.Executions})
 }
 
 // lookUpFor is lookUp for any right, of which namespace and template are filled in.
-func (e *executions) lookUpFor(r *http.Request, named store.Target, need access.Right) (*dispatcherv1alpha1.JobExecution, error) {
+func (e *executions) lookUpFor(
+	r *http.Request,
+	named store.Target,
+	need access.Right,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	need.Namespace = named.Namespace
 	caller, err := e.caller(r)
 	if err != nil {
@@ -60,9 +68,13 @@ func (e *executions) lookUpFor(r *http.Request, named store.Target, need access.
 	return found, nil
 }
 
-// waiting lets a call wait for some time: its context ends with that time, when its caller hangs up, and when the server
-// stops. It is refused where too many wait already. The caller must call release.
-func (e *executions) waiting(w http.ResponseWriter, r *http.Request, wait time.Duration) (ctx context.Context, release func(), err error) {
+// waiting lets a call wait for some time: its context ends with that time, when its caller hangs up, and when the
+// server stops. It is refused where too many wait already. The caller must call release.
+func (e *executions) waiting(
+	w http.ResponseWriter,
+	r *http.Request,
+	wait time.Duration,
+) (ctx context.Context, release func(), err error) {
 	ctx, leave, err := e.waiters.acquire(r)
 	if err != nil {
 		return nil, nil, err

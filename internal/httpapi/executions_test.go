@@ -23,7 +23,10 @@ import (
 )
 
 // put stores an execution of template t in namespace default.
-func (f *fakeAPIServer) put(name string, change ...func(*dispatcherv1alpha1.JobExecution)) *dispatcherv1alpha1.JobExecution {
+func (f *fakeAPIServer) put(
+	name string,
+	change ...func(*dispatcherv1alpha1.JobExecution),
+) *dispatcherv1alpha1.JobExecution {
 	execution := &dispatcherv1alpha1.JobExecution{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 		Spec:       dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "t", Payload: "p"},
@@ -38,7 +41,9 @@ func (f *fakeAPIServer) put(name string, change ...func(*dispatcherv1alpha1.JobE
 // summary sets the Succeeded condition.
 func summary(status metav1.ConditionStatus, reason string) func(*dispatcherv1alpha1.JobExecution) {
 	return func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status.Conditions = []metav1.Condition{{Type: dispatcherv1alpha1.ConditionSucceeded, Status: status, Reason: reason}}
+		execution.Status.Conditions = []metav1.Condition{
+			{Type: dispatcherv1alpha1.ConditionSucceeded, Status: status, Reason: reason},
+		}
 	}
 }
 
@@ -54,7 +59,8 @@ func TestGet(t *testing.T) {
 		response := serve(api.server(t, testOptions()), request)
 		body, _ := io.ReadAll(response.Body)
 		header := response.Header
-		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Vary") != "Accept" || header.Get("Cache-Control") != "no-cache" {
+		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Vary") != "Accept" ||
+			header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: status = %d, header %v", form, response.StatusCode, header)
 		}
 		var got dispatcherv1alpha1.JobExecution
@@ -67,7 +73,8 @@ func TestGet(t *testing.T) {
 
 		request.Header.Set("If-None-Match", header.Get("ETag"))
 		response = serve(api.server(t, testOptions()), request)
-		if response.StatusCode != http.StatusNotModified || response.Header.Get("ETag") != header.Get("ETag") || response.ContentLength > 0 {
+		if response.StatusCode != http.StatusNotModified || response.Header.Get("ETag") != header.Get("ETag") ||
+			response.ContentLength > 0 {
 			t.Errorf("%s: the same again: status = %d, header %v", form, response.StatusCode, response.Header)
 		}
 	}
@@ -89,8 +96,17 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 			t.Fatal(err)
 		}
 		head.Body.Close()
-		if head.StatusCode != http.StatusOK || head.ContentLength != int64(len(body)) || head.Header.Get("ETag") != get.Header.Get("ETag") {
-			t.Errorf("%s: status %d, %d bytes, tag %q; GET has %d and %q", path, head.StatusCode, head.ContentLength, head.Header.Get("ETag"), len(body), get.Header.Get("ETag"))
+		if head.StatusCode != http.StatusOK || head.ContentLength != int64(len(body)) ||
+			head.Header.Get("ETag") != get.Header.Get("ETag") {
+			t.Errorf(
+				"%s: status %d, %d bytes, tag %q; GET has %d and %q",
+				path,
+				head.StatusCode,
+				head.ContentLength,
+				head.Header.Get("ETag"),
+				len(body),
+				get.Header.Get("ETag"),
+			)
 		}
 	}
 }
@@ -103,7 +119,8 @@ func TestDelete(t *testing.T) {
 		wantStored int
 	}{
 		{"it goes", func(*dispatcherv1alpha1.JobExecution) {}, http.StatusOK, 0},
-		{"a finalizer holds it", func(e *dispatcherv1alpha1.JobExecution) { e.Finalizers = []string{"example.com/pin"} }, http.StatusAccepted, 1},
+		{"a finalizer holds it", func(e *dispatcherv1alpha1.JobExecution) { e.Finalizers = []string{"example.com/pin"} },
+			http.StatusAccepted, 1},
 	} {
 		api := newFakeAPIServer(t)
 		api.put("n", test.change)
@@ -112,7 +129,8 @@ func TestDelete(t *testing.T) {
 		if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
 			t.Fatal(err)
 		}
-		if response.StatusCode != test.wantStatus || got.Name != "n" || got.Kind != "JobExecution" || got.ManagedFields != nil {
+		if response.StatusCode != test.wantStatus || got.Name != "n" || got.Kind != "JobExecution" ||
+			got.ManagedFields != nil {
 			t.Errorf("%s: status = %d, got %+v", test.reason, response.StatusCode, got)
 		}
 		if got.DeletionTimestamp.IsZero() != (test.wantStored == 0) || len(api.Names()) != test.wantStored {
@@ -126,7 +144,11 @@ func TestDeleteSparesAnother(t *testing.T) {
 	api := newFakeAPIServer(t)
 	api.put("n")
 	api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
-		apitest.AnswerJSON(w, http.StatusOK, dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "n", UID: "before"}})
+		apitest.AnswerJSON(
+			w,
+			http.StatusOK,
+			dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "n", UID: "before"}},
+		)
 		return true
 	}
 	response := serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodDelete, "/executions/default/n", nil))
@@ -137,10 +159,17 @@ func TestDeleteSparesAnother(t *testing.T) {
 
 // asked refuses anonymous callers every right, and remembers which were asked for.
 func asked(rights *[]access.Right) *access.Access {
-	return accessOf(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-		*rights = append(*rights, rightOf(a))
-		return authorizer.DecisionNoOpinion, "", nil
-	}))
+	return accessOf(
+		authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+			*rights = append(*rights, rightOf(a))
+			return authorizer.DecisionNoOpinion, "", nil
+		}),
+	)
+}
+
+// right is one in the namespace default.
+func right(verb, subresource, template string) access.Right {
+	return access.Right{Verb: verb, Subresource: subresource, Namespace: "default", Template: template}
 }
 
 func TestRightsOfCalls(t *testing.T) {
@@ -148,18 +177,18 @@ func TestRightsOfCalls(t *testing.T) {
 		method, path string
 		want         access.Right
 	}{
-		{http.MethodGet, "/executions/default/n", access.Right{Verb: "get", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodGet, "/executions/default/none", access.Right{Verb: "get", Subresource: "executions", Namespace: "default", Template: ""}},
-		{http.MethodDelete, "/executions/default/n", access.Right{Verb: "delete", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodDelete, "/executions/default/none", access.Right{Verb: "delete", Subresource: "executions", Namespace: "default", Template: ""}},
-		{http.MethodGet, "/executions/default/n?wait=1", access.Right{Verb: "get", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodGet, "/executions/default/n/events", access.Right{Verb: "get", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodPost, "/executions/default/n/cancel", access.Right{Verb: "delete", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodPost, "/executions/default/none/cancel", access.Right{Verb: "delete", Subresource: "executions", Namespace: "default", Template: ""}},
-		{http.MethodGet, "/executions/default", access.Right{Verb: "list", Subresource: "executions", Namespace: "default", Template: ""}},
-		{http.MethodGet, "/executions/default?template=t", access.Right{Verb: "list", Subresource: "executions", Namespace: "default", Template: "t"}},
-		{http.MethodGet, "/templates/default", access.Right{Verb: "list", Subresource: "", Namespace: "default", Template: ""}},
-		{http.MethodGet, "/templates/default/t", access.Right{Verb: "get", Subresource: "", Namespace: "default", Template: "t"}},
+		{http.MethodGet, "/executions/default/n", right("get", "executions", "t")},
+		{http.MethodGet, "/executions/default/none", right("get", "executions", "")},
+		{http.MethodDelete, "/executions/default/n", right("delete", "executions", "t")},
+		{http.MethodDelete, "/executions/default/none", right("delete", "executions", "")},
+		{http.MethodGet, "/executions/default/n?wait=1", right("get", "executions", "t")},
+		{http.MethodGet, "/executions/default/n/events", right("get", "executions", "t")},
+		{http.MethodPost, "/executions/default/n/cancel", right("delete", "executions", "t")},
+		{http.MethodPost, "/executions/default/none/cancel", right("delete", "executions", "")},
+		{http.MethodGet, "/executions/default", right("list", "executions", "")},
+		{http.MethodGet, "/executions/default?template=t", right("list", "executions", "t")},
+		{http.MethodGet, "/templates/default", right("list", "", "")},
+		{http.MethodGet, "/templates/default/t", right("get", "", "t")},
 	} {
 		api := newFakeAPIServer(t)
 		api.put("n")
@@ -184,21 +213,20 @@ func TestTroubleOfCalls(t *testing.T) {
 		wantRetryAfter string
 	}{
 		{"no execution", "/executions/default/n", apierrors.NewNotFound(apitest.ExecutionsResource, "n"),
-			problem.Body{Status: 404, Reason: problem.ExecutionNotFound}, ""},
+			refusal(problem.ExecutionNotFound), ""},
 		{"no template", "/templates/default/t", apierrors.NewNotFound(apitest.ExecutionsResource, "t"),
-			problem.Body{Status: 404, Reason: problem.JobTemplateNotFound}, ""},
+			refusal(problem.JobTemplateNotFound), ""},
 		{"the list expired", "/executions/default?continue=x", apierrors.NewResourceExpired("too old"),
-			problem.Body{Status: 410, Reason: problem.Expired}, ""},
+			refusal(problem.Expired), ""},
 		{"a token that is none", "/executions/default?continue=x", apierrors.NewBadRequest("continue key is not valid"),
-			problem.Body{Status: 400, Reason: problem.InvalidRequest,
-				Errors: fields("continue")}, ""},
+			refusal(problem.InvalidRequest, "continue"), ""},
 		{"our own rights are too few", "/executions/default", apierrors.NewForbidden(apitest.ExecutionsResource, "", io.EOF),
-			problem.Body{Status: 403, Reason: problem.Forbidden}, ""},
+			refusal(problem.Forbidden), ""},
 		{"busy", "/executions/default/n", apierrors.NewTooManyRequests("later", 7),
-			problem.Body{Status: 429, Reason: problem.TooManyRequests}, "7"},
+			refusal(problem.TooManyRequests), "7"},
 		{"away", "/templates/default", apierrors.NewServiceUnavailable("shutting down"),
-			problem.Body{Status: 503, Reason: problem.Unavailable}, "5"},
-		{"slow", "/executions/default", apierrors.NewTimeoutError("gave up", 0), problem.Body{Status: 504, Reason: problem.Timeout}, ""},
+			refusal(problem.Unavailable), "5"},
+		{"slow", "/executions/default", apierrors.NewTimeoutError("gave up", 0), refusal(problem.Timeout), ""},
 	} {
 		api := newFakeAPIServer(t)
 		api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -210,7 +238,13 @@ func TestTroubleOfCalls(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}
 		if got := response.Header.Get("Retry-After"); got != test.wantRetryAfter || len(api.Methods()) != 1 {
-			t.Errorf("%s: Retry-After = %q, want %q; %d requests, want 1", test.reason, got, test.wantRetryAfter, len(api.Methods()))
+			t.Errorf(
+				"%s: Retry-After = %q, want %q; %d requests, want 1",
+				test.reason,
+				got,
+				test.wantRetryAfter,
+				len(api.Methods()),
+			)
 		}
 	}
 }
@@ -223,43 +257,57 @@ func TestRefusedCalls(t *testing.T) {
 		accept             string
 		want               problem.Body
 	}{
-		{reason: "a namespace that is none", path: "/executions/A/n", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
-		{reason: "a name that is none", path: "/executions/a/N", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("name")}},
-		{reason: "a name is at most 63 long", path: "/executions/a/" + strings.Repeat("n", 64), want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("name")}},
-		{reason: "an encoded slash is no other path", path: "/executions/a/n%2Fcancel", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("name")}},
-		{reason: "nor an encoded traversal", path: "/executions/a/%2e%2e", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("name")}},
-		{reason: "a namespace of a list", path: "/executions/..", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
-		{reason: "and of templates", path: "/templates/A", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
-		{reason: "a template that is none", path: "/templates/a/_", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
+		{reason: "a namespace that is none", path: "/executions/A/n", want: refusal(problem.InvalidRequest, "namespace")},
+		{reason: "a name that is none", path: "/executions/a/N", want: refusal(problem.InvalidRequest, "name")},
+		{reason: "a name is at most 63 long", path: "/executions/a/" + strings.Repeat("n", 64),
+			want: refusal(problem.InvalidRequest, "name")},
+		{reason: "an encoded slash is no other path", path: "/executions/a/n%2Fcancel",
+			want: refusal(problem.InvalidRequest, "name")},
+		{reason: "nor an encoded traversal", path: "/executions/a/%2e%2e", want: refusal(problem.InvalidRequest, "name")},
+		{reason: "a namespace of a list", path: "/executions/..", want: refusal(problem.InvalidRequest, "namespace")},
+		{reason: "and of templates", path: "/templates/A", want: refusal(problem.InvalidRequest, "namespace")},
+		{reason: "a template that is none", path: "/templates/a/_", want: refusal(problem.InvalidRequest, "template")},
 
-		{reason: "a parameter of nothing", method: http.MethodDelete, path: "/executions/a/n?force=true", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("force")}},
-		{reason: "a selector is no parameter", path: "/executions/a?labelSelector=a", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("labelSelector")}},
-		{reason: "templates have no state", path: "/templates/a?state=running", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("state")}},
-		{reason: "given twice", path: "/executions/a?limit=1&limit=2", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("limit")}},
-		{reason: "a query that is none", path: "/templates/a/t?a=%zz", want: problem.Body{Status: 400, Reason: problem.InvalidRequest}},
-		{reason: "a limit of none", path: "/executions/a?limit=0", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("limit")}},
-		{reason: "too high a limit", path: "/executions/a?limit=501", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("limit")}},
-		{reason: "a limit that is no number", path: "/templates/a?limit=all", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("limit")}},
-		{reason: "an unknown state", path: "/executions/a?state=Running", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("state")}},
-		{reason: "a selector in disguise", path: "/executions/a?template=t,a=b", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
+		{reason: "a parameter of nothing", method: http.MethodDelete, path: "/executions/a/n?force=true",
+			want: refusal(problem.InvalidRequest, "force")},
+		{reason: "a selector is no parameter", path: "/executions/a?labelSelector=a", want: refusal(problem.InvalidRequest,
+			"labelSelector")},
+		{reason: "templates have no state", path: "/templates/a?state=running", want: refusal(problem.InvalidRequest,
+			"state")},
+		{reason: "given twice", path: "/executions/a?limit=1&limit=2", want: refusal(problem.InvalidRequest, "limit")},
+		{reason: "a query that is none", path: "/templates/a/t?a=%zz", want: refusal(problem.InvalidRequest)},
+		{reason: "a limit of none", path: "/executions/a?limit=0", want: refusal(problem.InvalidRequest, "limit")},
+		{reason: "too high a limit", path: "/executions/a?limit=501", want: refusal(problem.InvalidRequest, "limit")},
+		{reason: "a limit that is no number", path: "/templates/a?limit=all", want: refusal(problem.InvalidRequest, "limit")},
+		{reason: "an unknown state", path: "/executions/a?state=Running", want: refusal(problem.InvalidRequest, "state")},
+		{reason: "a selector in disguise", path: "/executions/a?template=t,a=b", want: refusal(problem.InvalidRequest,
+			"template")},
 
-		{reason: "a form that it has not", path: "/executions/a/n", accept: "text/html", want: problem.Body{Status: 406, Reason: problem.NotAcceptable}},
-		{reason: "events are events", path: "/executions/a/n/events", accept: "application/json", want: problem.Body{Status: 406, Reason: problem.NotAcceptable}},
-		{reason: "before anything is done", method: http.MethodDelete, path: "/executions/a/n", accept: "text/html", want: problem.Body{Status: 406, Reason: problem.NotAcceptable}},
-		{reason: "a body is not read", method: http.MethodDelete, path: "/executions/a/n", body: `{"propagationPolicy":"Orphan"}`, want: problem.Body{Status: 400, Reason: problem.InvalidRequest}},
+		{reason: "a form that it has not", path: "/executions/a/n", accept: "text/html",
+			want: refusal(problem.NotAcceptable)},
+		{reason: "events are events", path: "/executions/a/n/events", accept: "application/json",
+			want: refusal(problem.NotAcceptable)},
+		{reason: "before anything is done", method: http.MethodDelete, path: "/executions/a/n", accept: "text/html",
+			want: refusal(problem.NotAcceptable)},
+		{reason: "a body is not read", method: http.MethodDelete, path: "/executions/a/n",
+			body: `{"propagationPolicy":"Orphan"}`, want: refusal(problem.InvalidRequest)},
 
-		{reason: "nor is it where an execution is canceled", method: http.MethodPost, path: "/executions/a/n/cancel", body: "{}", want: problem.Body{Status: 400, Reason: problem.InvalidRequest}},
+		{reason: "nor is it where an execution is canceled", method: http.MethodPost, path: "/executions/a/n/cancel",
+			body: "{}", want: refusal(problem.InvalidRequest)},
 
-		{reason: "no time", path: "/executions/a/n?wait=-1", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("wait")}},
-		{reason: "a time with a unit", path: "/executions/a/n?wait=5s", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("wait")}},
-		{reason: "an empty time", path: "/executions/a/n?wait=", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("wait")}},
-		{reason: "events do not wait", path: "/executions/a/n?wait=5", accept: "text/event-stream", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("wait")}},
+		{reason: "no time", path: "/executions/a/n?wait=-1", want: refusal(problem.InvalidRequest, "wait")},
+		{reason: "a time with a unit", path: "/executions/a/n?wait=5s", want: refusal(problem.InvalidRequest, "wait")},
+		{reason: "an empty time", path: "/executions/a/n?wait=", want: refusal(problem.InvalidRequest, "wait")},
+		{reason: "events do not wait", path: "/executions/a/n?wait=5", accept: "text/event-stream",
+			want: refusal(problem.InvalidRequest, "wait")},
 
-		{reason: "reading does not cancel", path: "/executions/a/n/cancel", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}},
-		{reason: "events are read", method: http.MethodPost, path: "/executions/a/n/events", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}},
-		{reason: "nothing is put", method: http.MethodPut, path: "/executions/a/n", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}},
-		{reason: "nor created here", method: http.MethodPost, path: "/executions/a", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}},
-		{reason: "nor are templates deleted", method: http.MethodDelete, path: "/templates/a/t", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}},
+		{reason: "reading does not cancel", path: "/executions/a/n/cancel", want: refusal(problem.MethodNotAllowed)},
+		{reason: "events are read", method: http.MethodPost, path: "/executions/a/n/events",
+			want: refusal(problem.MethodNotAllowed)},
+		{reason: "nothing is put", method: http.MethodPut, path: "/executions/a/n", want: refusal(problem.MethodNotAllowed)},
+		{reason: "nor created here", method: http.MethodPost, path: "/executions/a", want: refusal(problem.MethodNotAllowed)},
+		{reason: "nor are templates deleted", method: http.MethodDelete, path: "/templates/a/t",
+			want: refusal(problem.MethodNotAllowed)},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			if test.method == "" {

@@ -71,7 +71,8 @@ func accessOf(may authorizer.Authorizer) *access.Access {
 
 func testOptions() Options {
 	return Options{BindAddress: "127.0.0.1:0", DefaultNamespace: "default", MaxPayloadBytes: DefaultMaxPayloadBytes,
-		MaxRequestsInFlight: DefaultMaxRequestsInFlight, MaxWaitingRequests: DefaultMaxWaitingRequests, MaxWait: DefaultMaxWait}
+		MaxRequestsInFlight: DefaultMaxRequestsInFlight, MaxWaitingRequests: DefaultMaxWaitingRequests,
+		MaxWait: DefaultMaxWait}
 }
 
 // serve hands one request to the handler and returns the answer.
@@ -94,10 +95,20 @@ func problemOf(t testing.TB, response *http.Response) problem.Body {
 		t.Fatalf("decoding the problem: %v", err)
 	}
 	if got.Type != "about:blank" || got.Title != http.StatusText(got.Status) || got.Status != response.StatusCode {
-		t.Errorf("type %q, title %q and status %d do not go together with status code %d", got.Type, got.Title, got.Status, response.StatusCode)
+		t.Errorf(
+			"type %q, title %q and status %d do not go together with status code %d",
+			got.Type,
+			got.Title,
+			got.Status,
+			response.StatusCode,
+		)
 	}
 	if got.RequestID == "" || got.RequestID != response.Header.Get("X-Request-Id") {
-		t.Errorf("requestId = %q, X-Request-Id = %q: they must be the same", got.RequestID, response.Header.Get("X-Request-Id"))
+		t.Errorf(
+			"requestId = %q, X-Request-Id = %q: they must be the same",
+			got.RequestID,
+			response.Header.Get("X-Request-Id"),
+		)
 	}
 	return got
 }

@@ -22,8 +22,8 @@ import (
 )
 
 // FuzzRouter sends any method, path, query, headers and body to the handler, over an API server that has two executions
-// and stores everything. Nothing panics and nothing is answered with a server error; every answer has a documented status
-// code; every refusal is a problem with a reason of that code, and has changed nothing.
+// and stores everything. Nothing panics and nothing is answered with a server error; every answer has a documented
+// status code; every refusal is a problem with a reason of that code, and has changed nothing.
 func FuzzRouter(f *testing.F) {
 	seedRouter(f)
 	options := testOptions()
@@ -43,17 +43,28 @@ func FuzzRouter(f *testing.F) {
 		request := fuzzed(ctx, method, path, query, header, body)
 		response := serve(api.server(t, options), request)
 		if response.StatusCode > http.StatusInternalServerError && ctx.Err() != nil {
-			return // It hung up before it was answered, and before or after what it asked for was done. A 500 is a fault all the same.
+			// It hung up before it was answered, and before or after what it asked for was done. A 500 is a fault all the same.
+			return
 		}
 
 		after := strings.Join(slices.Sorted(slices.Values(api.Names())), " ")
 		changed := after != before || slices.Contains(api.Methods(), http.MethodPatch)
-		if changed && (response.StatusCode >= http.StatusBadRequest || !slices.Contains([]string{http.MethodPut, http.MethodPost, http.MethodDelete}, method)) {
-			t.Errorf("%s %q: status %d, but the API server was asked to change something: %v", method, path, response.StatusCode, api.Methods())
+		if changed &&
+			(response.StatusCode >= http.StatusBadRequest || !slices.Contains(unsafeMethods, method)) {
+			t.Errorf(
+				"%s %q: status %d, but the API server was asked to change something: %v",
+				method,
+				path,
+				response.StatusCode,
+				api.Methods(),
+			)
 		}
 		checkFuzzed(t, document, routeOf(router, request), request, response)
 	})
 }
+
+// unsafeMethods may change something.
+var unsafeMethods = []string{http.MethodPut, http.MethodPost, http.MethodDelete}
 
 // checkFuzzed checks that an answer is one of those that are documented for all paths, or for this one.
 func checkFuzzed(t *testing.T, document documented, route string, request *http.Request, response *http.Response) {
@@ -68,7 +79,8 @@ func checkFuzzed(t *testing.T, document documented, route string, request *http.
 			t.Errorf("%s %q: status %d with the reason %s", request.Method, request.URL, status, why)
 		}
 	}
-	everywhere := why == problem.NotFound || why == problem.MethodNotAllowed || request.Method == http.MethodOptions && status == http.StatusNoContent
+	everywhere := why == problem.NotFound || why == problem.MethodNotAllowed ||
+		request.Method == http.MethodOptions && status == http.StatusNoContent
 	if !everywhere && !document.has(route, request.Method, status) {
 		t.Errorf("%s %q: status %d of the route %q is not documented", request.Method, request.URL, status, route)
 	}
@@ -94,7 +106,8 @@ func seedRouter(f *testing.F) {
 	}
 	for _, path := range []string{
 		"/executions/a", "/executions/a/running", "/executions/a/ended", "/executions/a/none", "/executions/a/running/events",
-		"/executions/a/ended/events", "/executions/a/running/cancel", "/executions/a/ended/cancel", "/executions/a/running/logs",
+		"/executions/a/ended/events", "/executions/a/running/cancel", "/executions/a/ended/cancel",
+		"/executions/a/running/logs",
 		"/templates/a", "/templates/a/t", "/openapi.yaml",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS"} {
@@ -110,8 +123,20 @@ func seedRouter(f *testing.F) {
 	f.Add("PUT", "/execute/t", "dryRun=All", "Accept: application/yaml", []byte("payload"))
 	f.Add("POST", "/execute/t", "", "", bytes.Repeat([]byte("a"), 2000))
 	f.Add("PUT", "/execute/t", "", "Idempotency-Key: \"a\\\"\nPrefer: wait=1;x=\",\", wait=2", []byte("payload"))
-	f.Add("PUT", "/execute/t", "", "Content-Encoding: gzip\nContent-Range: bytes 0-1/2\nX-Request-Id: \x00", []byte("payload"))
-	f.Add("GET", "/executions/a", "state=running&template=t&limit=1", "Accept: application/yaml;q=x, */*;q=0.1", []byte("body"))
+	f.Add(
+		"PUT",
+		"/execute/t",
+		"",
+		"Content-Encoding: gzip\nContent-Range: bytes 0-1/2\nX-Request-Id: \x00",
+		[]byte("payload"),
+	)
+	f.Add(
+		"GET",
+		"/executions/a",
+		"state=running&template=t&limit=1",
+		"Accept: application/yaml;q=x, */*;q=0.1",
+		[]byte("body"),
+	)
 }
 
 // fuzzed makes a request as net/http would hand it over, of headers in lines.
@@ -134,7 +159,9 @@ func executionOfFuzz(name string, status metav1.ConditionStatus) *dispatcherv1al
 	return &dispatcherv1alpha1.JobExecution{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: name},
 		Spec:       dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "t"},
-		Status:     dispatcherv1alpha1.JobExecutionStatus{Conditions: []metav1.Condition{{Type: dispatcherv1alpha1.ConditionSucceeded, Status: status}}},
+		Status: dispatcherv1alpha1.JobExecutionStatus{
+			Conditions: []metav1.Condition{{Type: dispatcherv1alpha1.ConditionSucceeded, Status: status}},
+		},
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
-// get answers with an execution: at once, or with the parameter wait, when it has finished or that time has passed. A caller
-// that has a state of it, by If-None-Match, waits for another one instead.
+// get answers with an execution: at once, or with the parameter wait, when it has finished or that time has passed. A
+// caller that has a state of it, by If-None-Match, waits for another one instead.
 func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
 	form, err := negotiate(r, mediaJSON, mediaYAML, mediaEvents)
 	if err != nil {
@@ -76,8 +76,15 @@ func waitOf(query map[string]string, longest time.Duration) (time.Duration, erro
 	return min(time.Duration(seconds)*time.Second, longest), nil
 }
 
-// await returns an execution that the caller may see, as it is when done says so of it, or when the time to wait is over.
-func (e *executions) await(w http.ResponseWriter, r *http.Request, named store.Target, wait time.Duration, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
+// await returns an execution that the caller may see, as it is when done says so of it, or when the time to wait is
+// over.
+func (e *executions) await(
+	w http.ResponseWriter,
+	r *http.Request,
+	named store.Target,
+	wait time.Duration,
+	done func(*dispatcherv1alpha1.JobExecution) bool,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	// The subscription comes first: what happens after the look-up is announced.
 	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	defer subscription.close()

@@ -5,14 +5,15 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/dunglas/httpsfv"
+
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
 // idempotencyKeyHeader is that of draft-ietf-httpapi-idempotency-key-header.
 const idempotencyKeyHeader = "Idempotency-Key"
 
-// idempotencyKeyOf returns the key of a request, or "" where it has none. The draft makes it a string of RFC 8941, in
-// quotes; most clients send it bare, which means the same.
+// idempotencyKeyOf returns the key of a request, or "" where it has none.
 func idempotencyKeyOf(r *http.Request) (string, error) {
 	values := r.Header.Values(idempotencyKeyHeader)
 	if len(values) == 0 {
@@ -25,41 +26,30 @@ func idempotencyKeyOf(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// parseIdempotencyKey returns the key, or what is wrong with it.
+// parseIdempotencyKey returns the key, or what is wrong with it. The draft makes it a string of RFC 9651, in quotes;
+// most clients send it bare, which means the same.
 func parseIdempotencyKey(values []string) (key, wrong string) {
 	if len(values) > 1 {
 		return "", "must be sent once"
 	}
 	key = strings.TrimSpace(values[0])
-	if inner, quoted := strings.CutPrefix(key, `"`); quoted {
-		if key, quoted = unquote(inner); !quoted {
-			return "", `must end with the quote that it begins with, and have \ before each other " and \`
+	if strings.HasPrefix(key, `"`) {
+		item, err := httpsfv.UnmarshalItem(values)
+		text, ok := item.Value.(string)
+		if err != nil || !ok || len(item.Params.Names()) > 0 {
+			return "", `must be a string of RFC 9651: ASCII characters in quotes, with \ before each " and \ among them`
 		}
-	} else if strings.ContainsAny(key, `"\,;`) {
-		return "", `must be in quotes, since it has one of " \ , ; in it`
+		key = text
+	} else if strings.ContainsFunc(key, needsQuotes) {
+		return "", `must consist of visible ASCII characters; one with a space or one of " \ , ; must be in quotes`
 	}
 	if len(key) == 0 || len(key) > maxIdempotencyKeyLength {
 		return "", fmt.Sprintf("must have 1 to %d characters", maxIdempotencyKeyLength)
 	}
-	if strings.ContainsFunc(key, func(char rune) bool { return char <= ' ' || char > '~' }) {
-		return "", "must consist of visible ASCII characters"
-	}
 	return key, ""
 }
 
-// unquote returns the text up to the quote that ends it, which must be the last character.
-func unquote(text string) (string, bool) {
-	var unquoted strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '"':
-			return unquoted.String(), i == len(text)-1
-		case text[i] == '\\' && i+1 < len(text) && (text[i+1] == '"' || text[i+1] == '\\'):
-			i++
-		case text[i] == '\\':
-			return "", false
-		}
-		unquoted.WriteByte(text[i])
-	}
-	return "", false
+// needsQuotes tells whether a character cannot be in a key without quotes.
+func needsQuotes(char rune) bool {
+	return char <= ' ' || char > '~' || strings.ContainsRune(`"\,;`, char)
 }

@@ -25,7 +25,8 @@ func TestIdempotencyKeys(t *testing.T) {
 		sent   []string
 		want   string // "" for one that is refused
 	}{
-		{"a string of RFC 8941, as the draft wants it", []string{`"8e03978e-40d5-43e8-bc93-6894a57f9324"`}, "8e03978e-40d5-43e8-bc93-6894a57f9324"},
+		{"a string of RFC 9651, as the draft wants it", []string{`"8e03978e-40d5-43e8-bc93-6894a57f9324"`},
+			"8e03978e-40d5-43e8-bc93-6894a57f9324"},
 		{"the same without quotes", []string{"8e03978e-40d5-43e8-bc93-6894a57f9324"}, "8e03978e-40d5-43e8-bc93-6894a57f9324"},
 		{"other visible characters", []string{"order:17/a=b+c~"}, "order:17/a=b+c~"},
 		{"white space around is no part of a header's value", []string{" a\t"}, "a"},
@@ -43,7 +44,8 @@ func TestIdempotencyKeys(t *testing.T) {
 		{"with a parameter", []string{`"a";b=c`}, ""},
 		{"an escape of nothing", []string{`"a\"`}, ""},
 		{"an escape that there is not", []string{`"\n"`}, ""},
-		{"a space", []string{`"a b"`}, ""},
+		{"a space in quotes", []string{`"a b"`}, "a b"},
+		{"a space without them", []string{"a b"}, ""},
 		{"a control character", []string{"a\x01"}, ""},
 		{"beyond ASCII", []string{"é"}, ""},
 	} {
@@ -58,7 +60,8 @@ func TestIdempotencyKeyThatCannotBeUsed(t *testing.T) {
 	api := newFakeAPIServer(t)
 	response := executeWithKey(api.server(t, testOptions()), "t", `"a`, "p")
 	got := problemOf(t, response)
-	if got.Status != http.StatusBadRequest || got.Reason != problem.InvalidRequest || len(got.Errors) != 1 || got.Errors[0].Field != "Idempotency-Key" {
+	if got.Status != http.StatusBadRequest || got.Reason != problem.InvalidRequest || len(got.Errors) != 1 ||
+		got.Errors[0].Field != "Idempotency-Key" {
 		t.Errorf("got %+v", got)
 	}
 	if calls := api.Methods(); len(calls) > 0 {

@@ -74,8 +74,8 @@ const (
 	maxStream = 30 * time.Minute
 )
 
-// cancelWait is how long a cancel waits for the end of the execution. The controller writes it within milliseconds, unless
-// it is down or about to be replaced.
+// cancelWait is how long a cancel waits for the end of the execution. The controller writes it within milliseconds,
+// unless it is down or about to be replaced.
 const cancelWait = 3 * time.Second
 
 // Lists.

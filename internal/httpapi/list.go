@@ -36,8 +36,8 @@ func stateOf(execution *dispatcherv1alpha1.JobExecution) string {
 	return stateWaiting
 }
 
-// list answers with one page of the executions of a namespace, the newest first. Pages themselves follow names, as those of
-// the API server do, and one may be shorter than the limit, or empty, although another follows it.
+// list answers with one page of the executions of a namespace, the newest first. Pages themselves follow names, as
+// those of the API server do, and one may be shorter than the limit, or empty, although another follows it.
 func (e *executions) list(w http.ResponseWriter, r *http.Request) error {
 	named, err := namespaceOf(r)
 	if err != nil {
@@ -74,11 +74,16 @@ func (e *executions) list(w http.ResponseWriter, r *http.Request) error {
 	if err := caller.Authorize(r.Context(), need); err != nil {
 		return err
 	}
-	page, err := e.store.Executions(r.Context(), named.Namespace, wanted, func(execution *dispatcherv1alpha1.JobExecution) bool {
-		execution.ManagedFields = nil
-		// A label is only a label: what an execution may tell hangs on the template that it names.
-		return (!ofOne || execution.Spec.JobTemplateName == template) && (!filtered || stateOf(execution) == state)
-	})
+	page, err := e.store.Executions(
+		r.Context(),
+		named.Namespace,
+		wanted,
+		func(execution *dispatcherv1alpha1.JobExecution) bool {
+			execution.ManagedFields = nil
+			// A label is only a label: what an execution may tell hangs on the template that it names.
+			return (!ofOne || execution.Spec.JobTemplateName == template) && (!filtered || stateOf(execution) == state)
+		},
+	)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,9 @@ func TestList(t *testing.T) {
 	if list, _ := page(t, api, "?limit=2"); list.Continue != "b" || list.RemainingItemCount == nil {
 		t.Errorf("the API server's own metadata is passed on, got %+v", list.ListMeta)
 	}
-	if page(t, api, "?template=t"); api.Queries()[len(api.Queries())-1] != "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=100" {
+	page(t, api, "?template=t")
+	want := "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=100"
+	if api.Queries()[len(api.Queries())-1] != want {
 		t.Errorf("the API server was asked for %s", api.Queries()[len(api.Queries())-1])
 	}
 	if list, _ := page(t, api, ""); list.Continue != "" {
@@ -89,7 +91,10 @@ func TestListIsBounded(t *testing.T) {
 	t.Run("in bytes", func(t *testing.T) {
 		api := newFakeAPIServer(t)
 		for i := range 12 {
-			api.put(fmt.Sprintf("n%02d", i), func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Payload = strings.Repeat("x", 1<<20) })
+			api.put(
+				fmt.Sprintf("n%02d", i),
+				func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Payload = strings.Repeat("x", 1<<20) },
+			)
 		}
 		var all []string
 		token := ""
@@ -115,7 +120,8 @@ func TestListIsBounded(t *testing.T) {
 			api.put(fmt.Sprintf("n%02d", i), summary(metav1.ConditionTrue, "Succeeded"))
 		}
 		list, names := page(t, api, "?limit=1&state=failed")
-		if len(names) > 0 || list.Continue != fmt.Sprintf("n%02d", maxListRequests-1) || len(api.Methods()) != maxListRequests {
+		if len(names) > 0 || list.Continue != fmt.Sprintf("n%02d", maxListRequests-1) ||
+			len(api.Methods()) != maxListRequests {
 			t.Errorf("got %v, going on at %q, with %d requests", names, list.Continue, len(api.Methods()))
 		}
 	})

@@ -26,7 +26,11 @@ func instanceOf(pod *corev1.Pod, container string) (instance, bool) {
 	if container == "" {
 		container = defaultContainer(pod)
 	}
-	statuses := slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses)
+	statuses := slices.Concat(
+		pod.Status.ContainerStatuses,
+		pod.Status.InitContainerStatuses,
+		pod.Status.EphemeralContainerStatuses,
+	)
 	for _, status := range statuses {
 		if status.Name == container && status.ContainerID != "" {
 			return instance{pod: pod, container: container, id: string(pod.UID) + "/" + status.ContainerID}, true
@@ -75,7 +79,10 @@ func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
 	}
 	if q.container != "" && len(pods) > 0 {
 		if names := containerNames(&pods[0]); !slices.Contains(names, q.container) {
-			return nil, refuseParameter("container", fmt.Sprintf("the pods have no container %q; they have %s", q.container, orNone(names)))
+			return nil, refuseParameter(
+				"container",
+				fmt.Sprintf("the pods have no container %q; they have %s", q.container, orNone(names)),
+			)
 		}
 	}
 	return pods, nil

@@ -151,7 +151,8 @@ func (l *podLogs) change(ctx context.Context, version string) error {
 	case <-l.subscription.changed:
 		return nil
 	case <-ctx.Done():
-		return problem.New(problem.Unavailable, "nothing was printed in the time that this call may take: try again").Because(context.Cause(ctx))
+		return problem.New(problem.Unavailable, "nothing was printed in the time that this call may take: try again").
+			Because(context.Cause(ctx))
 	}
 }
 
@@ -165,7 +166,12 @@ type logWriter struct {
 }
 
 func newLogWriter(w http.ResponseWriter, r *http.Request) *logWriter {
-	return &logWriter{ResponseWriter: w, connection: http.NewResponseController(w), rec: recordOf(r), headOnly: r.Method == http.MethodHead}
+	return &logWriter{
+		ResponseWriter: w,
+		connection:     http.NewResponseController(w),
+		rec:            recordOf(r),
+		headOnly:       r.Method == http.MethodHead,
+	}
 }
 
 // begin sends the headers, once.

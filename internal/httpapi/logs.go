@@ -69,7 +69,12 @@ func logQueryOf(r *http.Request) (logQuery, error) {
 	if err != nil {
 		return logQuery{}, err
 	}
-	asked := logQuery{pod: query["pod"], container: query["container"], tailLines: query["tailLines"], sinceSeconds: query["sinceSeconds"]}
+	asked := logQuery{
+		pod:          query["pod"],
+		container:    query["container"],
+		tailLines:    query["tailLines"],
+		sinceSeconds: query["sinceSeconds"],
+	}
 	for name, value := range map[string]*bool{"follow": &asked.follow, "timestamps": &asked.timestamps} {
 		text, given := query[name]
 		if given && !slices.Contains([]string{"true", "false"}, text) {
@@ -84,9 +89,13 @@ func logQueryOf(r *http.Request) (logQuery, error) {
 			return asked, refuseParameter(name, "must be a whole number, and at least "+strconv.Itoa(least))
 		}
 	}
-	for name, rules := range map[string]func(string) []string{"pod": validation.IsDNS1123Subdomain, "container": validation.IsDNS1123Label} {
+	rules := map[string]func(string) []string{
+		"pod":       validation.IsDNS1123Subdomain,
+		"container": validation.IsDNS1123Label,
+	}
+	for name, validate := range rules {
 		text, given := query[name]
-		if wrong := rules(text); given && len(wrong) > 0 {
+		if wrong := validate(text); given && len(wrong) > 0 {
 			return asked, refuseParameter(name, wrong[0])
 		}
 	}

@@ -78,7 +78,10 @@ func (f *fakePods) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Query().Get("watch") == "" {
 		apitest.AnswerJSON(w, http.StatusOK, corev1.PodList{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: metav1.ListMeta{ResourceVersion: version}, Items: pods,
+			TypeMeta: metav1.TypeMeta{
+				APIVersion: "v1",
+				Kind:       "PodList",
+			}, ListMeta: metav1.ListMeta{ResourceVersion: version}, Items: pods,
 		})
 		return
 	}
@@ -112,10 +115,18 @@ func newPod(name string, age time.Duration, change ...func(*corev1.Pod)) corev1.
 	pod := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "default", Name: name, UID: types.UID(name), CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "n", UID: "job", Controller: new(true)}},
+			OwnerReferences: []metav1.OwnerReference{
+				{APIVersion: "batch/v1", Kind: "Job", Name: "n", UID: "job", Controller: new(true)},
+			},
 		},
-		Spec:   corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}, {Name: "side"}}, InitContainers: []corev1.Container{{Name: "init"}}},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", ContainerID: "1"}, {Name: "side", ContainerID: "2"}}},
+		Spec: corev1.PodSpec{
+			Containers:     []corev1.Container{{Name: "main"}, {Name: "side"}},
+			InitContainers: []corev1.Container{{Name: "init"}},
+		},
+		Status: corev1.PodStatus{
+			Phase:             corev1.PodRunning,
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "main", ContainerID: "1"}, {Name: "side", ContainerID: "2"}},
+		},
 	}
 	for _, c := range change {
 		c(&pod)
@@ -149,14 +160,17 @@ func TestLogs(t *testing.T) {
 		{"of an init container", "?container=init", []corev1.Pod{newPod("a", 0, func(p *corev1.Pod) {
 			p.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "init", ContainerID: "0"}}
 		})}, "a/init\n", []string{"container=init"}},
-		{"pod after pod, the oldest first", "", []corev1.Pod{newPod("a", 0), newPod("c", time.Hour), newPod("b", time.Minute)}, "c/main\nb/main\na/main\n",
+		{"pod after pod, the oldest first", "", []corev1.Pod{newPod("a", 0), newPod("c", time.Hour), newPod("b",
+			time.Minute)}, "c/main\nb/main\na/main\n",
 			[]string{"container=main", "container=main", "container=main"}},
 		{"of one pod", "?pod=b", []corev1.Pod{newPod("a", 0), newPod("b", 0)}, "b/main\n", []string{"container=main"}},
-		{"what has not been started is left out", "", []corev1.Pod{newPod("a", 1, notStarted), newPod("b", 0)}, "b/main\n", []string{"container=main"}},
+		{"what has not been started is left out", "", []corev1.Pod{newPod("a", 1, notStarted), newPod("b", 0)}, "b/main\n",
+			[]string{"container=main"}},
 		{"so nothing is an empty log", "", []corev1.Pod{newPod("a", 1, notStarted)}, "", nil},
 		{"nor are there pods yet", "", nil, "", nil},
 		{"a label makes no pod one of the Job", "", []corev1.Pod{newPod("a", 0, foreign)}, "", nil},
-		{"the API server leaves out what is old", "?tailLines=0&sinceSeconds=60&timestamps=true&follow=false", []corev1.Pod{newPod("a", 0)}, "a/main\n",
+		{"the API server leaves out what is old", "?tailLines=0&sinceSeconds=60&timestamps=true&follow=false",
+			[]corev1.Pod{newPod("a", 0)}, "a/main\n",
 			[]string{"container=main&sinceSeconds=60&tailLines=0&timestamps=true"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -193,15 +207,23 @@ func TestLogsThatAreRefused(t *testing.T) {
 		wantReason    problem.Reason
 		wantDetail    string // a part of it, or of the error of a field
 	}{
-		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "follow"},
-		{reason: "follow is yes or no", query: "?follow=1", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "true or false"},
-		{reason: "so are timestamps", query: "?timestamps", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "true or false"},
-		{reason: "lines are a number", query: "?tailLines=-1", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "at least 0"},
-		{reason: "seconds too", query: "?sinceSeconds=0", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "at least 1"},
+		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "follow"},
+		{reason: "follow is yes or no", query: "?follow=1", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "true or false"},
+		{reason: "so are timestamps", query: "?timestamps", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "true or false"},
+		{reason: "lines are a number", query: "?tailLines=-1", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "at least 0"},
+		{reason: "seconds too", query: "?sinceSeconds=0", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "at least 1"},
 		{reason: "no name", query: "?container=", wantStatus: 400, wantReason: problem.InvalidRequest},
-		{reason: "a container that there is not", query: "?container=x", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
-		{reason: "even when followed", query: "?container=x&follow=true", wantStatus: 400, wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
-		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 404, wantReason: problem.LogsGone, wantDetail: "it has a"},
+		{reason: "a container that there is not", query: "?container=x", wantStatus: 400,
+			wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
+		{reason: "even when followed", query: "?container=x&follow=true", wantStatus: 400,
+			wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
+		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 404, wantReason: problem.LogsGone,
+			wantDetail: "it has a"},
 		{reason: "the pods of another are not its own", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
 			pods.pods = append(pods.pods, newPod("x", 0, foreign))
 		}, wantStatus: 404, wantReason: problem.LogsGone},
@@ -215,15 +237,20 @@ func TestLogsThatAreRefused(t *testing.T) {
 				e.Status.Job = nil
 			})
 		}, wantStatus: 404, wantReason: problem.LogsGone, wantDetail: "without a Job"},
-		{reason: "there is no such execution", change: func(api *fakeAPIServer, _ *fakePods) { api.Remove(stored) }, wantStatus: 404, wantReason: problem.ExecutionNotFound},
-		{reason: "the node is away", change: func(_ *fakeAPIServer, pods *fakePods) { pods.onLog = unavailable }, wantStatus: 503, wantReason: problem.Unavailable},
+		{reason: "there is no such execution", change: func(api *fakeAPIServer, _ *fakePods) { api.Remove(stored) },
+			wantStatus: 404, wantReason: problem.ExecutionNotFound},
+		{reason: "the node is away", change: func(_ *fakeAPIServer, pods *fakePods) { pods.onLog = unavailable },
+			wantStatus: 503, wantReason: problem.Unavailable},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api, pods := newFakeAPIServerWithPods(t, newPod("a", 0))
 			if test.change != nil {
 				test.change(api, pods)
 			}
-			got := problemOf(t, serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodGet, logsPath+test.query, nil)))
+			got := problemOf(
+				t,
+				serve(api.server(t, testOptions()), httptest.NewRequest(http.MethodGet, logsPath+test.query, nil)),
+			)
 			if got.Status != test.wantStatus || got.Reason != test.wantReason {
 				t.Errorf("got %+v", got)
 			}
@@ -248,7 +275,8 @@ func TestLogsTakeTheRightToGetThem(t *testing.T) {
 		wantStatus int
 	}{
 		{access.Right{Verb: "get", Subresource: access.Logs, Namespace: "default", Template: "t"}, http.StatusOK},
-		{access.Right{Verb: "get", Subresource: access.Executions, Namespace: "default", Template: "t"}, http.StatusUnauthorized},
+		{access.Right{Verb: "get", Subresource: access.Executions, Namespace: "default", Template: "t"},
+			http.StatusUnauthorized},
 	} {
 		api, _ := newFakeAPIServerWithPods(t)
 		d := testDependencies(api.client(t))
@@ -332,7 +360,12 @@ func TestFollowLogs(t *testing.T) {
 	if log.Scan() || log.Err() != nil {
 		t.Errorf("the log goes on with %q, or did not end well: %v", log.Text(), log.Err())
 	}
-	want := []string{"container=main&follow=true", "container=main&follow=true", "container=main&follow=true", "container=main&follow=true"}
+	want := []string{
+		"container=main&follow=true",
+		"container=main&follow=true",
+		"container=main&follow=true",
+		"container=main&follow=true",
+	}
 	if diff := cmp.Diff(want, pods.queries); diff != "" {
 		t.Errorf("what is printed while it is followed is never left out (-want +got):\n%s", diff)
 	}

@@ -74,7 +74,16 @@ func recoverPanics(log logr.Logger, next http.Handler) http.Handler {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
-			log.Error(nil, "panic in a request", "requestID", recordOf(r).requestID, "panic", cause, "stack", string(debug.Stack()))
+			log.Error(
+				nil,
+				"panic in a request",
+				"requestID",
+				recordOf(r).requestID,
+				"panic",
+				cause,
+				"stack",
+				string(debug.Stack()),
+			)
 			if answer, ok := w.(*answer); ok && answer.status != 0 {
 				// Half an answer cannot be mended. net/http then closes the connection, so that the caller notices.
 				panic(http.ErrAbortHandler)

@@ -56,7 +56,14 @@ func TestAccessLog(t *testing.T) {
 	logPayloads := testOptions()
 	logPayloads.LogPayloads = true
 	refused := func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
-		apitest.AnswerError(w, apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.Invalid(field.NewPath("spec", "payload"), execution.Spec.Payload, "no")}))
+		apitest.AnswerError(
+			w,
+			apierrors.NewInvalid(
+				apitest.ExecutionKind,
+				"n",
+				field.ErrorList{field.Invalid(field.NewPath("spec", "payload"), execution.Spec.Payload, "no")},
+			),
+		)
 		return true
 	}
 	rbac := func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
@@ -70,20 +77,25 @@ func TestAccessLog(t *testing.T) {
 		onCreate func(w http.ResponseWriter, r *http.Request, execution *dispatcherv1alpha1.JobExecution) bool
 		want     map[string]any
 	}{
-		{reason: "a created execution, without its payload", options: testOptions(), path: "/execute/team-a/nightly", want: map[string]any{
-			"method": "PUT", "route": "/execute/{namespace}/{template}", "path": "/execute/team-a/nightly", "status": 201.0,
-			"namespace": "team-a", "jobTemplate": "nightly", "user": "system:anonymous"}},
+		{reason: "a created execution, without its payload", options: testOptions(), path: "/execute/team-a/nightly",
+			want: map[string]any{
+				"method": "PUT", "route": "/execute/{namespace}/{template}", "path": "/execute/team-a/nightly", "status": 201.0,
+				"namespace": "team-a", "jobTemplate": "nightly", "user": "system:anonymous"}},
 		{reason: "with it where that is asked for", options: logPayloads, path: "/execute/nightly", want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 201.0,
 			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "payload": "top\nsecret"}},
-		{reason: "an error that quotes the payload", options: testOptions(), path: "/execute/nightly", onCreate: refused, want: map[string]any{
-			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 422.0,
-			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "error": "Invalid spec.payload"}},
-		{reason: "what the caller is not told", options: testOptions(), path: "/execute/nightly", onCreate: rbac, want: map[string]any{
-			"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 503.0,
-			"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "error": "Unavailable: token expired"}},
+		{reason: "an error that quotes the payload", options: testOptions(), path: "/execute/nightly", onCreate: refused,
+			want: map[string]any{
+				"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 422.0,
+				"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous", "error": "Invalid spec.payload"}},
+		{reason: "what the caller is not told", options: testOptions(), path: "/execute/nightly", onCreate: rbac,
+			want: map[string]any{
+				"method": "PUT", "route": "/execute/{template}", "path": "/execute/nightly", "status": 503.0,
+				"namespace": "default", "jobTemplate": "nightly", "user": "system:anonymous",
+				"error": "Unavailable: token expired"}},
 		{reason: "a line break in a path is one value", options: testOptions(), path: "/execute/a%0Ab", want: map[string]any{
-			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0, "error": "InvalidRequest template"}},
+			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0,
+			"error": "InvalidRequest template"}},
 		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 1000), want: map[string]any{
 			"method": "PUT", "route": "other", "path": "/" + strings.Repeat("a", 255), "status": 404.0, "error": "NotFound"}},
 	} {

@@ -14,7 +14,8 @@ import (
 // maxTemplateNameLength is the CRD's: a template's name is a label's value.
 const maxTemplateNameLength = validation.LabelValueMaxLength
 
-// templateOf reads the names in the path of a call about one template. A path without a namespace means defaultNamespace.
+// templateOf reads the names in the path of a call about one template. A path without a namespace means
+// defaultNamespace.
 func templateOf(r *http.Request, defaultNamespace string) (store.Target, error) {
 	refused := problem.New(problem.InvalidRequest, "invalid namespace or template name")
 	named := store.Target{Namespace: defaultNamespace, Template: unescape(mux.Vars(r)["template"])}

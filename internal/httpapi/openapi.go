@@ -30,8 +30,8 @@ func (d *description) register(router *mux.Router) {
 	router.Handle("/openapi.yaml", methods{http.MethodGet: d.get})
 }
 
-// get answers with the document. Its media type is that of YAML (RFC 9512): application/openapi+yaml is not registered, and
-// tools that look at the type at all know this one.
+// get answers with the document. Its media type is that of YAML (RFC 9512): application/openapi+yaml is not registered,
+// and tools that look at the type at all know this one.
 func (d *description) get(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err

@@ -82,7 +82,10 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 func TestDocumentHasEveryReason(t *testing.T) {
 	document := readDocument(t)
 	// These two are said once, for all paths.
-	got := map[problem.Reason]int{problem.NotFound: http.StatusNotFound, problem.MethodNotAllowed: http.StatusMethodNotAllowed}
+	got := map[problem.Reason]int{
+		problem.NotFound:         http.StatusNotFound,
+		problem.MethodNotAllowed: http.StatusMethodNotAllowed,
+	}
 	for _, response := range document.Components.Responses {
 		refusal := response.Content["application/problem+json"].Schema.Properties
 		for _, why := range refusal.Reason.Enum {
@@ -239,7 +242,8 @@ func TestDescription(t *testing.T) {
 		return serve(server, request)
 	}
 	whole := get(http.MethodGet, "")
-	if whole.StatusCode != http.StatusOK || whole.Header.Get("Content-Type") != "application/yaml" || whole.ContentLength != int64(len(openAPIDocument)) {
+	if whole.StatusCode != http.StatusOK || whole.Header.Get("Content-Type") != "application/yaml" ||
+		whole.ContentLength != int64(len(openAPIDocument)) {
 		t.Errorf("GET: %d, %v", whole.StatusCode, whole.Header)
 	}
 	tag := whole.Header.Get("ETag")

@@ -52,12 +52,22 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("--web-server-bind-address: %w", err))
 	}
 	if rules := validation.IsDNS1123Label(o.DefaultNamespace); len(rules) > 0 {
-		errs = append(errs, fmt.Errorf("--default-namespace: %q is not a namespace: %s", o.DefaultNamespace, strings.Join(rules, "; ")))
+		errs = append(
+			errs,
+			fmt.Errorf("--default-namespace: %q is not a namespace: %s", o.DefaultNamespace, strings.Join(rules, "; ")),
+		)
 	}
 	if o.MaxPayloadBytes < 1 || o.MaxPayloadBytes > largestMaxPayloadBytes {
-		errs = append(errs, fmt.Errorf("--max-payload-bytes: must be between 1 and %d, got %d", largestMaxPayloadBytes, o.MaxPayloadBytes))
+		errs = append(
+			errs,
+			fmt.Errorf("--max-payload-bytes: must be between 1 and %d, got %d", largestMaxPayloadBytes, o.MaxPayloadBytes),
+		)
 	}
-	for name, value := range map[string]int{"max-requests-in-flight": o.MaxRequestsInFlight, "max-waiting-requests": o.MaxWaitingRequests} {
+	atLeastOne := map[string]int{
+		"max-requests-in-flight": o.MaxRequestsInFlight,
+		"max-waiting-requests":   o.MaxWaitingRequests,
+	}
+	for name, value := range atLeastOne {
 		if value < 1 {
 			errs = append(errs, fmt.Errorf("--%s: must be at least 1, got %d", name, value))
 		}
@@ -66,7 +76,10 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("--max-wait: must be at least 1s, got %s", o.MaxWait))
 	}
 	if o.ClientCAFile != "" && !o.tls() {
-		errs = append(errs, errors.New("--client-ca-file: client certificates come with TLS, which needs --web-server-cert-path"))
+		errs = append(
+			errs,
+			errors.New("--client-ca-file: client certificates come with TLS, which needs --web-server-cert-path"),
+		)
 	}
 	return errors.Join(errs...)
 }

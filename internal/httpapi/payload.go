@@ -14,9 +14,11 @@ import (
 
 // checkEncoding refuses what this version cannot do as it is asked, before the body is read.
 func checkEncoding(r *http.Request) error {
-	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ", "); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ", "); encoding != "" &&
+		!strings.EqualFold(encoding, "identity") {
 		// RFC 9110, section 15.5.16: Accept-Encoding tells which codings would have been accepted.
-		return problem.New(problem.UnsupportedEncoding, "the payload is taken as it is sent: send it without Content-Encoding").
+		return problem.New(problem.UnsupportedEncoding,
+			"the payload is taken as it is sent: send it without Content-Encoding").
 			WithHeader("Accept-Encoding", "identity")
 	}
 	if r.Header.Get("Content-Range") != "" {

@@ -31,7 +31,8 @@ func preferredWait(r *http.Request, longest time.Duration) (wait time.Duration, 
 }
 
 // firstPreference returns the value of a preference. Where it is given more than once, the first counts (RFC 7240,
-// section 2).
+// section 2). Prefer is older than structured fields (RFC 9651) and is none: names are the same in any case, there may
+// be white space around =, and one preference that is malformed must not take the others with it.
 func firstPreference(preferences, name string) (value string, found bool) {
 	for preferences != "" {
 		var preference string
@@ -43,7 +44,8 @@ func firstPreference(preferences, name string) (value string, found bool) {
 		}
 		word = strings.TrimSpace(word)
 		if inner, quoted := strings.CutPrefix(word, `"`); quoted {
-			word, _ = unquote(inner)
+			word, found = strings.CutSuffix(inner, `"`)
+			return word, found
 		}
 		return word, true
 	}
@@ -67,9 +69,15 @@ func cutUnquoted(text string, separator byte) (before, after string) {
 }
 
 // await waits for the end of an execution and returns it with the status to answer with: 200 when it has finished, else
-// 202. The context is that of waiters.acquire: a caller that hangs up ends the wait and not the execution, and so does a
-// server that stops.
-func (e *executor) await(ctx context.Context, w http.ResponseWriter, rec *record, execution *dispatcherv1alpha1.JobExecution, wait time.Duration) (*dispatcherv1alpha1.JobExecution, int) {
+// 202. The context is that of waiters.acquire: a caller that hangs up ends the wait and not the execution, and so does
+// a server that stops.
+func (e *executor) await(
+	ctx context.Context,
+	w http.ResponseWriter,
+	rec *record,
+	execution *dispatcherv1alpha1.JobExecution,
+	wait time.Duration,
+) (*dispatcherv1alpha1.JobExecution, int) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})

@@ -69,7 +69,12 @@ func startWaitingServer(t *testing.T) *waitingServer {
 // call executes with a preference, in the background.
 func (s *waitingServer) call(ctx context.Context, t *testing.T, prefer string) <-chan *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+s.address+"/execute/t", strings.NewReader("p"))
+	request, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPut,
+		"http://"+s.address+"/execute/t",
+		strings.NewReader("p"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +230,8 @@ func TestWaitTakesTheRightToGet(t *testing.T) {
 	d.access = only(access.Right{Verb: "create", Subresource: access.Executions, Namespace: "default", Template: "t"})
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set("Prefer", "wait=1")
-	if got := problemOf(t, serve(newServer(d, testOptions(), logr.Discard()), request)); got.Status != http.StatusUnauthorized {
+	response := serve(newServer(d, testOptions(), logr.Discard()), request)
+	if got := problemOf(t, response); got.Status != http.StatusUnauthorized {
 		t.Errorf("got %+v", got)
 	}
 	if names := api.Names(); len(names) > 0 {
@@ -243,7 +249,8 @@ func TestWaitersAreBounded(t *testing.T) {
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set("Prefer", "wait=1")
 	response := serve(s, request)
-	if got := problemOf(t, response); got.Status != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
+	if got := problemOf(t, response); got.Status != http.StatusTooManyRequests ||
+		response.Header.Get("Retry-After") == "" {
 		t.Errorf("got %+v, Retry-After %q", got, response.Header.Get("Retry-After"))
 	}
 	if names := api.Names(); len(names) > 0 {
@@ -253,15 +260,22 @@ func TestWaitersAreBounded(t *testing.T) {
 
 // only allows anonymous callers one right.
 func only(allowed access.Right) *access.Access {
-	return accessOf(authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-		if rightOf(a) == allowed {
-			return authorizer.DecisionAllow, "", nil
-		}
-		return authorizer.DecisionNoOpinion, "", nil
-	}))
+	return accessOf(
+		authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+			if rightOf(a) == allowed {
+				return authorizer.DecisionAllow, "", nil
+			}
+			return authorizer.DecisionNoOpinion, "", nil
+		}),
+	)
 }
 
 // rightOf is the right that is asked for.
 func rightOf(a authorizer.Attributes) access.Right {
-	return access.Right{Verb: a.GetVerb(), Subresource: a.GetSubresource(), Namespace: a.GetNamespace(), Template: a.GetName()}
+	return access.Right{
+		Verb:        a.GetVerb(),
+		Subresource: a.GetSubresource(),
+		Namespace:   a.GetNamespace(),
+		Template:    a.GetName(),
+	}
 }

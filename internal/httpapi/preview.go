@@ -34,12 +34,16 @@ func (e *executor) preview(w http.ResponseWriter, r *http.Request, request store
 	if err != nil {
 		return err
 	}
-	job, more, err := e.store.TryJob(r.Context(), store.Target{Namespace: request.Namespace, Template: request.Template}, rendered)
+	job, more, err := e.store.TryJob(
+		r.Context(),
+		store.Target{Namespace: request.Namespace, Template: request.Template},
+		rendered,
+	)
 	if err != nil {
 		return err
 	}
 	for _, warning := range append(warnings, more...) {
-		if header, err := net.NewWarningHeader(warning.Code, warning.Agent, warning.Text); err == nil {
+		if header, err := net.NewWarningHeader(299, "-", warning); err == nil {
 			w.Header().Add("Warning", header)
 		}
 	}
@@ -47,7 +51,11 @@ func (e *executor) preview(w http.ResponseWriter, r *http.Request, request store
 }
 
 // render renders the Job of an execution. The problem names the fields that do not render, without the template's text.
-func (e *executor) render(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
+func (e *executor) render(
+	ctx context.Context,
+	template *dispatcherv1alpha1.JobTemplate,
+	execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renderTimeout)
 	defer cancel()
 	job, errs := e.renderer.Job(ctx, template, execution)

@@ -57,10 +57,14 @@ func TestPreview(t *testing.T) {
 		api.Template = echo()
 		response := preview(api.server(t, testOptions()), form)
 		header := response.Header
-		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Location") != "" || header.Get("Preference-Applied") != "" {
+		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Location") != "" ||
+			header.Get("Preference-Applied") != "" {
 			t.Errorf("status = %d, header %v", response.StatusCode, header)
 		}
-		wantWarnings := []string{`299 - "odd payload"`, `299 - "would violate PodSecurity \"restricted:latest\""`}
+		wantWarnings := []string{
+			`299 - "odd payload"`,
+			`299 - "spec.jobTemplate: would violate PodSecurity \"restricted:latest\""`,
+		}
 		if diff := cmp.Diff(wantWarnings, header.Values("Warning")); diff != "" {
 			t.Errorf("warnings (-want +got):\n%s", diff)
 		}
@@ -69,18 +73,21 @@ func TestPreview(t *testing.T) {
 		if err := decode(body, &got); err != nil {
 			t.Fatal(err)
 		}
-		if got.Kind != "Job" || got.APIVersion != "batch/v1" || !regexp.MustCompile(`^t-[a-z0-9]{10}$`).MatchString(got.Name) {
+		if got.Kind != "Job" || got.APIVersion != "batch/v1" ||
+			!regexp.MustCompile(`^t-[a-z0-9]{10}$`).MatchString(got.Name) {
 			t.Errorf("got a %s %s named %s", got.APIVersion, got.Kind, got.Name)
 		}
 		if diff := cmp.Diff([]string{"p"}, got.Spec.Template.Spec.Containers[0].Args); diff != "" {
 			t.Errorf("arguments (-want +got):\n%s", diff)
 		}
 		// What the API server makes up for each object is left out, the rest is there.
-		if strings.Contains(string(body), "tried") || !got.CreationTimestamp.IsZero() || got.ManagedFields != nil || got.Spec.Selector != nil {
+		if strings.Contains(string(body), "tried") || !got.CreationTimestamp.IsZero() || got.ManagedFields != nil ||
+			got.Spec.Selector != nil {
 			t.Errorf("the Job has what only a real one can have:\n%s", body)
 		}
 		wantLabels := map[string]string{
-			dispatcherv1alpha1.LabelJobTemplate: "t", dispatcherv1alpha1.LabelJobExecution: got.Name, batchv1.JobNameLabel: got.Name,
+			dispatcherv1alpha1.LabelJobTemplate: "t", dispatcherv1alpha1.LabelJobExecution: got.Name,
+			batchv1.JobNameLabel: got.Name,
 		}
 		if diff := cmp.Diff(wantLabels, got.Spec.Template.Labels); diff != "" {
 			t.Errorf("labels (-want +got):\n%s", diff)
@@ -144,12 +151,19 @@ func TestPreviewThatIsRefused(t *testing.T) {
 		{"or does not compile", func(f *fakeAPIServer) {
 			f.Template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{"
 		}, 422, problem.Invalid, []string{argument}},
-		{"the Job is invalid", refusedJob(apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "", field.ErrorList{
-			field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, problem.Invalid, []string{"spec.jobTemplate.spec.template.metadata.labels"}},
-		{"the Job is invalid, and a policy gives no causes", refusedJob(&apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: "Invalid", Message: "no"}}), 422, problem.Invalid, nil},
+		{"the Job is invalid", refusedJob(
+			apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "", field.ErrorList{
+				field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, problem.Invalid,
+			[]string{"spec.jobTemplate.spec.template.metadata.labels"}},
+		{"the Job is invalid, and a policy gives no causes", refusedJob(&apierrors.StatusError{
+			ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: "Invalid", Message: "no"},
+		}), 422, problem.Invalid, []string{"spec.jobTemplate"}},
 		{"a quota is exhausted", refusedJob(apierrors.NewForbidden(jobs, "", io.EOF)), 403, problem.Forbidden, nil},
-		{"a webhook has side effects", refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)), 403, problem.Forbidden, nil},
-		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, problem.JobNameConflict, []string{"spec.jobTemplate.metadata.name"}},
+		{"a webhook has side effects",
+			refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)),
+			403, problem.Forbidden, nil},
+		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, problem.JobNameConflict,
+			[]string{"spec.jobTemplate.metadata.name"}},
 		{"the API server is busy", refusedJob(apierrors.NewTooManyRequests("x", 1)), 429, problem.TooManyRequests, nil},
 		{"or away", refusedJob(apierrors.NewServiceUnavailable("x")), 503, problem.Unavailable, nil},
 		{"or slow", refusedJob(apierrors.NewTimeoutError("x", 1)), 504, problem.Timeout, nil},
@@ -179,7 +193,11 @@ func TestPreviewThatIsRefused(t *testing.T) {
 
 // A preview that is asked for in a way that is not understood must not run.
 func TestOtherDryRuns(t *testing.T) {
-	for _, query := range []string{"dryRun=all", "dryRun=", "dryRun", "dryRun=true", "dryRun=All&dryRun=All", "dryRun=All;", "dryRun=%zz", "DryRun=All", "dryrun=All"} {
+	queries := []string{
+		"dryRun=all", "dryRun=", "dryRun", "dryRun=true", "dryRun=All&dryRun=All", "dryRun=All;", "dryRun=%zz", "DryRun=All",
+		"dryrun=All",
+	}
+	for _, query := range queries {
 		api := newFakeAPIServer(t)
 		request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 		request.URL.RawQuery = query
@@ -203,7 +221,8 @@ func TestExecutionsComeInTheFormThatIsAskedFor(t *testing.T) {
 		}
 	}
 	api := newFakeAPIServer(t)
-	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable || len(api.Methods()) > 0 {
+	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable ||
+		len(api.Methods()) > 0 {
 		t.Errorf("a preview has one form or the other: got %+v", got)
 	}
 }

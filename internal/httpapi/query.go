@@ -15,7 +15,9 @@ import (
 func queryOf(r *http.Request, known ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, problem.New(problem.InvalidRequest, "the query cannot be read: percent-encode what is no letter, digit, '-', '.', '_' or '~'").Because(err)
+		return nil, problem.New(problem.InvalidRequest,
+			"invalid query: percent-encode everything but letters, digits, '-', '.', '_' and '~'").
+			Because(err)
 	}
 	takes := "this call takes no query parameters"
 	if len(known) > 0 {

@@ -21,13 +21,13 @@ func essence(p problem.Body) problem.Body {
 	return kept
 }
 
-// fields are wrong.
-func fields(names ...string) []problem.Field {
-	wrong := make([]problem.Field, 0, len(names))
-	for _, name := range names {
-		wrong = append(wrong, problem.Field{Field: name})
+// refusal is the essence of a problem. Which status a reason has is held by openapi.yaml and the docs.
+func refusal(reason problem.Reason, fields ...string) problem.Body {
+	p := problem.Body{Status: problem.Statuses()[reason], Reason: reason}
+	for _, field := range fields {
+		p.Errors = append(p.Errors, problem.Field{Field: field})
 	}
-	return wrong
+	return p
 }
 
 // Every row is refused before the API server hears of it.
@@ -40,58 +40,65 @@ func TestRefusedRequests(t *testing.T) {
 		want         problem.Body
 		wantHeaders  map[string]string
 	}{
-		{reason: "upper case", path: "/execute/Team/t", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
+		{reason: "upper case", path: "/execute/Team/t", want: refusal(problem.InvalidRequest, "namespace")},
 		{reason: "a namespace has no dots", path: "/execute/a.b/t",
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
+			want: refusal(problem.InvalidRequest, "namespace")},
 		{reason: "a namespace is at most 63 long", path: "/execute/" + strings.Repeat("a", 64) + "/t",
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
+			want: refusal(problem.InvalidRequest, "namespace")},
 		{reason: "a template is at most 63 long", path: "/execute/a/" + strings.Repeat("t", 64),
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "both at once", path: "/execute/A/_", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace", "template")}},
-		{reason: "an encoded slash is no other path", path: "/execute/a%2Fb", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "nor is an encoded traversal", path: "/execute/a/%2e%2e%2fexecutions", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "dots are not resolved", path: "/execute/../t", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("namespace")}},
-		{reason: "not even one", path: "/execute/.", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "NUL in a name", path: "/execute/a%00", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "a line break in a name", path: "/execute/a%0Ab", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "a space in a name", path: "/execute/a%20", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
-		{reason: "encoding twice", path: "/execute/a%2562", want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("template")}},
+			want: refusal(problem.InvalidRequest, "template")},
+		{reason: "both at once", path: "/execute/A/_", want: refusal(problem.InvalidRequest, "namespace", "template")},
+		{reason: "an encoded slash is no other path", path: "/execute/a%2Fb", want: refusal(problem.InvalidRequest,
+			"template")},
+		{reason: "nor is an encoded traversal", path: "/execute/a/%2e%2e%2fexecutions",
+			want: refusal(problem.InvalidRequest, "template")},
+		{reason: "dots are not resolved", path: "/execute/../t", want: refusal(problem.InvalidRequest, "namespace")},
+		{reason: "not even one", path: "/execute/.", want: refusal(problem.InvalidRequest, "template")},
+		{reason: "NUL in a name", path: "/execute/a%00", want: refusal(problem.InvalidRequest, "template")},
+		{reason: "a line break in a name", path: "/execute/a%0Ab", want: refusal(problem.InvalidRequest, "template")},
+		{reason: "a space in a name", path: "/execute/a%20", want: refusal(problem.InvalidRequest, "template")},
+		{reason: "encoding twice", path: "/execute/a%2562", want: refusal(problem.InvalidRequest, "template")},
 		{reason: "a preview must not run", path: "/execute/t?dryRun=All&a=b",
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("a")}},
+			want: refusal(problem.InvalidRequest, "a")},
 
-		{reason: "no such path", path: "/", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "no template", path: "/execute", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "an empty template", path: "/execute/", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "a trailing slash is not redirected", path: "/execute/a/t/", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "nor is a double one", path: "/execute//t", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "nor at the start", path: "//execute/t", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "one name too many", path: "/execute/a/t/x", want: problem.Body{Status: 404, Reason: problem.NotFound}},
-		{reason: "paths have one spelling", path: "/Execute/t", want: problem.Body{Status: 404, Reason: problem.NotFound}},
+		{reason: "no such path", path: "/", want: refusal(problem.NotFound)},
+		{reason: "no template", path: "/execute", want: refusal(problem.NotFound)},
+		{reason: "an empty template", path: "/execute/", want: refusal(problem.NotFound)},
+		{reason: "a trailing slash is not redirected", path: "/execute/a/t/", want: refusal(problem.NotFound)},
+		{reason: "nor is a double one", path: "/execute//t", want: refusal(problem.NotFound)},
+		{reason: "nor at the start", path: "//execute/t", want: refusal(problem.NotFound)},
+		{reason: "one name too many", path: "/execute/a/t/x", want: refusal(problem.NotFound)},
+		{reason: "paths have one spelling", path: "/Execute/t", want: refusal(problem.NotFound)},
 
-		{reason: "GET", method: http.MethodGet, path: "/execute/a/t", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}, wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
-		{reason: "HEAD", method: http.MethodHead, path: "/execute/t", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}, wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
-		{reason: "a made-up method", method: "BREW", path: "/execute/t", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}, wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
-		{reason: "methods are upper case", method: "put", path: "/execute/t", want: problem.Body{Status: 405, Reason: problem.MethodNotAllowed}, wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
+		{reason: "GET", method: http.MethodGet, path: "/execute/a/t", want: refusal(problem.MethodNotAllowed),
+			wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
+		{reason: "HEAD", method: http.MethodHead, path: "/execute/t", want: refusal(problem.MethodNotAllowed),
+			wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
+		{reason: "a made-up method", method: "BREW", path: "/execute/t", want: refusal(problem.MethodNotAllowed),
+			wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
+		{reason: "methods are upper case", method: "put", path: "/execute/t", want: refusal(problem.MethodNotAllowed),
+			wantHeaders: map[string]string{"Allow": "POST, PUT, OPTIONS"}},
 
-		{reason: "declared too large", path: "/execute/t", body: strings.NewReader(strings.Repeat("a", DefaultMaxPayloadBytes+1)),
-			want: problem.Body{Status: 413, Reason: problem.PayloadTooLarge}, wantHeaders: map[string]string{"Connection": "close"}},
+		{reason: "declared too large", path: "/execute/t", body: strings.NewReader(strings.Repeat("a",
+			DefaultMaxPayloadBytes+1)),
+			want: refusal(problem.PayloadTooLarge), wantHeaders: map[string]string{"Connection": "close"}},
 		{reason: "found too large", path: "/execute/t", body: io.LimitReader(endless{}, 10<<20),
-			want: problem.Body{Status: 413, Reason: problem.PayloadTooLarge}, wantHeaders: map[string]string{"Connection": "close"}},
+			want: refusal(problem.PayloadTooLarge), wantHeaders: map[string]string{"Connection": "close"}},
 		{reason: "compressed", path: "/execute/t", headers: map[string]string{"Content-Encoding": "gzip"},
-			want: problem.Body{Status: 415, Reason: problem.UnsupportedEncoding}, wantHeaders: map[string]string{"Accept-Encoding": "identity"}},
+			want: refusal(problem.UnsupportedEncoding), wantHeaders: map[string]string{"Accept-Encoding": "identity"}},
 		{reason: "a part of a payload", path: "/execute/t", headers: map[string]string{"Content-Range": "bytes 0-1/2"},
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest}},
+			want: refusal(problem.InvalidRequest)},
 
 		{reason: "not UTF-8", path: "/execute/t", body: strings.NewReader("caf\xe9"),
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("payload")}},
+			want: refusal(problem.InvalidRequest, "payload")},
 		{reason: "cut in a character", path: "/execute/t", body: strings.NewReader("é\xe2\x82"),
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("payload")}},
+			want: refusal(problem.InvalidRequest, "payload")},
 		{reason: "a surrogate", path: "/execute/t", body: strings.NewReader("\xed\xa0\x80"),
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("payload")}},
+			want: refusal(problem.InvalidRequest, "payload")},
 		{reason: "UTF-16", path: "/execute/t", body: strings.NewReader("\xff\xfea\x00"),
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest, Errors: fields("payload")}},
+			want: refusal(problem.InvalidRequest, "payload")},
 		{reason: "the body ends early", path: "/execute/t", body: broken{},
-			want: problem.Body{Status: 400, Reason: problem.InvalidRequest}, wantHeaders: map[string]string{"Connection": "close"}},
+			want: refusal(problem.InvalidRequest), wantHeaders: map[string]string{"Connection": "close"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			if test.method == "" {
@@ -119,7 +126,10 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 func TestOptionsMethod(t *testing.T) {
-	response := serve(newFakeAPIServer(t).server(t, testOptions()), httptest.NewRequest(http.MethodOptions, "/execute/t", nil))
+	response := serve(
+		newFakeAPIServer(t).server(t, testOptions()),
+		httptest.NewRequest(http.MethodOptions, "/execute/t", nil),
+	)
 	if response.StatusCode != http.StatusNoContent || response.Header.Get("Allow") != "POST, PUT, OPTIONS" {
 		t.Errorf("status = %d, Allow = %q", response.StatusCode, response.Header.Get("Allow"))
 	}

@@ -22,7 +22,10 @@ type routes interface {
 func newRouter(groups ...routes) *mux.Router {
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	router.NotFoundHandler = handler(func(_ http.ResponseWriter, _ *http.Request) error {
-		return problem.New(problem.NotFound, "this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}")
+		return problem.New(
+			problem.NotFound,
+			"this API has no such path; to execute a JobTemplate, PUT to /execute/{namespace}/{template}",
+		)
 	})
 	router.Use(recordRoute)
 	for _, group := range groups {

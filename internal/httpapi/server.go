@@ -42,7 +42,11 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(dependencies{store: kubeClient, watcher: watcher, access: callers, renderer: renderer}, options, log)
+	server := newServer(
+		dependencies{store: kubeClient, watcher: watcher, access: callers, renderer: renderer},
+		options,
+		log,
+	)
 	if secure != nil {
 		server.http.TLSConfig = secure.config()
 		if err := mgr.Add(secure); err != nil {

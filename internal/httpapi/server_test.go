@@ -240,18 +240,26 @@ func TestConnections(t *testing.T) {
 		hangs       bool     // the server has to end it
 	}{
 		{"a client that waits for 100 Continue need not send what is too large",
-			head + "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n", []string{"HTTP/1.1 413 Request Entity Too Large"}, false},
+			head + "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n",
+			[]string{"HTTP/1.1 413 Request Entity Too Large"}, false},
 		{"nor does a refused path take its body",
-			"PUT /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", []string{"HTTP/1.1 404 Not Found"}, false},
+			"PUT /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+			[]string{"HTTP/1.1 404 Not Found"}, false},
 		{"a body that never comes", head + "Content-Length: 10\r\n\r\nabc", []string{"HTTP/1.1 408 Request Timeout"}, true},
-		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", []string{"HTTP/1.1 400 Bad Request"}, false},
-		{"chunks that end too late", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("8000\r\n"+strings.Repeat("a", 0x8000)+"\r\n", 9) + "0\r\n\r\n",
+		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", []string{"HTTP/1.1 400 Bad Request"},
+			false},
+		{"chunks that end too late",
+			head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("8000\r\n"+strings.Repeat("a", 0x8000)+"\r\n",
+				9) + "0\r\n\r\n",
 			[]string{"HTTP/1.1 413 Request Entity Too Large"}, false},
 		{"headers that never end", head, nil, true},
-		{"headers that are too large", head + "X: " + strings.Repeat("a", 2*maxHeaderBytes) + "\r\n\r\n", []string{"HTTP/1.1 431 Request Header Fields Too Large"}, false},
-		{"a second request on the connection", head + "Content-Length: 1\r\n\r\na" + head + "Connection: close\r\nContent-Length: 1\r\n\r\nb",
+		{"headers that are too large", head + "X: " + strings.Repeat("a", 2*maxHeaderBytes) + "\r\n\r\n",
+			[]string{"HTTP/1.1 431 Request Header Fields Too Large"}, false},
+		{"a second request on the connection",
+			head + "Content-Length: 1\r\n\r\na" + head + "Connection: close\r\nContent-Length: 1\r\n\r\nb",
 			[]string{"HTTP/1.1 201 Created", "HTTP/1.1 201 Created"}, false},
-		{"two lengths", head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", []string{"HTTP/1.1 400 Bad Request"}, false},
+		{"two lengths", head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", []string{"HTTP/1.1 400 Bad Request"},
+			false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			t.Parallel()
@@ -281,8 +289,10 @@ func TestTimeoutsFit(t *testing.T) {
 		reason          string
 		longer, shorter time.Duration
 	}{
-		{"a request finishes while the server stops", drainTimeout, access.Timeout + store.CreateTimeout + store.LookupTimeout},
-		{"a slow body leaves time for its answer", s.http.WriteTimeout, s.http.ReadTimeout + access.Timeout + store.CreateTimeout + store.LookupTimeout},
+		{"a request finishes while the server stops", drainTimeout,
+			access.Timeout + store.CreateTimeout + store.LookupTimeout},
+		{"a slow body leaves time for its answer", s.http.WriteTimeout,
+			s.http.ReadTimeout + access.Timeout + store.CreateTimeout + store.LookupTimeout},
 	} {
 		if test.longer <= test.shorter {
 			t.Errorf("%s only if %s > %s", test.reason, test.longer, test.shorter)

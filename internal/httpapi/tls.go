@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// serverTLS is what the HTTP API is served with, nil where that is plain HTTP. It runs as a part of the manager. Its files are watched: a certificate that is
-// replaced is used from the next connection on.
+// serverTLS is what the HTTP API is served with, nil where that is plain HTTP. It runs as a part of the manager. Its
+// files are watched: a certificate that is replaced is used from the next connection on.
 type serverTLS struct {
 	certificate *certwatcher.CertWatcher
 	clientCAs   *dynamiccertificates.DynamicFileCAContent // nil where no client certificates are taken
@@ -50,10 +50,15 @@ func (t *serverTLS) clientCAProvider() dynamiccertificates.CAContentProvider {
 	return t.clientCAs
 }
 
-// config returns the server's side of TLS. Client certificates are asked for and not demanded, and it is
-// the authentication that verifies them: a bad one is answered with a problem that says so, and not with a broken handshake.
+// config returns the server's side of TLS. Client certificates are asked for and not demanded, and it is the
+// authentication that verifies them: a bad one is answered with a problem that says so, and not with a broken
+// handshake.
 func (t *serverTLS) config() *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: t.nextProtos, GetCertificate: t.certificate.GetCertificate}
+	config := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     t.nextProtos,
+		GetCertificate: t.certificate.GetCertificate,
+	}
 	if t.clientCAs == nil {
 		return config
 	}
@@ -86,8 +91,8 @@ func (t *serverTLS) Start(ctx context.Context) error {
 	return nil
 }
 
-// protocols leaves HTTP/2 out unless it is asked for: its streams let one client make a server work far more than it sends
-// (CVE-2023-44487 and CVE-2023-39325). Without TLS there is none anyway.
+// protocols leaves HTTP/2 out unless it is asked for: its streams let one client make a server work far more than it
+// sends (CVE-2023-44487 and CVE-2023-39325). Without TLS there is none anyway.
 func protocols(options Options) *http.Protocols {
 	offered := &http.Protocols{}
 	offered.SetHTTP1(true)

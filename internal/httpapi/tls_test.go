@@ -94,7 +94,11 @@ func TestHTTP2IsOfferedOnlyWhereAskedFor(t *testing.T) {
 			if clientCAs {
 				options.ClientCAFile = options.CertificateFile
 			}
-			connection, err := tls.Dial("tcp", startTLS(t, options).address, &tls.Config{RootCAs: trusted, NextProtos: []string{"h2", "http/1.1"}})
+			connection, err := tls.Dial(
+				"tcp",
+				startTLS(t, options).address,
+				&tls.Config{RootCAs: trusted, NextProtos: []string{"h2", "http/1.1"}},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,10 +116,17 @@ func TestClientsAreToldTheCAs(t *testing.T) {
 	options.ClientCAFile = options.CertificateFile
 	r := startTLS(t, options)
 	var named [][]byte
-	connection, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: trusted, GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		named = asked.AcceptableCAs
-		return &tls.Certificate{}, nil
-	}})
+	connection, err := tls.Dial(
+		"tcp",
+		r.address,
+		&tls.Config{
+			RootCAs: trusted,
+			GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				named = asked.AcceptableCAs
+				return &tls.Certificate{}, nil
+			},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +155,8 @@ func TestTLSNeedsItsFiles(t *testing.T) {
 			t.Errorf("%s: no error", test.reason)
 		}
 	}
-	if secure, err := newTLS(testOptions()); secure != nil || err != nil || secure.clientCAProvider() != dynamiccertificates.CAContentProvider(nil) {
+	if secure, err := newTLS(testOptions()); secure != nil || err != nil ||
+		secure.clientCAProvider() != dynamiccertificates.CAContentProvider(nil) {
 		t.Errorf("without a certificate: %v, %v", secure, err)
 	}
 }

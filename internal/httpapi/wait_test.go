@@ -49,30 +49,39 @@ func TestWait(t *testing.T) {
 		wantReads  int
 	}{
 		{reason: "it has finished", query: "?wait=60", begins: ends, wantStatus: 200, wantReason: "Succeeded", wantReads: 1},
-		{reason: "it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.Change(stored, fails) },
+		{reason: "it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) {
+			api.Change(stored,
+				fails)
+		},
 			wantStatus: 200, wantReason: "BackoffLimitExceeded", wantReads: 2},
-		{reason: "more than the longest wait", query: "?wait=99999999999999999999", begins: runs, happens: func(api *fakeAPIServer) { api.Change(stored, ends) },
+		{reason: "more than the longest wait", query: "?wait=99999999999999999999", begins: runs,
+			happens:    func(api *fakeAPIServer) { api.Change(stored, ends) },
 			wantStatus: 200, wantReason: "Succeeded", wantReads: 2},
 		{reason: "the time is over", query: "?wait=1", begins: runs, wantStatus: 200, wantReason: "Running", wantReads: 2},
 		{reason: "no time at all", query: "?wait=0", begins: runs, wantStatus: 200, wantReason: "Running", wantReads: 1},
-		{reason: "another change is not the end", query: "?wait=1", begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.Change(stored, runs) },
+		{reason: "another change is not the end", query: "?wait=1", begins: summary(metav1.ConditionUnknown, "Waiting"),
+			happens:    func(api *fakeAPIServer) { api.Change(stored, runs) },
 			wantStatus: 200, wantReason: "Running", wantReads: 2},
-		{reason: "but it is news to who has the state before", query: "?wait=60", has: true, begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.Change(stored, runs) },
+		{reason: "but it is news to who has the state before", query: "?wait=60", has: true,
+			begins: summary(metav1.ConditionUnknown, "Waiting"), happens: func(api *fakeAPIServer) { api.Change(stored, runs) },
 			wantStatus: 200, wantReason: "Running", wantReads: 2},
 		{reason: "no news in time", query: "?wait=1", has: true, begins: runs, wantStatus: 304, wantReads: 2},
 		{reason: "no news of what has finished", query: "?wait=1", has: true, begins: ends, wantStatus: 304, wantReads: 2},
-		{reason: "a TTL of 0 takes it away as it finishes", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) {
-			api.Change(stored, ends)
-			api.Remove(stored)
-		}, wantStatus: 200, wantReason: "Succeeded", wantReads: 2},
-		{reason: "who knows how it finished is told that it is gone", query: "?wait=60", has: true, begins: ends, happens: func(api *fakeAPIServer) { api.Remove(stored) },
+		{reason: "a TTL of 0 takes it away as it finishes", query: "?wait=60", begins: runs,
+			happens: func(api *fakeAPIServer) {
+				api.Change(stored, ends)
+				api.Remove(stored)
+			}, wantStatus: 200, wantReason: "Succeeded", wantReads: 2},
+		{reason: "who knows how it finished is told that it is gone", query: "?wait=60", has: true, begins: ends,
+			happens:    func(api *fakeAPIServer) { api.Remove(stored) },
 			wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
 		{reason: "it is deleted", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) { api.Remove(stored) },
 			wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
-		{reason: "another takes its name, perhaps of a template that the caller may not see", query: "?wait=60", begins: runs, happens: func(api *fakeAPIServer) {
-			api.Remove(stored)
-			api.Change(api.put("n").Namespace+"/n", func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
-		}, wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
+		{reason: "another takes its name, perhaps of a template that the caller may not see", query: "?wait=60", begins: runs,
+			happens: func(api *fakeAPIServer) {
+				api.Remove(stored)
+				api.Change(api.put("n").Namespace+"/n", func(e *dispatcherv1alpha1.JobExecution) { e.UID = "another" })
+			}, wantStatus: 404, wantReason: "ExecutionNotFound", wantReads: 2},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +170,10 @@ func TestWaitEndsWithItsCaller(t *testing.T) {
 	api.put("n", runs)
 	ctx, hangUp := context.WithCancel(t.Context())
 	api.once(hangUp)
-	serve(api.server(t, testOptions()), httptest.NewRequestWithContext(ctx, http.MethodGet, "/executions/default/n?wait=300", nil))
+	serve(
+		api.server(t, testOptions()),
+		httptest.NewRequestWithContext(ctx, http.MethodGet, "/executions/default/n?wait=300", nil),
+	)
 	if reads := len(api.Methods()); reads != 1 || len(api.watcher.subscribers) > 0 {
 		t.Errorf("%d reads, subscribers %v", reads, api.watcher.subscribers)
 	}

@@ -126,7 +126,11 @@ func (w *watcher) notify(object any, deleted bool) {
 
 // finished waits until the execution has finished or ctx ends, and returns it as the API server has it then. Where ctx
 // ends first, that is the execution as it was at the beginning or later, and no error.
-func (w *watcher) finished(ctx context.Context, kubeClient *store.Store, key types.NamespacedName) (*dispatcherv1alpha1.JobExecution, error) {
+func (w *watcher) finished(
+	ctx context.Context,
+	kubeClient *store.Store,
+	key types.NamespacedName,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	s := w.subscribe(key)
 	defer s.close()
 	// The subscription comes first: what happens after this read is announced.
@@ -137,11 +141,16 @@ func (w *watcher) finished(ctx context.Context, kubeClient *store.Store, key typ
 	return s.until(ctx, kubeClient, execution, (*dispatcherv1alpha1.JobExecution).IsFinished)
 }
 
-// until waits until done says so of the execution, which was read after the subscription, or ctx ends, and returns it as
-// the API server has it then. Where ctx ends before its time, because the caller hangs up or the server stops, it is the
-// execution as it was read last. An execution that was deleted as soon as it had finished, as a TTL of 0 makes it, is
-// returned as it was then; one that was deleted otherwise is not found.
-func (s *subscription) until(ctx context.Context, kubeClient *store.Store, execution *dispatcherv1alpha1.JobExecution, done func(*dispatcherv1alpha1.JobExecution) bool) (*dispatcherv1alpha1.JobExecution, error) {
+// until waits until done says so of the execution, which was read after the subscription, or ctx ends, and returns it
+// as the API server has it then. Where ctx ends before its time, because the caller hangs up or the server stops, it is
+// the execution as it was read last. An execution that was deleted as soon as it had finished, as a TTL of 0 makes it,
+// is returned as it was then; one that was deleted otherwise is not found.
+func (s *subscription) until(
+	ctx context.Context,
+	kubeClient *store.Store,
+	execution *dispatcherv1alpha1.JobExecution,
+	done func(*dispatcherv1alpha1.JobExecution) bool,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	for over := false; !done(execution) && !over; {
 		select {
 		case <-ctx.Done():
@@ -165,7 +174,11 @@ func (s *subscription) until(ctx context.Context, kubeClient *store.Store, execu
 
 // look returns an execution as the API server has it. If it was deleted, or another has its name by now, the error says
 // that it was not found, and the execution is returned as it was when it had finished, where that was seen.
-func (s *subscription) look(ctx context.Context, kubeClient *store.Store, before *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+func (s *subscription) look(
+	ctx context.Context,
+	kubeClient *store.Store,
+	before *dispatcherv1alpha1.JobExecution,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	found, err := kubeClient.Get(ctx, before.Namespace, before.Name)
 	if err == nil && found.UID == before.UID {
 		return found, nil

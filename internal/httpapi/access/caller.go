@@ -29,8 +29,8 @@ func New(who authenticator.Request, may authorizer.Authorizer) *Access {
 	return &Access{authenticator: who, authorizer: may}
 }
 
-// Caller returns who sent a request, which may be anonymous, else a problem: 401 for credentials that are not valid, 503
-// where nobody could be asked. It takes the credentials out of the request, so it must be called once.
+// Caller returns who sent a request, which may be anonymous, else a problem: 401 for credentials that are not valid,
+// 503 where nobody could be asked. It takes the credentials out of the request, so it must be called once.
 func (a *Access) Caller(r *http.Request) (*Caller, error) {
 	ctx, cancel := withTimeout(r.Context())
 	defer cancel()
@@ -145,6 +145,7 @@ func withoutToken(err error, sent []string) error {
 
 // unknown is for when nobody could be asked. It must not pass for a refusal, and never for a permission.
 func unknown(err error) *problem.Problem {
-	return problem.New(problem.Unavailable, "the Kubernetes API server could not be asked what you may do: try again later").
+	return problem.New(problem.Unavailable,
+		"the Kubernetes API server could not be asked what you may do: try again later").
 		Because(err)
 }

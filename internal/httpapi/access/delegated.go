@@ -46,11 +46,15 @@ const (
 	denyCacheTTL = 2 * time.Second
 )
 
-// NewDelegated returns an Access that the API server of config decides: who a caller is (TokenReview, for bearer tokens;
-// client certificates are verified here) and what the caller may (SubjectAccessReview). Answers are kept for a short time,
-// so a caller that comes often costs no request. Nothing else that a request says of its sender is believed. clientCAs is
-// nil where client certificates are not accepted.
-func NewDelegated(config *rest.Config, httpClient *http.Client, clientCAs dynamiccertificates.CAContentProvider) (*Access, error) {
+// NewDelegated returns an Access that the API server of config decides: who a caller is (TokenReview, for bearer
+// tokens; client certificates are verified here) and what the caller may (SubjectAccessReview). Answers are kept for a
+// short time, so a caller that comes often costs no request. Nothing else that a request says of its sender is
+// believed. clientCAs is nil where client certificates are not accepted.
+func NewDelegated(
+	config *rest.Config,
+	httpClient *http.Client,
+	clientCAs dynamiccertificates.CAContentProvider,
+) (*Access, error) {
 	tokens, err := authenticationv1client.NewForConfigAndClient(config, httpClient)
 	if err != nil {
 		return nil, fmt.Errorf("building a client for TokenReviews: %w", err)
@@ -83,8 +87,8 @@ func NewDelegated(config *rest.Config, httpClient *http.Client, clientCAs dynami
 	return New(who, may), nil
 }
 
-// reviewFailed tells whether a TokenReview was not answered, or with an error. What it answers of a bad token, and what is
-// wrong with a client certificate, are errors of other types.
+// reviewFailed tells whether a TokenReview was not answered, or with an error. What it answers of a bad token, and what
+// is wrong with a client certificate, are errors of other types.
 func reviewFailed(err error) bool {
 	if several, ok := errors.AsType[utilerrors.Aggregate](err); ok {
 		return slices.ContainsFunc(several.Errors(), reviewFailed)

@@ -69,7 +69,10 @@ func (f *reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.tokens++
 		if review.Spec.Token == "good" {
-			review.Status = authenticationv1.TokenReviewStatus{Authenticated: true, User: authenticationv1.UserInfo{Username: "alice", Groups: []string{"team-a"}}}
+			review.Status = authenticationv1.TokenReviewStatus{
+				Authenticated: true,
+				User:          authenticationv1.UserInfo{Username: "alice", Groups: []string{"team-a"}},
+			}
 		} else {
 			review.Status = authenticationv1.TokenReviewStatus{Error: "this is not valid: " + review.Spec.Token}
 		}
@@ -120,14 +123,21 @@ func TestAccess(t *testing.T) {
 		{"a token without the right", nobody, http.Header{"Authorization": {"Bearer good"}}, problem.Forbidden, ""},
 		{"nobody in particular, who may", anybody, nil, "", ""},
 		{"nobody in particular, who may not", alice, nil, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"a token that is not valid, even where anonymous may", anybody, http.Header{"Authorization": {"Bearer bad"}}, problem.Unauthorized,
+		{"a token that is not valid, even where anonymous may", anybody, http.Header{"Authorization": {"Bearer bad"}},
+			problem.Unauthorized,
 			`Bearer realm="dispatcher", error="invalid_token"`},
-		{"a token that is empty", anybody, http.Header{"Authorization": {"Bearer "}}, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"a password", anybody, http.Header{"Authorization": {"Basic YTpi"}}, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"two tokens", anybody, http.Header{"Authorization": {"Bearer good", "Bearer good"}}, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"who a proxy says it is", alice, http.Header{"X-Remote-User": {"alice"}, "X-Remote-Group": {"system:masters"}}, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"who it says it is", alice, http.Header{"Impersonate-User": {"alice"}, "X-Forwarded-User": {"alice"}}, problem.Unauthorized, `Bearer realm="dispatcher"`},
-		{"one who pretends to be somebody else", alice, http.Header{"Authorization": {"Bearer good"}, "Impersonate-User": {"bob"}}, "", ""},
+		{"a token that is empty", anybody, http.Header{"Authorization": {"Bearer "}}, problem.Unauthorized,
+			`Bearer realm="dispatcher"`},
+		{"a password", anybody, http.Header{"Authorization": {"Basic YTpi"}}, problem.Unauthorized,
+			`Bearer realm="dispatcher"`},
+		{"two tokens", anybody, http.Header{"Authorization": {"Bearer good", "Bearer good"}}, problem.Unauthorized,
+			`Bearer realm="dispatcher"`},
+		{"who a proxy says it is", alice, http.Header{"X-Remote-User": {"alice"}, "X-Remote-Group": {"system:masters"}},
+			problem.Unauthorized, `Bearer realm="dispatcher"`},
+		{"who it says it is", alice, http.Header{"Impersonate-User": {"alice"}, "X-Forwarded-User": {"alice"}},
+			problem.Unauthorized, `Bearer realm="dispatcher"`},
+		{"one who pretends to be somebody else", alice, http.Header{"Authorization": {"Bearer good"},
+			"Impersonate-User": {"bob"}}, "", ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			f := newReviewer(t)
@@ -251,7 +261,8 @@ func TestQuestionsEnd(t *testing.T) {
 func TestRefusedTokensLeaveNoTrace(t *testing.T) {
 	f := newReviewer(t)
 	_, err := f.access(t).Caller(call(http.Header{"Authorization": {"Bearer the-secret"}}))
-	if err == nil || strings.Contains(err.Error(), "the-secret") || !strings.Contains(err.Error(), "this is not valid: ...") {
+	if err == nil || strings.Contains(err.Error(), "the-secret") ||
+		!strings.Contains(err.Error(), "this is not valid: ...") {
 		t.Errorf("the log would have %v", err)
 	}
 }

@@ -15,8 +15,8 @@ const (
 	Logs       = "logs"
 )
 
-// Right is what Kubernetes RBAC has to allow a caller: a verb on a subresource of a JobTemplate, or of every JobTemplate
-// of a namespace where Template is empty. An empty Subresource is the JobTemplate itself.
+// Right is what Kubernetes RBAC has to allow a caller: a verb on a subresource of a JobTemplate, or of every
+// JobTemplate of a namespace where Template is empty. An empty Subresource is the JobTemplate itself.
 type Right struct {
 	Verb, Subresource   string
 	Namespace, Template string

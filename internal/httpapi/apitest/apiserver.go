@@ -87,7 +87,8 @@ func HTTPClient(t testing.TB) *http.Client {
 // Scheme has the types that the server knows.
 func Scheme(t testing.TB) *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{dispatcherv1alpha1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme} {
+	types := []func(*runtime.Scheme) error{dispatcherv1alpha1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme}
+	for _, add := range types {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +174,9 @@ func (f *Server) list(w http.ResponseWriter, r *http.Request, namespace string) 
 	defer f.mutex.Unlock()
 	query := r.URL.Query()
 	limit, _ := strconv.Atoi(query.Get("limit"))
-	list := dispatcherv1alpha1.JobExecutionList{TypeMeta: metav1.TypeMeta{APIVersion: "dispatcher.ivan.vc/v1alpha1", Kind: "JobExecutionList"}}
+	list := dispatcherv1alpha1.JobExecutionList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "dispatcher.ivan.vc/v1alpha1", Kind: "JobExecutionList"},
+	}
 	for _, key := range slices.Sorted(maps.Keys(f.stored)) {
 		execution := f.stored[key]
 		if execution.Namespace != namespace || execution.Name <= query.Get("continue") {
@@ -207,12 +210,20 @@ func (f *Server) patch(w http.ResponseWriter, r *http.Request, key string) {
 		AnswerError(w, UIDMismatch())
 		return
 	}
-	AnswerJSON(w, http.StatusOK, f.Change(key, func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Canceled = change.Spec.Canceled }))
+	AnswerJSON(
+		w,
+		http.StatusOK,
+		f.Change(key, func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Canceled = change.Spec.Canceled }),
+	)
 }
 
 // UIDMismatch is the API server's answer to a patch with the UID of another object.
 func UIDMismatch() *apierrors.StatusError {
-	return apierrors.NewInvalid(ExecutionKind, "n", field.ErrorList{field.Invalid(field.NewPath("metadata", "uid"), "u", "field is immutable")})
+	return apierrors.NewInvalid(
+		ExecutionKind,
+		"n",
+		field.ErrorList{field.Invalid(field.NewPath("metadata", "uid"), "u", "field is immutable")},
+	)
 }
 
 // Change changes what is stored, and tells those who watch.
@@ -257,7 +268,11 @@ func (f *Server) delete(w http.ResponseWriter, r *http.Request, key string) {
 		AnswerJSON(w, http.StatusOK, found)
 	default:
 		delete(f.stored, key)
-		AnswerJSON(w, http.StatusOK, &metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess})
+		AnswerJSON(
+			w,
+			http.StatusOK,
+			&metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess},
+		)
 	}
 }
 
@@ -287,7 +302,9 @@ func (f *Server) keep(execution *dispatcherv1alpha1.JobExecution) {
 	execution.ResourceVersion = strconv.Itoa(len(f.calls) + len(f.stored))
 	execution.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "dispatcher-http-api"}}
 	if len(execution.Status.Conditions) == 0 {
-		execution.Status.Conditions = []metav1.Condition{{Type: "Succeeded", Status: metav1.ConditionUnknown, Reason: "Waiting"}}
+		execution.Status.Conditions = []metav1.Condition{
+			{Type: "Succeeded", Status: metav1.ConditionUnknown, Reason: "Waiting"},
+		}
 	}
 	f.stored[execution.Namespace+"/"+execution.Name] = execution
 }
@@ -314,7 +331,8 @@ func (f *Server) StoreLate(change func(*dispatcherv1alpha1.JobExecution)) {
 // tryJob answers the dry-run create of a Job with what an API server adds to it.
 func (f *Server) tryJob(w http.ResponseWriter, r *http.Request) {
 	job := &batchv1.Job{}
-	if err := json.NewDecoder(r.Body).Decode(job); err != nil || r.Method != http.MethodPost || r.URL.Query().Get("dryRun") != metav1.DryRunAll {
+	if err := json.NewDecoder(r.Body).Decode(job); err != nil || r.Method != http.MethodPost ||
+		r.URL.Query().Get("dryRun") != metav1.DryRunAll {
 		AnswerError(w, apierrors.NewBadRequest("only Jobs, and only dry-runs"))
 		return
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Problem is an error whose detail and fields are meant for the caller. Its cause is for the log alone. The detail is not
-// logged: it may quote the payload.
+// Problem is an error whose detail and fields are meant for the caller. Its cause is for the log alone. The detail is
+// not logged: it may quote the payload.
 type Problem struct {
 	Reason Reason
 

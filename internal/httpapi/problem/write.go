@@ -10,8 +10,8 @@ import (
 // MediaType is that of a problem in JSON.
 const MediaType = "application/problem+json"
 
-// Body is the body of every answer that is not a success: a problem details object of RFC 9457. Its type is about:blank,
-// so its title is the phrase of the status code; reason, requestId and errors are extension members.
+// Body is the body of every answer that is not a success: a problem details object of RFC 9457. Its type is
+// about:blank, so its title is the phrase of the status code; reason, requestId and errors are extension members.
 type Body struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`

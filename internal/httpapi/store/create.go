@@ -39,8 +39,8 @@ func (r Request) execution() *dispatcherv1alpha1.JobExecution {
 	}
 }
 
-// Create stores the execution that a call asks for, and returns it as it was stored. After an error nothing was stored, or
-// it will be deleted. It does not end with ctx: a call whose body has arrived is not left half done.
+// Create stores the execution that a call asks for, and returns it as it was stored. After an error nothing was stored,
+// or it will be deleted. It does not end with ctx: a call whose body has arrived is not left half done.
 func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha1.JobExecution, error) {
 	ctx = context.WithoutCancel(ctx)
 	execution := request.execution()
@@ -57,7 +57,8 @@ func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha
 		case !taken && !mayBeStored(err):
 			return nil, translate(err, targetOf(execution))
 		}
-		if found, lookupErr := s.get(ctx, execution.Namespace, execution.Name); lookupErr == nil && sameRequest(found, execution) {
+		if found, lookupErr := s.get(ctx, execution.Namespace, execution.Name); lookupErr == nil &&
+			sameRequest(found, execution) {
 			return found, nil
 		}
 		if !taken {
@@ -69,7 +70,10 @@ func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha
 }
 
 // create stores an execution. It waits for its turn: see maxConcurrentCreates.
-func (s *Store) create(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+func (s *Store) create(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	waiting, cancel := context.WithTimeout(ctx, CreateQueueTimeout)
 	defer cancel()
 	if err := s.createTurns.Acquire(waiting, 1); err != nil {

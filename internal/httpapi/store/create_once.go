@@ -12,6 +12,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // keyedSuffixLength is the length of the end of a name that is made from a key: 100 bits, so that nobody finds two keys
@@ -21,12 +22,16 @@ const keyedSuffixLength = 20
 // keyField is where problems with a key are.
 const keyField = "Idempotency-Key"
 
-// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with it:
-// then repeated is true. An execution that is refused leaves its key unused.
+// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with
+// it: then repeated is true. An execution that is refused leaves its key unused.
 //
 // A create that is not answered is looked up, and never undone: a repeat with the key may have been answered with that
 // execution meanwhile. Whoever is told of an error repeats the call, and gets what there is.
-func (s *Store) CreateOnce(ctx context.Context, request Request, key string) (stored *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
+func (s *Store) CreateOnce(
+	ctx context.Context,
+	request Request,
+	key string,
+) (stored *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	execution := request.execution()
 	s.setDefaults(ctx, execution)
@@ -61,7 +66,7 @@ func setKey(execution *dispatcherv1alpha1.JobExecution, key string) {
 	hash := sha256.Sum256([]byte(execution.Spec.JobTemplateName + "\x00" + key))
 	payload := sha256.Sum256([]byte(execution.Spec.Payload))
 	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
-	execution.Name = executionName(execution.Spec.JobTemplateName, suffix)
+	execution.Name = render.ExecutionName(execution.Spec.JobTemplateName, suffix)
 	execution.Annotations[dispatcherv1alpha1.AnnotationIdempotencyKeyHash] = "sha256:" + hex.EncodeToString(hash[:])
 	execution.Annotations[dispatcherv1alpha1.AnnotationPayloadDigest] = "sha256:" + hex.EncodeToString(payload[:])
 }
@@ -72,9 +77,11 @@ func checkKey(stored, execution *dispatcherv1alpha1.JobExecution) error {
 		return stored.Annotations[annotation] == execution.Annotations[annotation]
 	}
 	switch {
-	case stored.Spec.JobTemplateName != execution.Spec.JobTemplateName || !same(dispatcherv1alpha1.AnnotationIdempotencyKeyHash):
+	case stored.Spec.JobTemplateName != execution.Spec.JobTemplateName ||
+		!same(dispatcherv1alpha1.AnnotationIdempotencyKeyHash):
 		return problem.New(problem.IdempotencyKeyConflict, "the JobExecution %q in namespace %q has the name that this "+
-			"Idempotency-Key stands for, and was not created with it: use another key, or delete it", stored.Name, stored.Namespace).
+			"Idempotency-Key stands for, and was not created with it: use another key, or delete it",
+			stored.Name, stored.Namespace).
 			At(keyField, "is taken by something else")
 	case !same(dispatcherv1alpha1.AnnotationPayloadDigest):
 		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key came with another payload before, which the "+

@@ -49,8 +49,12 @@ func problemOf(t testing.TB, err error) *problem.Problem {
 func TestStoredButNotAnswered(t *testing.T) {
 	for reason, answer := range map[string]func(w http.ResponseWriter){
 		"the connection broke": hangUp,
-		"half an answer":       func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = w.Write([]byte("{")) },
-		"a time-out":           func(w http.ResponseWriter) { apitest.AnswerError(w, apierrors.NewTimeoutError("x", 0)) },
+		"half an answer": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "100")
+			_,
+				_ = w.Write([]byte("{"))
+		},
+		"a time-out": func(w http.ResponseWriter) { apitest.AnswerError(w, apierrors.NewTimeoutError("x", 0)) },
 		"try again": func(w http.ResponseWriter) {
 			apitest.AnswerError(w, apierrors.NewServerTimeout(apitest.ExecutionsResource, "create", 1))
 		},
@@ -102,7 +106,10 @@ func TestWhatIsLookedForAfterAnError(t *testing.T) {
 		{"too large for etcd", func(w http.ResponseWriter) {
 			apitest.AnswerError(w, policy(500, "", "etcdserver: request is too large"))
 		}, false},
-		{"busy: refused before it began", func(w http.ResponseWriter) { apitest.AnswerError(w, apierrors.NewTooManyRequests("x", 1)) }, false},
+		{"busy: refused before it began", func(w http.ResponseWriter) {
+			apitest.AnswerError(w,
+				apierrors.NewTooManyRequests("x", 1))
+		}, false},
 		{"forbidden", func(w http.ResponseWriter) {
 			apitest.AnswerError(w, apierrors.NewForbidden(apitest.ExecutionsResource, "", context.Canceled))
 		}, false},
@@ -189,7 +196,8 @@ func TestUnconfirmedCreates(t *testing.T) {
 		{reason: "it may still turn up", age: sweepInterval, wantKept: true},
 		{reason: "it cannot turn up any more", age: settledAfter},
 		{reason: "it is not ours: left alone", stored: true, change: foreign, age: sweepInterval, wantStored: true},
-		{reason: "the API server is away: tried again", stored: true, unavailable: true, age: settledAfter, wantKept: true, wantStored: true},
+		{reason: "the API server is away: tried again", stored: true, unavailable: true, age: settledAfter, wantKept: true,
+			wantStored: true},
 		{reason: "but not for ever", stored: true, unavailable: true, age: unconfirmedTimeout, wantStored: true},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -227,7 +235,11 @@ func TestUnconfirmedCreatesAreBounded(t *testing.T) {
 		unconfirmed.add(execution)
 	}
 	if len(unconfirmed.entries) != maxUnconfirmed || unconfirmed.entries[0].execution.Spec.Payload != "" {
-		t.Errorf("%d are looked for, the first with payload %q", len(unconfirmed.entries), unconfirmed.entries[0].execution.Spec.Payload)
+		t.Errorf(
+			"%d are looked for, the first with payload %q",
+			len(unconfirmed.entries),
+			unconfirmed.entries[0].execution.Spec.Payload,
+		)
 	}
 }
 

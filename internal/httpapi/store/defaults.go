@@ -10,8 +10,8 @@ import (
 )
 
 // setDefaults sets what an execution inherits from its template, as the defaulting webhook does. It marks the execution
-// as defaulted, for which the API server does not call that webhook (its matchCondition looks for the mark): one call less
-// for each execution. Where the cache does not have the template, the webhook is called, and reads past the cache.
+// as defaulted, for which the API server does not call that webhook (its matchCondition looks for the mark): one call
+// less for each execution. Where the cache does not have the template, the webhook is called, and reads past the cache.
 func (s *Store) setDefaults(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
 	template := &dispatcherv1alpha1.JobTemplate{}
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}

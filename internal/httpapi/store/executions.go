@@ -14,8 +14,8 @@ import (
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;get;list;patch;delete
 
-// A caller that hangs up would look like an API server that is away, and must not leave anything half done. So these calls
-// do not end with their context, but after a time that is short.
+// A caller that hangs up would look like an API server that is away, and must not leave anything half done. So these
+// calls do not end with their context, but after a time that is short.
 
 // Get returns an execution as it is now.
 func (s *Store) Get(ctx context.Context, namespace, name string) (*dispatcherv1alpha1.JobExecution, error) {
@@ -35,7 +35,10 @@ func (s *Store) get(ctx context.Context, namespace, name string) (*dispatcherv1a
 }
 
 // Cancel marks just this execution, and not another that has taken its name, as canceled, and returns it as it is then.
-func (s *Store) Cancel(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+func (s *Store) Cancel(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CreateTimeout)
 	defer cancel()
 	patch, err := json.Marshal(map[string]any{
@@ -66,9 +69,12 @@ func isOfAnotherUID(err error) bool {
 	return ok && cause.Field == "metadata.uid"
 }
 
-// Delete removes just this execution, and not another that has taken its name, together with its Job and pods. It returns
-// the execution if that stays until others have taken their finalizers from it, else nil.
-func (s *Store) Delete(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+// Delete removes just this execution, and not another that has taken its name, together with its Job and pods. It
+// returns the execution if that stays until others have taken their finalizers from it, else nil.
+func (s *Store) Delete(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	terminating, err := s.delete(context.WithoutCancel(ctx), execution)
 	switch {
 	case apierrors.IsConflict(err):
@@ -79,7 +85,10 @@ func (s *Store) Delete(ctx context.Context, execution *dispatcherv1alpha1.JobExe
 	return terminating, nil
 }
 
-func (s *Store) delete(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*dispatcherv1alpha1.JobExecution, error) {
+func (s *Store) delete(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
 	background := metav1.DeletePropagationBackground

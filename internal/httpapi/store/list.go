@@ -33,18 +33,33 @@ type Page[T any] struct {
 }
 
 // Executions returns a page of the executions of a namespace for which keep is true.
-func (s *Store) Executions(ctx context.Context, namespace string, wanted PageRequest, keep func(*dispatcherv1alpha1.JobExecution) bool) (*Page[dispatcherv1alpha1.JobExecution], error) {
+func (s *Store) Executions(
+	ctx context.Context,
+	namespace string,
+	wanted PageRequest,
+	keep func(*dispatcherv1alpha1.JobExecution) bool,
+) (*Page[dispatcherv1alpha1.JobExecution], error) {
 	return readPage(ctx, s, resourceExecutions, namespace, wanted, keep)
 }
 
 // Templates returns a page of the JobTemplates of a namespace.
-func (s *Store) Templates(ctx context.Context, namespace string, wanted PageRequest) (*Page[dispatcherv1alpha1.JobTemplate], error) {
+func (s *Store) Templates(
+	ctx context.Context,
+	namespace string,
+	wanted PageRequest,
+) (*Page[dispatcherv1alpha1.JobTemplate], error) {
 	all := func(*dispatcherv1alpha1.JobTemplate) bool { return true }
 	return readPage(ctx, s, resourceTemplates, namespace, wanted, all)
 }
 
 // readPage reads a page in as few parts as its limits allow.
-func readPage[T any](ctx context.Context, s *Store, resource, namespace string, wanted PageRequest, keep func(*T) bool) (*Page[T], error) {
+func readPage[T any](
+	ctx context.Context,
+	s *Store,
+	resource, namespace string,
+	wanted PageRequest,
+	keep func(*T) bool,
+) (*Page[T], error) {
 	// A caller that hangs up would look like an API server that is away. The time is bounded.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 	defer cancel()
@@ -84,7 +99,13 @@ var errListTooLarge = errors.New("the list is too large to be read at once")
 
 // list reads the beginning of a list, or where it goes on after a token, into into, and returns its size in bytes. It
 // reads no more than maxListBytes: objects may have a MiB each, and memory is shared by all callers.
-func (s *Store) list(ctx context.Context, resource, namespace, selector string, limit int, token string, into any) (int, error) {
+func (s *Store) list(
+	ctx context.Context,
+	resource, namespace, selector string,
+	limit int,
+	token string,
+	into any,
+) (int, error) {
 	request := about(s.dispatcher.Get(), resource, namespace).Param("limit", strconv.Itoa(limit))
 	if selector != "" {
 		request.Param("labelSelector", selector)

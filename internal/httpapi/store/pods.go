@@ -19,8 +19,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 
-// Pods returns the pods that belong to the Job of an execution, in the order in which they were created, and the version
-// from which a watch goes on.
+// Pods returns the pods that belong to the Job of an execution, in the order in which they were created, and the
+// version from which a watch goes on.
 func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) ([]corev1.Pod, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
@@ -40,7 +40,11 @@ func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 }
 
 // WatchPods tells of the changes of an execution's pods since a version.
-func (s *Store) WatchPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, version string) (watch.Interface, error) {
+func (s *Store) WatchPods(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+	version string,
+) (watch.Interface, error) {
 	pods, err := s.podsOf(execution).Param("watch", "true").Param("resourceVersion", version).Watch(ctx)
 	if err != nil {
 		return nil, translateCall(err, Target{Namespace: execution.Namespace})
@@ -53,12 +57,17 @@ func (s *Store) podsOf(execution *dispatcherv1alpha1.JobExecution) *rest.Request
 		Param("labelSelector", dispatcherv1alpha1.LabelJobExecution+"="+execution.Name)
 }
 
-// ErrNoLog is for a container whose log cannot be read: the pod was removed since it was listed, or the container was and
-// does not run again yet.
+// ErrNoLog is for a container whose log cannot be read: the pod was removed since it was listed, or the container was
+// and does not run again yet.
 var ErrNoLog = errors.New("the container has no log")
 
 // Log opens the log of one container. The parameters are those of the API server.
-func (s *Store) Log(ctx context.Context, pod *corev1.Pod, container string, parameters map[string]string) (io.ReadCloser, error) {
+func (s *Store) Log(
+	ctx context.Context,
+	pod *corev1.Pod,
+	container string,
+	parameters map[string]string,
+) (io.ReadCloser, error) {
 	request := about(s.core.Get(), "pods", pod.Namespace).Name(pod.Name).SubResource("log").Param("container", container)
 	for name, value := range parameters {
 		request.Param(name, value)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 // The API server's names of what is read and written.
@@ -28,10 +28,12 @@ const fieldManager = "dispatcher-http-api"
 
 // Store reads JobTemplates and JobExecutions, and writes the latter, past every cache.
 //
-// It does not use the manager's client, because that one repeats a request by itself, up to ten times, when it is answered
-// with Retry-After. Here the caller is told instead, and a create is sent once: repeated, it would meet its own object.
+// It does not use the manager's client, because that one repeats a request by itself, up to ten times, when it is
+// answered with Retry-After. Here the caller is told instead, and a create is sent once: repeated, it would meet its
+// own object.
 type Store struct {
-	dispatcher, batch, core rest.Interface
+	dispatcher, core rest.Interface
+	trial            *trial.Client
 
 	// templates is the cache that defaults come from.
 	templates   client.Reader
@@ -39,8 +41,15 @@ type Store struct {
 	unconfirmed *unconfirmedCreates
 }
 
-// New returns a Store at the API server of config. templates is a cache of JobTemplates, for the defaults of executions.
-func New(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme, templates client.Reader, log logr.Logger) (*Store, error) {
+// New returns a Store at the API server of config. templates is a cache of JobTemplates, for the defaults of
+// executions.
+func New(
+	config *rest.Config,
+	httpClient *http.Client,
+	scheme *runtime.Scheme,
+	templates client.Reader,
+	log logr.Logger,
+) (*Store, error) {
 	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
 	restClient := func(path string, version schema.GroupVersion) (rest.Interface, error) {
 		config := rest.CopyConfig(config)
@@ -62,7 +71,7 @@ func New(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme, t
 	if s.dispatcher, err = restClient("/apis", dispatcherv1alpha1.GroupVersion); err != nil {
 		return nil, err
 	}
-	if s.batch, err = restClient("/apis", batchv1.SchemeGroupVersion); err != nil {
+	if s.trial, err = trial.New(config, httpClient); err != nil {
 		return nil, err
 	}
 	if s.core, err = restClient("/api", corev1.SchemeGroupVersion); err != nil {

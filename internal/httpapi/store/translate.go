@@ -62,8 +62,10 @@ func translate(err error, named Target) *problem.Problem {
 		// The token of a pod that is deleted ends at once, before the process does. Another replica will do it.
 		return unavailable().RetryAfter(retryAfter).Because(err)
 	case strings.Contains(status.Message, textWebhookUnreachable):
-		return problem.New(problem.Unavailable, "the admission webhook that judges executions cannot be reached: try again later").
-			RetryAfter(retryAfter).Because(err)
+		return problem.New(problem.Unavailable,
+			"the admission webhook that judges executions cannot be reached: try again later").
+			RetryAfter(retryAfter).
+			Because(err)
 	case status.Code >= http.StatusInternalServerError:
 		return unavailable().RetryAfter(retryAfter).Because(err)
 	default:
@@ -71,7 +73,8 @@ func translate(err error, named Target) *problem.Problem {
 	}
 }
 
-// translateCall is translate for a call that creates nothing: it reads or changes what named says, which may not be there.
+// translateCall is translate for a call that creates nothing: it reads or changes what named says, which may not be
+// there.
 func translateCall(err error, named Target) *problem.Problem {
 	status := metav1.Status{}
 	if answered := apierrors.APIStatus(nil); errors.As(err, &answered) {
@@ -81,9 +84,16 @@ func translateCall(err error, named Target) *problem.Problem {
 	case apierrors.IsNotFound(err) && named.Execution != "":
 		return notFound(named)
 	case apierrors.IsNotFound(err) && named.Template != "":
-		return problem.New(problem.JobTemplateNotFound, "there is no JobTemplate %q in namespace %q", named.Template, named.Namespace)
+		return problem.New(
+			problem.JobTemplateNotFound,
+			"there is no JobTemplate %q in namespace %q",
+			named.Template,
+			named.Namespace,
+		)
 	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
-		return problem.New(problem.Expired, "the list that the parameter continue is from has expired: list again without it").Because(err)
+		return problem.New(problem.Expired,
+			"the list that the parameter continue is from has expired: list again without it").
+			Because(err)
 	case apierrors.IsInvalid(err):
 		// Only a policy of the cluster can object to what these calls send, and many do it with this code.
 		return problem.New(problem.Forbidden, "%s", status.Message).Because(err)
@@ -100,7 +110,12 @@ func NotFound(execution *dispatcherv1alpha1.JobExecution) *problem.Problem {
 }
 
 func notFound(named Target) *problem.Problem {
-	return problem.New(problem.ExecutionNotFound, "there is no execution %q in namespace %q", named.Execution, named.Namespace)
+	return problem.New(
+		problem.ExecutionNotFound,
+		"there is no execution %q in namespace %q",
+		named.Execution,
+		named.Namespace,
+	)
 }
 
 // unanswered is for a call that got no answer, or none that can be understood.
@@ -122,7 +137,12 @@ func unavailable() *problem.Problem {
 
 // CannotExecute is for a JobTemplate that does not render with a payload. The caller adds the fields.
 func CannotExecute(namespace, template string) *problem.Problem {
-	return problem.New(problem.Invalid, "JobTemplate %q in namespace %q cannot be executed with this payload", template, namespace)
+	return problem.New(
+		problem.Invalid,
+		"JobTemplate %q in namespace %q cannot be executed with this payload",
+		template,
+		namespace,
+	)
 }
 
 // invalid is for what admission or the CRD's own rules refused, with the fields that they name.

@@ -45,36 +45,48 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 		wantRetryAfter int
 	}{
 		{reason: "the webhook finds no template",
-			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.NotFound(field.NewPath("spec", "jobTemplateName"), "nightly")})),
+			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n",
+				field.ErrorList{field.NotFound(field.NewPath("spec", "jobTemplateName"), "nightly")})),
 			want: refusal{Status: 404, Reason: problem.JobTemplateNotFound,
 				Fields: []string{"spec.jobTemplateName"}}},
 		{reason: "the template does not render",
 			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{
 				field.Invalid(path, "{{ .Payload | fromJson }}", "invalid character"), field.Required(path, "")})),
-			want: refusal{Status: 422, Reason: problem.Invalid, Fields: []string{"spec.jobTemplate.spec.template.spec.containers[0].image", "spec.jobTemplate.spec.template.spec.containers[0].image"}}},
+			want: refusal{Status: 422, Reason: problem.Invalid,
+				Fields: []string{"spec.jobTemplate.spec.template.spec.containers[0].image",
+					"spec.jobTemplate.spec.template.spec.containers[0].image"}}},
 		{reason: "a missing name elsewhere is not a missing template",
-			answer: apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.NotFound(field.NewPath("spec", "other"), "x")}),
+			answer: apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.NotFound(field.NewPath("spec",
+				"other"), "x")}),
 			want: refusal{Status: 422, Reason: problem.Invalid,
 				Fields: []string{"spec.other"}}},
 		{reason: "a policy gives no causes",
-			answer: policy(422, metav1.StatusReasonInvalid, `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`),
-			want:   refusal{Status: 422, Reason: problem.Invalid, Tells: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`}},
+			answer: policy(422, metav1.StatusReasonInvalid,
+				`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`),
+			want: refusal{Status: 422, Reason: problem.Invalid,
+				Tells: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`}},
 
 		{reason: "no such namespace", answer: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "team-a"),
 			want: refusal{Status: 404, Reason: problem.NamespaceNotFound}},
-		{reason: "the CRD is not installed", answer: apierrors.NewGenericServerResponse(404, "post", apitest.ExecutionsResource, "", "404 page not found", 0, true),
+		{reason: "the CRD is not installed", answer: apierrors.NewGenericServerResponse(404, "post",
+			apitest.ExecutionsResource, "", "404 page not found", 0, true),
 			want: refusal{Status: 500, Reason: problem.InternalError}},
 		{reason: "the namespace goes away", answer: terminating(),
 			want: refusal{Status: 409, Reason: problem.NamespaceTerminating}},
 
 		{reason: "RBAC: the ServiceAccount's name is not the caller's business",
-			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "", errors.New(`User "system:serviceaccount:dispatcher-system:dispatcher" cannot create resource "jobexecutions"`)),
-			want:   refusal{Status: 403, Reason: problem.Forbidden}},
+			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "",
+				errors.New(`User "system:serviceaccount:dispatcher-system:dispatcher" cannot create resource "jobexecutions"`)),
+			want: refusal{Status: 403, Reason: problem.Forbidden}},
 		{reason: "a quota is the caller's business",
-			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "n", errors.New("exceeded quota: q, requested: count/jobexecutions.dispatcher.ivan.vc=1, used: 5, limited: 5")),
-			want:   refusal{Status: 403, Reason: problem.Forbidden, Tells: `jobexecutions.dispatcher.ivan.vc "n" is forbidden: exceeded quota: q, requested: count/jobexecutions.dispatcher.ivan.vc=1, used: 5, limited: 5`}},
-		{reason: "so is another webhook's refusal", answer: byWebhook(apierrors.NewForbidden(apitest.ExecutionsResource, "n", errors.New("not you"))),
-			want: refusal{Status: 403, Reason: problem.Forbidden, Tells: `admission webhook "x" denied the request: jobexecutions.dispatcher.ivan.vc "n" is forbidden: not you`}},
+			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "n",
+				errors.New("exceeded quota: q, requested: pods=1")),
+			want: refusal{Status: 403, Reason: problem.Forbidden,
+				Tells: `jobexecutions.dispatcher.ivan.vc "n" is forbidden: exceeded quota: q, requested: pods=1`}},
+		{reason: "so is another webhook's refusal", answer: byWebhook(apierrors.NewForbidden(apitest.ExecutionsResource,
+			"n", errors.New("not you"))),
+			want: refusal{Status: 403, Reason: problem.Forbidden,
+				Tells: `admission webhook "x" denied the request: jobexecutions.dispatcher.ivan.vc "n" is forbidden: not you`}},
 		{reason: "whatever code it uses", answer: byWebhook(apierrors.NewBadRequest("no")),
 			want: refusal{Status: 403, Reason: problem.Forbidden, Tells: `admission webhook "x" denied the request: no`}},
 		{reason: "our own credentials are refused", answer: apierrors.NewUnauthorized("token of dispatcher expired"),
@@ -86,8 +98,9 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 			want: refusal{Status: 413, Reason: problem.PayloadTooLarge}},
 		{reason: "too large for etcd", answer: apierrors.NewInternalError(errors.New("etcdserver: request is too large")),
 			want: refusal{Status: 413, Reason: problem.PayloadTooLarge}},
-		{reason: "too large for etcd's client", answer: apierrors.NewInternalError(errors.New("rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097253 vs. 2097152)")),
-			want: refusal{Status: 413, Reason: problem.PayloadTooLarge}},
+		{reason: "too large for etcd's client",
+			answer: apierrors.NewInternalError(errors.New("rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097253 vs. 2097152)")),
+			want:   refusal{Status: 413, Reason: problem.PayloadTooLarge}},
 
 		{reason: "busy, with a time", answer: apierrors.NewTooManyRequests("later", 7), wantRetryAfter: 7,
 			want: refusal{Status: 429, Reason: problem.TooManyRequests}},
@@ -98,11 +111,14 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 			http.Error(w, "Too many requests, please try again later.", http.StatusTooManyRequests)
 		}, wantRetryAfter: 3, want: refusal{Status: 429, Reason: problem.TooManyRequests}},
 
-		{reason: "the webhook is away", answer: apierrors.NewInternalError(errors.New(`failed calling webhook "jobexecution.dispatcher.ivan.vc": failed to call webhook: Post "https://10.0.0.1:9443": dial tcp: connection refused`)),
+		{reason: "the webhook is away",
+			answer:         apierrors.NewInternalError(errors.New(`failed calling webhook "jobexecution.dispatcher.ivan.vc": failed to call webhook: Post "https://10.0.0.1:9443": dial tcp: connection refused`)),
 			wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
-		{reason: "the webhook cannot judge", answer: byWebhook(apierrors.NewServiceUnavailable("reading the template: dial tcp 10.0.0.1:443: connection refused")),
+		{reason: "the webhook cannot judge",
+			answer:         byWebhook(apierrors.NewServiceUnavailable("reading the template: dial tcp 10.0.0.1:443: connection refused")),
 			wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
-		{reason: "the webhook has no time left", answer: byWebhook(apierrors.NewTimeoutError("no time was left to render", 0)),
+		{reason: "the webhook has no time left", answer: byWebhook(apierrors.NewTimeoutError("no time was left to render",
+			0)),
 			want: refusal{Status: 504, Reason: problem.Timeout}},
 		{reason: "unavailable", answer: apierrors.NewServiceUnavailable("shutting down"), wantRetryAfter: 5,
 			want: refusal{Status: 503, Reason: problem.Unavailable}},
@@ -110,19 +126,26 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 			w.Header().Set("Retry-After", "30")
 			http.Error(w, "upstream 10.1.2.3 is gone", http.StatusServiceUnavailable)
 		}, wantRetryAfter: 30, want: refusal{Status: 503, Reason: problem.Unavailable}},
-		{reason: "a bad gateway", plain: func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }, wantRetryAfter: 5,
-			want: refusal{Status: 503, Reason: problem.Unavailable}},
-		{reason: "etcd has no leader", answer: apierrors.NewInternalError(errors.New("etcdserver: leader changed")), wantRetryAfter: 5,
-			want: refusal{Status: 503, Reason: problem.Unavailable}},
+		{reason: "a bad gateway", plain: func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) },
+			wantRetryAfter: 5,
+			want:           refusal{Status: 503, Reason: problem.Unavailable}},
+		{reason: "etcd has no leader", answer: apierrors.NewInternalError(errors.New("etcdserver: leader changed")),
+			wantRetryAfter: 5,
+			want:           refusal{Status: 503, Reason: problem.Unavailable}},
 		{reason: "an answer that is none", plain: func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
 			_, _ = w.Write([]byte("{"))
 		}, wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
 
-		{reason: "its time ran out", answer: apierrors.NewTimeoutError("request did not complete", 0), want: refusal{Status: 504, Reason: problem.Timeout}},
-		{reason: "try again, says the server", answer: apierrors.NewServerTimeout(apitest.ExecutionsResource, "create", 1), want: refusal{Status: 504, Reason: problem.Timeout}},
-		{reason: "a gateway's time ran out", plain: func(w http.ResponseWriter) { http.Error(w, "", http.StatusGatewayTimeout) }, want: refusal{Status: 504, Reason: problem.Timeout}},
+		{reason: "its time ran out", answer: apierrors.NewTimeoutError("request did not complete", 0),
+			want: refusal{Status: 504, Reason: problem.Timeout}},
+		{reason: "try again, says the server", answer: apierrors.NewServerTimeout(apitest.ExecutionsResource, "create", 1),
+			want: refusal{Status: 504, Reason: problem.Timeout}},
+		{reason: "a gateway's time ran out", plain: func(w http.ResponseWriter) {
+			http.Error(w, "",
+				http.StatusGatewayTimeout)
+		}, want: refusal{Status: 504, Reason: problem.Timeout}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := apitest.New(t)
@@ -198,11 +221,19 @@ func byWebhook(err *apierrors.StatusError) *apierrors.StatusError {
 }
 
 func policy(code int32, reason metav1.StatusReason, message string) *apierrors.StatusError {
-	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message}}
+	return &apierrors.StatusError{
+		ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message},
+	}
 }
 
 func terminating() *apierrors.StatusError {
-	err := apierrors.NewForbidden(apitest.ExecutionsResource, "n", errors.New("unable to create new content in namespace team-a because it is being terminated"))
-	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause, Field: "metadata.namespace"}}
+	err := apierrors.NewForbidden(
+		apitest.ExecutionsResource,
+		"n",
+		errors.New("unable to create new content in namespace team-a because it is being terminated"),
+	)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{
+		{Type: corev1.NamespaceTerminatingCause, Field: "metadata.namespace"},
+	}
 	return err
 }

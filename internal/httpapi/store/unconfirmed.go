@@ -11,8 +11,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// unconfirmedCreates are executions whose callers were told of an error while the API server may still have been storing
-// them. Those that turn up are deleted, with their Jobs.
+// unconfirmedCreates are executions whose callers were told of an error while the API server may still have been
+// storing them. Those that turn up are deleted, with their Jobs.
 //
 // This is an effort and not a promise: such an execution may have started a Job before it is deleted, and the search
 // ends with the process. It ends, too, when the object cannot appear any more, or after a bounded time.
@@ -48,7 +48,9 @@ func (s *Store) Close(ctx context.Context) {
 	u := s.unconfirmed
 	u.sweep(ctx, time.Now())
 	for _, entry := range u.take() {
-		u.log.Info("stopping before it is known whether an execution exists whose create failed", identify(entry.execution)...)
+		u.log.Info(
+			"stopping before it is known whether an execution exists whose create failed",
+			identify(entry.execution)...)
 	}
 }
 
@@ -57,7 +59,8 @@ func (u *unconfirmedCreates) add(execution *dispatcherv1alpha1.JobExecution) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	if len(u.entries) >= maxUnconfirmed {
-		u.log.Info("too many creates were not answered: an execution may exist although its caller was told that the create failed",
+		u.log.Info(
+			"too many creates were not answered: an execution may exist although its caller was told that the create failed",
 			identify(execution)...)
 		return
 	}
