@@ -63,7 +63,7 @@ var _ = Describe("A user of kubectl", func() {
 	It("finds the fields explained", func(ctx SpecContext) {
 		explained := kubectl.Run(ctx, "explain", "jobexecution.status.conditions")
 		Expect(explained.Stdout).To(ContainSubstring("Succeeded is the summary"))
-		Expect(kubectl.Run(ctx, "explain", "jobtemplate.spec.samplePayload").Stdout).To(ContainSubstring("a payload that this template accepts"))
-		Expect(kubectl.Run(ctx, "explain", "jobexecution.spec.payload").Stdout).To(ContainSubstring("handed to the template as .Payload"))
+		Expect(kubectl.Run(ctx, "explain", "jobtemplate.spec.samplePayload").Stdout).To(ContainSubstring("a payload that this JobTemplate accepts"))
+		Expect(kubectl.Run(ctx, "explain", "jobexecution.spec.payload").Stdout).To(ContainSubstring(".Payload"))
 	})
 })

@@ -34,7 +34,7 @@ var _ = Describe("The custom resource definitions", func() {
 			return strings.Join(strings.Fields(kubectl.Run(ctx, "explain", field).Stdout), " ")
 		}
 		Expect(explain("jobtemplate.spec")).To(And(
-			ContainSubstring("samplePayload <string>"), ContainSubstring("A template is tried before it is stored")))
+			ContainSubstring("samplePayload <string>"), ContainSubstring("A JobTemplate is tried before it is stored")))
 		Expect(explain("jobexecution.status.conditions")).To(ContainSubstring("Waiting, Running and Succeeded"))
 	})
 
