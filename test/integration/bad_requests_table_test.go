@@ -132,7 +132,7 @@ var badCredentials = []badRequest{
 	{"a password", put_(echo, "Authorization: Basic YTpi"), "401 Unauthorized" + asksForToken},
 	{"two tokens", put_(echo, "Authorization: Bearer a", "Authorization: Bearer b"), "401 Unauthorized" + asksForToken},
 	{"somebody else's namespace", request("GET", "/executions/kube-system"), notYours},
-	{"an impersonation", request("GET", "/executions/kube-system", "Authorization: "+credentials, "Impersonate-User: admin"), notYours},
+	{"an impersonation", request("GET", "/executions/kube-system", "Authorization: "+credentials, "Impersonate-User: admin", "Impersonate-Group: system:masters"), notYours},
 	{"a header of a proxy", request("GET", "/executions/kube-system", "Authorization: "+credentials, "X-Remote-User: admin", "X-Remote-Group: system:masters"), notYours},
 }
 
