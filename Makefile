@@ -12,6 +12,7 @@ KUBECTL ?= hack/kubectl.sh
 TOOL           := go tool -modfile=hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 KUSTOMIZE      := $(TOOL) kustomize
+GINKGO         := $(TOOL) ginkgo
 GOLANGCI_LINT  := go tool -modfile=$(CURDIR)/hack/golangci-lint/go.mod golangci-lint
 
 # The product's module, and those of test tools that users never build.
@@ -63,11 +64,16 @@ verify: ## Check that generated files, formatting and go.mod are up to date, and
 
 ##@ Test
 
+# The integration suite waits more than it computes: it runs in several processes, each with a control plane of its own.
 # -count=1: Go's test cache does not know that the suites build the manager and read config/ in child processes.
+PROCESSES ?= 3
+
 .PHONY: test
 test: ## Run the unit tests and the suites on a real API server.
-	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -timeout 30m $(TEST_FLAGS) ./...
-	go test -C test/contract -count=1 ./...
+	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh); export KUBEBUILDER_ASSETS; \
+	go test -count=1 -timeout 30m $(TEST_FLAGS) $$(go list ./... | grep -v '/test/integration$$'); \
+	go test -C test/contract -count=1 ./...; \
+	$(GINKGO) --procs=$(PROCESSES) --timeout=30m $(GINKGO_FLAGS) test/integration
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite on its own local Kubernetes with one node. Needs root.

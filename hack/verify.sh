@@ -23,6 +23,10 @@ for module in . $(git ls-files 'hack/*/go.mod' 'test/*/go.mod' | xargs -n1 dirna
   (cd "$module" && GOWORK=off go mod tidy -diff) || fail "$module/go.mod is not tidy: cd $module && go mod tidy"
 done
 
+# Ginkgo's command and its library have to be of one version.
+ginkgo() { GOWORK=off go list -modfile="$1" -m -f '{{.Version}}' github.com/onsi/ginkgo/v2; }
+[ "$(ginkgo go.mod)" = "$(ginkgo hack/tools/go.mod)" ] || fail "hack/tools/go.mod has another version of Ginkgo than go.mod"
+
 for kustomization in $(git ls-files 'config/*kustomization.yaml' | xargs -n1 dirname); do
   go tool -modfile=hack/tools/go.mod kustomize build "$kustomization" >/dev/null || fail "$kustomization does not build"
 done

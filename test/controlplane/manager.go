@@ -24,12 +24,17 @@ import (
 // BuildManager compiles the manager and returns the path of its binary, which lasts as long as the control plane.
 func (c *ControlPlane) BuildManager(ctx context.Context) (string, error) {
 	binary := filepath.Join(c.directory, "manager")
+	return binary, BuildManager(ctx, c.Root, binary)
+}
+
+// BuildManager compiles the manager of the repository at root into binary, for several control planes to run.
+func BuildManager(ctx context.Context, root, binary string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
-	build.Dir = c.Root
+	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the manager: %w\n%s", err, out)
+		return fmt.Errorf("building the manager: %w\n%s", err, out)
 	}
-	return binary, nil
+	return nil
 }
 
 // Manager is one replica of Dispatcher: its addresses and its proxy stay the same when its process is killed and
@@ -48,6 +53,8 @@ type Manager struct {
 	webhook, health, metrics string
 	// process may be killed by a fault while a suite waits to start the next.
 	process atomic.Pointer[Process]
+	// extra are the flags that the process was started with beside args.
+	extra []string
 }
 
 // NewManager prepares a replica that runs binary with the rights of config's user. It adds args to the flags.
@@ -129,8 +136,12 @@ func (m *Manager) StartUnready(args ...string) error {
 		return err
 	}
 	m.process.Store(process)
+	m.extra = args
 	return nil
 }
+
+// RunsWith is true while there is a process that was started with just these flags, beside those of NewManager.
+func (m *Manager) RunsWith(args ...string) bool { return m.Running() && slices.Equal(m.extra, args) }
 
 // Ready asks /readyz.
 func (m *Manager) Ready(ctx context.Context) bool { return m.probe(ctx, "readyz") }

@@ -175,10 +175,8 @@ var _ = Describe("Access to the HTTP API", func() {
 			callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/echo").Execution()
 		},
 		Entry("cannot be asked who somebody is", "tokenreviews", controlplane.Unreachable()),
-		Entry("does not say who somebody is", "tokenreviews", controlplane.Hold(nil)),
 		Entry("cannot be asked what somebody may", "subjectaccessreviews", controlplane.Unreachable()),
 		Entry("is not available", "subjectaccessreviews", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away"))),
-		Entry("does not say what somebody may", "subjectaccessreviews", controlplane.Hold(nil)),
 		Entry("lets nobody ask", "subjectaccessreviews", controlplane.Answer(apierrors.NewForbidden(rbacv1.Resource("subjectaccessreviews"), "", nil))),
 	)
 

@@ -154,12 +154,6 @@ var _ = Describe("An execution, over HTTP,", func() {
 		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), 504, "Timeout", ""),
 	)
 
-	It("is not told of to the end of a time that is too long for a call", func(ctx SpecContext) {
-		execution := createExecution(ctx, namespace, "kept", "")
-		DeferCleanup(manager.Proxy.Inject(gets(namespace), controlplane.Hold(nil)))
-		Expect(call(ctx, http.MethodGet, location(execution), nil).Problem().Reason).To(Equal("Timeout"))
-	})
-
 	It("is told to be out of reach of a list that has expired", func(ctx SpecContext) {
 		expired := controlplane.Answer(apierrors.NewResourceExpired("the provided continue parameter is too old"))
 		lists := func(r controlplane.Request) bool { return r.Verb == "list" && r.Namespace == namespace }

@@ -39,7 +39,6 @@ var _ = Describe("The HTTP API in trouble", func() {
 		Entry("fails", controlplane.Answer(apierrors.NewInternalError(http.ErrServerClosed)), 503, "Unavailable", "5"),
 		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429, "TooManyRequests", "3"),
 		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), 504, "Timeout", ""),
-		Entry("says nothing for too long", controlplane.Hold(nil), 504, "Timeout", ""),
 	)
 
 	It("says so when no webhook can be reached", func(ctx SpecContext) {

@@ -6,7 +6,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,17 +69,6 @@ func eventuallyGone(ctx context.Context, object client.Object) {
 	Eventually(func() error {
 		return admin.Get(ctx, client.ObjectKeyFromObject(object), object.DeepCopyObject().(client.Object))
 	}).WithContext(ctx).Should(MatchError(ContainSubstring("not found")))
-}
-
-// letTheControllerCatchUp returns when the controller has brought another execution to its end, from its creation on. What it did not
-// do about an earlier event until then, it will not do: the queue is in order, and its workers are many.
-func letTheControllerCatchUp(ctx context.Context) {
-	GinkgoHelper()
-	namespace := admin.NewNamespace(ctx)
-	createTemplate(ctx, namespace)
-	sentinel := createExecution(ctx, namespace, "sentinel", "")
-	endPods(ctx, sentinel, corev1.PodSucceeded)
-	eventuallyState(ctx, sentinel, succeeded)
 }
 
 // touch changes an annotation, so that the controller looks at the execution again.

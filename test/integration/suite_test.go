@@ -42,6 +42,9 @@ var (
 	// manager runs in every spec. A spec that ends it starts it again.
 	manager *controlplane.Manager
 
+	// programs is the folder of what the suite compiles.
+	programs string
+
 	// managerBinary is what manager runs.
 	managerBinary string
 
@@ -53,7 +56,18 @@ func TestIntegration(t *testing.T) {
 	RunSpecs(t, "Integration")
 }
 
-var _ = BeforeSuite(func(ctx SpecContext) {
+// The suite can run in several processes, as `make test` does it: each has a control plane and a manager of its own, and the first
+// compiles the programs for all of them.
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	directory, err := os.MkdirTemp("", "dispatcher-programs-")
+	Expect(err).NotTo(HaveOccurred())
+	programs = directory
+	Expect(controlplane.BuildManager(ctx, root(), filepath.Join(directory, "manager"))).To(Succeed())
+	Expect(buildContract(ctx, root(), filepath.Join(directory, "contract"))).To(Succeed())
+	return []byte(directory)
+}, func(ctx SpecContext, directory []byte) {
+	programs = string(directory)
+	managerBinary = filepath.Join(programs, "manager")
 	SetDefaultEventuallyTimeout(time.Minute)
 	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	EnforceDefaultTimeoutsWhenUsingContexts()
@@ -63,14 +77,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
 	utilruntime.Must(dispatcherv1alpha1.AddToScheme(scheme))
 
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	Expect(err).NotTo(HaveOccurred())
+	var err error
 	var stopContract func() error
-	described, stopContract, err = startContract(ctx, root, GinkgoT().TempDir())
+	described, stopContract, err = startContract(root(), filepath.Join(programs, "contract"))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(stopContract()).To(Succeed()) })
 	caller = &http.Client{Transport: &contractTransport{contract: described, base: http.DefaultTransport}}
-	plane, err = controlplane.Start(root, scheme)
+	plane, err = controlplane.Start(root(), scheme)
 	if plane != nil {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
 	}
@@ -83,12 +96,25 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	identity, managerNamespace = installed.Config, installed.Namespace
 	installOperator(ctx)
-	managerBinary, err = plane.BuildManager(ctx)
-	Expect(err).NotTo(HaveOccurred())
 	manager, err = plane.NewManager("manager", managerBinary, identity)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(manager.Close)
 	Expect(manager.Start(ctx)).To(Succeed())
+	installSentinels(ctx)
+})
+
+// root is the root of the repository.
+func root() string {
+	GinkgoHelper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	Expect(err).NotTo(HaveOccurred())
+	return root
+}
+
+var _ = SynchronizedAfterSuite(func() { reportSeenAnswers() }, func() {
+	if programs != "" {
+		Expect(os.RemoveAll(programs)).To(Succeed())
+	}
 })
 
 // What the manager printed during a spec is shown when that spec fails.
@@ -103,9 +129,14 @@ var _ = AfterEach(func() {
 	}
 })
 
-// restartAfterwards starts the manager as it was when the spec ends, whatever became of it.
+// restartAfterwards sees to it that the suite's manager runs when the spec ends, as the other specs expect it: whatever became of it,
+// and without the flags that the spec may have given it.
 func restartAfterwards() {
 	DeferCleanup(func(ctx context.Context) {
+		if manager.RunsWith() && manager.Ready(ctx) {
+			plane.Webhooks.Add(manager.WebhookAddress()) // It may have been started without that.
+			return
+		}
 		manager.Kill()
 		Expect(manager.Start(ctx)).To(Succeed())
 	})
