@@ -22,6 +22,7 @@ import (
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/sandbox"
 )
 
 // leaderElectionID is the name of the Lease that the replicas compete for.
@@ -39,6 +40,7 @@ type options struct {
 
 	webServerCertificate, webhookCertificate, metricsCertificate certificate
 
+	renderWorkers                                        int
 	leaderElectionNamespace                              string
 	leaderElect, metricsSecure, enableHTTP2, showVersion bool
 }
@@ -89,6 +91,9 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
+	flags.IntVar(&o.renderWorkers, "render-workers", sandbox.DefaultWorkers,
+		"The number of processes that render templates, from 1 to 8. Each renders one template at a time and may take "+
+			"128 MiB, so more need a higher memory limit. With 1, one slow template delays all others.")
 	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
 		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,23 +26,24 @@ import (
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
-	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook"
 )
 
-const (
-	// maxPrograms is the maximum number of compiled templates in the cache. Clusters have tens to hundreds of templates.
-	maxPrograms = 1024
-
-	// stopMargin is the time for the other parts to stop, before and after the HTTP API.
-	stopMargin = 10 * time.Second
-)
+// stopMargin is the time for the other parts to stop, before and after the HTTP API.
+const stopMargin = 10 * time.Second
 
 // version is set by the linker (-X main.version).
 var version string
 
 func main() {
-	if err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout); err != nil {
+	var err error
+	if slices.Equal(os.Args[1:], []string{sandbox.Command}) {
+		err = sandbox.Work()
+	} else {
+		err = run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -64,7 +66,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 
-	mgr, err := newManager(o)
+	pool, err := sandbox.NewPool(sandbox.Options{Workers: o.renderWorkers, Log: log.WithName("sandbox")})
+	if err != nil {
+		return fmt.Errorf("--render-workers: %w", err)
+	}
+	mgr, err := newManager(o, pool)
 	if err != nil {
 		return err
 	}
@@ -72,11 +78,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		"apiServer", mgr.GetConfig().Host, "leaderElection", o.leaderElect, "http2", o.enableHTTP2,
 		"defaultNamespace", o.http.DefaultNamespace, "maxPayloadBytes", o.http.MaxPayloadBytes,
 		"logPayloads", o.http.LogPayloads, "metricsBindAddress", o.metricsBindAddress, "metricsSecure", o.metricsSecure)
+	// The workers are there before the first and until the last of those who ask them.
+	pool.Start()
+	defer pool.Stop()
 	return mgr.Start(ctx)
 }
 
 // newManager returns a manager with every surface of Dispatcher set up.
-func newManager(o *options) (ctrl.Manager, error) {
+func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, dispatcherv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -104,31 +113,32 @@ func newManager(o *options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
 	}
-	if err := setUp(mgr, o, lease); err != nil {
+	if err := setUp(mgr, o, pool, lease); err != nil {
 		return nil, err
 	}
 	return mgr, nil
 }
 
-// setUp adds the surfaces, which share the cache of compiled templates, and the health checks.
-func setUp(mgr ctrl.Manager, o *options, lease *leader.Lease) error {
-	programs := render.NewCache(maxPrograms)
-	renderer := render.NewDirect(maxPrograms)
-	if err := webhook.Setup(mgr, renderer); err != nil {
+// setUp adds the surfaces, which share the render workers, and the health checks.
+func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease) error {
+	if err := webhook.Setup(mgr, pool); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
-	if err := controller.Setup(mgr, renderer, lease); err != nil {
+	if err := controller.Setup(mgr, pool, lease); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := httpapi.Setup(mgr, renderer, o.http); err != nil {
+	if err := httpapi.Setup(mgr, pool, o.http); err != nil {
 		return fmt.Errorf("setting up the HTTP API: %w", err)
 	}
-	if err := metrics.Registry.Register(programs); err != nil {
-		return fmt.Errorf("registering the renderer's metrics: %w", err)
+	if err := metrics.Registry.Register(pool); err != nil {
+		return fmt.Errorf("registering the metrics of the render workers: %w", err)
 	}
 	// Ready means that all parts work. The HTTP API adds its own check, which fails until the caches are in sync.
 	if err := mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()); err != nil {
 		return fmt.Errorf("adding the readiness check of the webhooks: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("render-workers", pool.Check); err != nil {
+		return fmt.Errorf("adding the readiness check of the render workers: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the liveness check: %w", err)

@@ -45,6 +45,8 @@ func TestWrongFlags(t *testing.T) {
 		{"not a number", "--max-payload-bytes=many", "-max-payload-bytes"},
 		{"not a boolean", "--leader-elect=perhaps", "-leader-elect"},
 		{"an argument", "manager", `"manager"`},
+		{"no render worker", "--render-workers=0", "--render-workers"},
+		{"too many render workers", "--render-workers=9", "--render-workers"},
 		{"no port", "--webhook-bind-address=localhost", "--webhook-bind-address"},
 		{"port 0", "--webhook-bind-address=:0", "--webhook-bind-address"},
 		{"no port for metrics", "--metrics-bind-address=localhost", "--metrics-bind-address"},

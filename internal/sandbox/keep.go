@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// keepWorker keeps one worker running until the pool stops.
+func (p *Pool) keepWorker(starts chan struct{}) {
+	pause := minRestart
+	for !p.isStopped() {
+		worker, err := p.startWorker(starts)
+		if err != nil {
+			if p.isStopped() {
+				return
+			}
+			p.log.Error(err, "a render worker could not be started", "pause", pause)
+			p.startError.Store(&err)
+			select {
+			case <-time.After(pause):
+			case <-p.stopped:
+			}
+			pause = min(2*pause, maxRestart)
+			continue
+		}
+		pause = minRestart
+		p.startError.Store(nil)
+		p.running.Add(1)
+		p.metrics.workers.Inc()
+		p.serve(worker)
+		p.running.Add(-1)
+		p.metrics.workers.Dec()
+	}
+}
+
+func (p *Pool) isStopped() bool {
+	select {
+	case <-p.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// startWorker starts a process and waits until it is ready.
+func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
+	starts <- struct{}{}
+	defer func() { <-starts }()
+	worker, err := startProcess(p.spawner, p.args)
+	if err != nil {
+		return nil, err
+	}
+	allowed := newAllowance(worker, startTimeout, startTimeout)
+	content, err := allowed.read()
+	if err == nil {
+		_, err = parseAnswer(content)
+	}
+	if err != nil {
+		worker.kill(reasonStart)
+		p.bury(worker, nil)
+		return nil, fmt.Errorf("a render worker did not become ready: %w: %s", err, worker.words.String())
+	}
+	return worker, nil
+}
+
+// serve hands calls to a worker until it ends, or the pool does.
+func (p *Pool) serve(worker *process) {
+	for {
+		c := p.queue.next(worker.ended, p.stopped)
+		switch {
+		case c == nil && p.isStopped():
+			worker.kill(reasonShutdown)
+			p.bury(worker, nil)
+			return
+		case c == nil:
+			p.bury(worker, nil)
+			return
+		}
+		done, err := p.carryOut(worker, c)
+		if err != nil {
+			p.lost(worker, c, err)
+			return
+		}
+		p.queue.done(c)
+		c.outcome <- done
+	}
+}
+
+// carryOut has a worker answer a call. An error says that the worker cannot go on.
+func (p *Pool) carryOut(worker *process, c *call) (outcome, error) {
+	allowed := newAllowance(worker, p.cpuLimit(c.kind), p.limits.wall)
+	a, err := p.exchange(allowed, c)
+	if err != nil {
+		return outcome{}, err
+	}
+	// A renderer that ends by the clock does not know whether the template or the machine is slow. The CPU time tells.
+	if render.Retryable(a.errs) && allowed.used() >= clockIsLate*p.cpuLimit(c.kind)/10 {
+		a.errs = p.blame(reasonCPU, c)
+	}
+	done, err := c.accept(a)
+	if err != nil {
+		worker.kill(reasonProtocol)
+		return outcome{}, fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	p.killers.rendered(c.hash)
+	return done, nil
+}
+
+// clockIsLate is how many tenths of the CPU limit a request must have taken for the clock to count as the limit.
+const clockIsLate = 9
+
+var errProtocol = errors.New("the answer is invalid")
+
+// exchange sends a call with its template where the worker does not know that.
+func (p *Pool) exchange(allowed *allowance, c *call) (*answer, error) {
+	c.template = nil
+	if c.kind == kindExamine {
+		c.template = c.encoded // It is new in most cases, and not kept.
+	}
+	a, err := p.exchangeOnce(allowed, c)
+	if c.kind == kindJob && err == nil {
+		lookup := lookupHit
+		if a.unknown {
+			lookup = lookupMiss
+		}
+		p.metrics.lookups.WithLabelValues(lookup).Inc()
+	}
+	if err != nil || !a.unknown || len(c.template) > 0 {
+		return a, err
+	}
+	c.template = c.encoded
+	return p.exchangeOnce(allowed, c)
+}
+
+func (p *Pool) exchangeOnce(allowed *allowance, c *call) (*answer, error) {
+	frame, err := c.frame()
+	if err != nil {
+		return &answer{errs: final("the template and the payload are too large to be rendered")}, nil
+	}
+	content, err := allowed.exchange(frame)
+	if err != nil {
+		if errors.Is(err, errFrameTooLarge) {
+			allowed.process.kill(reasonProtocol)
+		}
+		return nil, err
+	}
+	a, err := parseAnswer(content)
+	if err == nil && a.unknown && len(c.template) > 0 {
+		err = errors.New("the template is unknown although it was sent")
+	}
+	if err != nil {
+		allowed.process.kill(reasonProtocol)
+		return nil, fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	return a, nil
+}
+
+// lost ends a call whose worker has ended, or is about to.
+func (p *Pool) lost(worker *process, c *call, err error) {
+	select {
+	case <-worker.ended:
+	case <-time.After(reapTimeout):
+		worker.kill(reasonProtocol) // It closed its pipe and lives on.
+	case <-p.stopped:
+		worker.kill(reasonShutdown)
+	}
+	reason := p.bury(worker, c)
+	errs := p.blame(reason, c)
+	switch {
+	case len(errs) > 0:
+		p.killers.killed(c.key(), errs)
+	case reason == reasonKilled && !c.retried && !p.isStopped():
+		c.retried = true
+		p.queue.retry(c)
+		return
+	case reason == reasonShutdown:
+		errs = retryable("%w", errStopped)
+	case reason == reasonTime:
+		errs = retryable("rendering was not done after %v, and took little CPU time: the machine is too slow", p.limits.wall)
+	default:
+		errs = retryable("the render worker was killed: %w", err)
+	}
+	p.queue.done(c)
+	c.outcome <- outcome{errs: errs}
+}
+
+// bury waits until a worker is gone, counts why, and says so in the log.
+func (p *Pool) bury(worker *process, c *call) (reason string) {
+	worker.close()
+	reason = worker.reason()
+	p.metrics.exits.WithLabelValues(reason).Inc()
+	if reason == reasonShutdown {
+		return reason
+	}
+	values := []any{"reason", reason, "pid", worker.pid()}
+	if c != nil {
+		values = append(values, "namespace", c.namespace, "request", c.name)
+	}
+	p.log.Info("a render worker ended", values...)
+	// May hold parts of a payload, so it is not for every log.
+	p.log.V(1).Info("what a render worker printed", "pid", worker.pid(), "text", worker.words.String())
+	return reason
+}

@@ -1,0 +1,60 @@
+package sandbox
+
+import "time"
+
+// What a worker may take. The Deployment's memory limit has room for the manager and two workers at these limits: see the
+// comment at GOMEMLIMIT in config/manager/deployment.yaml.
+const (
+	// maxMemory is what a worker may allocate beyond what its start took. More fails, which ends a Go process. The heap of a
+	// render that keeps to the renderer's own limits stays below.
+	maxMemory = 96 << 20
+
+	// heapTarget makes the worker's garbage collector work harder before garbage meets maxMemory.
+	heapTarget = 72 << 20
+
+	// maxStack ends a recursion. Go's own limit is 1 GB.
+	maxStack = 16 << 20
+
+	// maxFiles is a worker's RLIMIT_NOFILE: its three pipes, and what Go's poller needs.
+	maxFiles = 16
+)
+
+// What a worker keeps between requests.
+const (
+	// maxTemplates and maxTemplateBytes bound the compiled templates of one worker, by number and by encoded size. Compiled
+	// templates take a multiple of their size.
+	maxTemplates     = 256
+	maxTemplateBytes = 4 << 20
+
+	// maxRetained is the size of the live heap at which a worker forgets its templates, so that what earlier requests left
+	// behind never makes a later one fail.
+	maxRetained = 32 << 20
+)
+
+// What the pool waits for.
+const (
+	// startTimeout is the time for a worker to say that it is ready. It takes some 30 ms on an idle machine.
+	startTimeout = 30 * time.Second
+
+	// minRestart and maxRestart bound the pause before a worker is started that could not be started before.
+	minRestart = 100 * time.Millisecond
+	maxRestart = 10 * time.Second
+
+	// reapTimeout is the time for a killed process to be gone.
+	reapTimeout = 10 * time.Second
+)
+
+// limits bound what one request may take. Tests use smaller ones.
+type limits struct {
+	// jobCPU and examineCPU are the CPU time of a request. It says the same on every machine, busy or not, so a request that
+	// takes more is refused for good. An examination renders up to five times.
+	jobCPU, examineCPU time.Duration
+
+	// wall is the time on the clock, for a worker that hangs or is starved of CPU. It says nothing about the template.
+	wall time.Duration
+
+	// wait is how long a request waits for a free worker.
+	wait time.Duration
+}
+
+var defaultLimits = limits{jobCPU: 1500 * time.Millisecond, examineCPU: 3 * time.Second, wall: 20 * time.Second, wait: 5 * time.Second}

@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// Workers of these tests are this test's binary, as workers of the manager are the manager's. The first argument says which.
+var commands = map[string]func() error{
+	Command: func() error {
+		return work(func() render.Renderer { return &badRenderer{Renderer: render.NewDirect(maxTemplates)} })
+	},
+	nonsenseWorker: workNonsense,
+	deafWorker:     func() error { select {} },
+	brokenWorker:   func() error { return fmt.Errorf("no worker today") },
+	parentOfPool:   runParent,
+}
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if command := commands[os.Args[1]]; command != nil {
+			if err := command(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// badRenderer does what the payload says, and renders where it says nothing. The renderer's own budget refuses all known templates
+// that would do the same.
+type badRenderer struct{ render.Renderer }
+
+const (
+	doOverflow = "overflow the stack"
+	doAllocate = "allocate without end"
+	doBigSlice = "allocate at once"
+	doSpin     = "spin"
+	doSleep    = "sleep"
+	doPanic    = "panic"
+	doExit     = "exit"
+	doReport   = "report"
+	doGarbage  = "make garbage"
+)
+
+func (b *badRenderer) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
+	do, _, _ := strings.Cut(execution.Spec.Payload, ":")
+	switch do {
+	case doOverflow:
+		overflow(0)
+	case doAllocate:
+		for kept := [][]byte{}; ; {
+			kept = append(kept, make([]byte, 1<<20))
+			clear(kept[len(kept)-1])
+			for i := range kept[len(kept)-1] {
+				kept[len(kept)-1][i] = 1
+			}
+		}
+	case doBigSlice:
+		sink = make([]byte, 1<<30)
+	case doSpin:
+		for i := 0; ; i++ {
+			counter += i
+		}
+	case doSleep:
+		time.Sleep(time.Hour)
+	case doPanic:
+		panic("secret of the payload")
+	case doExit:
+		os.Exit(3)
+	case doGarbage:
+		for range 2000 {
+			sink = make([]byte, 1<<20)
+		}
+	case doReport:
+		execution.Spec.Payload = report()
+	}
+	return b.Renderer.Job(ctx, template, execution)
+}
+
+var (
+	sink    []byte
+	counter int
+)
+
+func overflow(n int) int { return overflow(n+1) + counter }

@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/clock"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
+)
+
+// DefaultWorkers and MaxWorkers are how many workers a pool has, and may have.
+const (
+	DefaultWorkers = 2
+	MaxWorkers     = 8
+)
+
+// Options are the settings of a Pool.
+type Options struct {
+	// Workers is how many renders run at a time: 1 to MaxWorkers.
+	Workers int
+
+	// Log takes what ends workers.
+	Log logr.Logger
+}
+
+// Pool renders in processes of its own. It is a render.Renderer and a prometheus.Collector, and safe for concurrent use.
+//
+// An error of the type field.ErrorTypeInternal says nothing about the template and may go away: see render.Retryable. A template and
+// a payload that end a worker are refused for good; a worker that somebody else kills is replaced, and its request tried again once.
+type Pool struct {
+	log     logr.Logger
+	args    []string // of a worker
+	limits  limits
+	queue   *queue
+	killers *killers
+	metrics *poolMetrics
+	spawner *spawner
+
+	stopped chan struct{}
+	workers sync.WaitGroup
+	slots   int
+
+	// running is how many workers are ready. startError is why the last start failed, nil where it did not.
+	running    atomic.Int32
+	startError atomic.Pointer[error]
+}
+
+var _ render.Renderer = &Pool{}
+
+// NewPool returns a pool without workers: Start starts them.
+func NewPool(o Options) (*Pool, error) {
+	if o.Workers < 1 || o.Workers > MaxWorkers {
+		return nil, fmt.Errorf("the number of render workers must be from 1 to %d", MaxWorkers)
+	}
+	p := &Pool{
+		log:     o.Log,
+		args:    []string{Command},
+		limits:  defaultLimits,
+		queue:   newQueue(o.Workers),
+		killers: newKillers(clock.RealClock{}),
+		metrics: newMetrics(),
+		stopped: make(chan struct{}),
+		slots:   o.Workers,
+	}
+	return p, nil
+}
+
+// Start starts the workers, and keeps them running until Stop. It does not wait for them: requests do.
+func (p *Pool) Start() {
+	p.spawner = newSpawner()
+	starts := make(chan struct{}, 1) // one start at a time
+	for range p.slots {
+		p.workers.Go(func() { p.keepWorker(starts) })
+	}
+}
+
+// Stop ends the workers and returns when none is left. Requests that are under way end as retryable errors.
+func (p *Pool) Stop() {
+	close(p.stopped)
+	p.workers.Wait()
+	p.spawner.stop()
+}
+
+// Check is a health check: it fails while no worker runs because none can be started. A worker that ended and is being replaced is
+// no failure, or templates could take this process out of service.
+func (p *Pool) Check(*http.Request) error {
+	if p.running.Load() > 0 {
+		return nil
+	}
+	if err := p.startError.Load(); err != nil {
+		return fmt.Errorf("no render worker can be started: %w", *err)
+	}
+	return nil
+}
+
+// call is a request on its way through the pool.
+type call struct {
+	request
+
+	encoded   []byte // the template
+	namespace string
+	// accept makes the outcome of an answer, or says that it cannot be the answer to this request.
+	accept func(*answer) (outcome, error)
+	// retried says that a worker was killed under it before.
+	retried bool
+	outcome chan outcome
+}
+
+// outcome is how a call ends: with errors, or with what it asked for.
+type outcome struct {
+	errs        field.ErrorList
+	job         *batchv1.Job
+	examination render.Examination
+}
+
+func (c *call) key() callKey {
+	return callKey{kind: c.kind, template: c.hash, payload: sha256.Sum256([]byte(c.payload))}
+}
+
+// Job implements render.Renderer.
+func (p *Pool) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
+	done := p.ask(ctx, kindJob, template, execution, func(a *answer) (outcome, error) {
+		if len(a.errs) > 0 {
+			return outcome{errs: a.errs}, nil
+		}
+		if len(a.jobs) != 1 {
+			return outcome{}, errors.New("there must be one Job or an error")
+		}
+		job, errs, err := render.Assemble(template, execution, a.jobs[0])
+		return outcome{errs: errs, job: job}, err
+	})
+	if len(done.errs) > 0 {
+		p.metrics.errors.WithLabelValues(requestJob).Inc()
+		return nil, done.errs
+	}
+	return done.job, nil
+}
+
+// Examine implements render.Renderer.
+func (p *Pool) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) render.Examination {
+	done := p.ask(ctx, kindExamine, template, &dispatcherv1alpha1.JobExecution{}, func(a *answer) (outcome, error) {
+		if (len(a.errs) > 0) == (len(a.jobs) > 0) {
+			return outcome{}, errors.New("there must be Jobs or errors")
+		}
+		examined := render.Examination{Errors: a.errs, Warnings: a.warnings, UsesMetadata: a.usesMetadata}
+		for _, texts := range a.jobs {
+			job, errs, err := render.AssembleTrial(template, texts)
+			if err != nil || len(errs) > 0 {
+				return outcome{errs: errs}, err
+			}
+			examined.Jobs = append(examined.Jobs, job)
+		}
+		return outcome{examination: examined}, nil
+	})
+	examination := done.examination
+	if len(done.errs) > 0 {
+		// Where nothing is known of the metadata, a change of it may matter.
+		examination = render.Examination{Errors: done.errs, UsesMetadata: true}
+	}
+	if len(examination.Errors) > 0 {
+		p.metrics.errors.WithLabelValues(requestExamine).Inc()
+	}
+	return examination
+}
+
+// ask has a worker answer, and returns what accept made of the answer, or the errors for which there is none.
+func (p *Pool) ask(ctx context.Context, kind kind, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, accept func(*answer) (outcome, error)) outcome {
+	begun := time.Now()
+	encoded, err := encodeTemplate(template)
+	if err != nil {
+		return outcome{errs: final("%v", err)}
+	}
+	c := &call{
+		request:   request{kind: kind, hash: sha256.Sum256(encoded), name: execution.Name, payload: execution.Spec.Payload},
+		encoded:   encoded,
+		namespace: template.Namespace,
+		accept:    accept,
+		outcome:   make(chan outcome, 1),
+	}
+	if refused := p.killers.refuse(c.key()); len(refused) > 0 {
+		return outcome{errs: refused}
+	}
+	done := p.wait(ctx, c)
+	p.metrics.seconds.Observe(time.Since(begun).Seconds())
+	return done
+}
+
+// wait returns when a call has its outcome, or will not get one in time.
+func (p *Pool) wait(ctx context.Context, c *call) outcome {
+	p.queue.add(c)
+	timeout := time.NewTimer(p.limits.wait)
+	defer timeout.Stop()
+	for {
+		select {
+		case done := <-c.outcome:
+			return done
+		case <-ctx.Done():
+			// A worker that has begun goes on to the end. To kill it would let callers who hang up kill workers.
+			p.queue.remove(c)
+			return outcome{errs: retryable("rendering was stopped: %w", context.Cause(ctx))}
+		case <-p.stopped:
+			p.queue.remove(c)
+			return outcome{errs: retryable("%w", errStopped)}
+		case <-timeout.C:
+			if !p.queue.remove(c) {
+				continue // It is being worked on.
+			}
+			if err := p.Check(nil); err != nil {
+				return outcome{errs: retryable("%w", err)}
+			}
+			return outcome{errs: retryable("no render worker was free for %v", p.limits.wait)}
+		}
+	}
+}
+
+func (p *Pool) cpuLimit(k kind) time.Duration {
+	if k == kindExamine {
+		return p.limits.examineCPU
+	}
+	return p.limits.jobCPU
+}

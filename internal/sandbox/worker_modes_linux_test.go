@@ -1,0 +1,107 @@
+package sandbox
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Other workers than a good one.
+const (
+	nonsenseWorker = "nonsense-worker"
+	deafWorker     = "deaf-worker"
+	brokenWorker   = "broken-worker"
+	parentOfPool   = "parent"
+)
+
+// workNonsense is a worker that answers what the payload says, byte for byte, in a frame or without one.
+func workNonsense() error {
+	if err := send(os.Stdout, &answer{}); err != nil {
+		return err
+	}
+	in := bufio.NewReader(os.Stdin)
+	for {
+		content, err := readFrame(in)
+		if err != nil {
+			return err
+		}
+		r, err := parseRequest(content)
+		if err != nil {
+			return err
+		}
+		raw, unframed := strings.CutPrefix(r.payload, "raw:")
+		said := []byte(raw)
+		if !unframed {
+			if said, err = seal(append(newFrame(0), r.payload...)); err != nil {
+				return err
+			}
+		}
+		if _, err := os.Stdout.Write(said); err != nil {
+			return err
+		}
+	}
+}
+
+// facts are what a worker finds out about itself.
+type facts struct {
+	Args, Env, Files []string
+	Parent, Group    int
+	PID              int
+	NoNewPrivs       bool
+	OOMScore         string
+	Limits           map[string]uint64
+	MemoryKB         map[string]string
+}
+
+// report returns the facts as JSON.
+func report() string {
+	f := facts{
+		Args: os.Args, Env: os.Environ(), Parent: os.Getppid(), Group: syscall.Getpgrp(), PID: os.Getpid(),
+		Limits: map[string]uint64{}, MemoryKB: map[string]string{},
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err.Error()
+	}
+	for _, entry := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if err == nil { // The folder's own is gone by now.
+			f.Files = append(f.Files, entry.Name()+" "+target)
+		}
+	}
+	privileges, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	f.NoNewPrivs = err == nil && privileges == 1
+	score, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		return err.Error()
+	}
+	f.OOMScore = strings.TrimSpace(string(score))
+	for name, resource := range map[string]int{"core": unix.RLIMIT_CORE, "data": unix.RLIMIT_DATA, "files": unix.RLIMIT_NOFILE, "size": unix.RLIMIT_FSIZE} {
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(resource, &limit); err != nil {
+			return err.Error()
+		}
+		f.Limits[name] = limit.Max
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err.Error()
+	}
+	for line := range strings.Lines(string(status)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && (strings.HasPrefix(name, "Vm") || strings.HasPrefix(name, "Rss") || name == "Threads") {
+			f.MemoryKB[name] = strings.TrimSpace(value)
+		}
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	return string(text)
+}
+
+func runParent() error { return nil }
