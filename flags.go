@@ -91,9 +91,6 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
-	flags.IntVar(&o.renderWorkers, "render-workers", sandbox.DefaultWorkers,
-		"The number of processes that render templates, from 1 to 8. Each renders one template at a time and may take "+
-			"128 MiB, so more need a higher memory limit. With 1, one slow template delays all others.")
 	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
 		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
 }
@@ -114,6 +111,9 @@ func (o *options) bindMetrics(flags *flag.FlagSet) {
 }
 
 func (o *options) bindProcess(flags *flag.FlagSet) {
+	flags.IntVar(&o.renderWorkers, "render-workers", sandbox.DefaultWorkers,
+		"The number of processes that render templates, from 1 to 8. Each of them renders one template at a time and may "+
+			"use 128 MiB of memory. With more processes, increase the memory limit. With 1, a slow template delays all others.")
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"The address of /healthz and /readyz, as host:port. 0 disables them.")
 	flags.StringVar(&o.pprofBindAddress, "pprof-bind-address", disabled,

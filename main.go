@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		"apiServer", mgr.GetConfig().Host, "leaderElection", o.leaderElect, "http2", o.enableHTTP2,
 		"defaultNamespace", o.http.DefaultNamespace, "maxPayloadBytes", o.http.MaxPayloadBytes,
 		"logPayloads", o.http.LogPayloads, "metricsBindAddress", o.metricsBindAddress, "metricsSecure", o.metricsSecure)
-	// The workers are there before the first and until the last of those who ask them.
+	// The render workers start before the parts that use them, and stop after them.
 	pool.Start()
 	defer pool.Stop()
 	return mgr.Start(ctx)
