@@ -62,12 +62,6 @@ func held(api *fakeAPIServer) (entered chan struct{}, release chan struct{}) {
 	return entered, release
 }
 
-func TestServesOnEveryReplica(t *testing.T) {
-	if newFakeAPIServer(t).server(t, testOptions()).NeedLeaderElection() {
-		t.Error("a replica that is not the leader must serve too")
-	}
-}
-
 func TestReadiness(t *testing.T) {
 	s := newFakeAPIServer(t).server(t, testOptions())
 	if s.ready(nil) == nil {
