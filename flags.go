@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,16 +20,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/sandbox"
+	"dispatcher.ivan.vc/internal/webhook/server"
 )
 
 // leaderElectionID is the name of the Lease that the replicas compete for.
 const leaderElectionID = "dispatcher.ivan.vc"
+
+// defaultWebhookCertificates is a directory below that for temporary files, the same as controller-runtime's.
+const defaultWebhookCertificates = "k8s-webhook-server/serving-certs"
 
 // disabled is the bind address that turns a server off.
 const disabled = "0"
@@ -39,6 +45,8 @@ type options struct {
 	metricsBindAddress, webhookBindAddress, healthProbeBindAddress, pprofBindAddress string
 
 	webServerCertificate, webhookCertificate, metricsCertificate certificate
+
+	webhookClientCAFile, webhookClientNames string
 
 	renderWorkers                                        int
 	leaderElectionNamespace                              string
@@ -98,7 +106,14 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 func (o *options) bindWebhooks(flags *flag.FlagSet) {
 	flags.StringVar(&o.webhookBindAddress, "webhook-bind-address", ":9443",
 		"The address of the admission webhooks, as host:port.")
-	o.webhookCertificate.bind(flags, "webhook", "The directory with the TLS certificate of the admission webhooks.")
+	o.webhookCertificate.bind(flags, "webhook", "The directory with the TLS certificate of the admission webhooks. "+
+		"The default is "+defaultWebhookCertificates+" in the directory for temporary files.")
+	flags.StringVar(&o.webhookClientCAFile, "webhook-client-ca-file", "",
+		"The file with the CA certificates that sign the API server's client certificate. Callers of the webhooks must then "+
+			"have such a certificate. Without it, the webhooks answer every caller.")
+	flags.StringVar(&o.webhookClientNames, "webhook-client-names", "",
+		"The names, separated by commas, of which the API server's client certificate must have one, as its common name or a "+
+			"DNS name. By default, every name is accepted. Requires --webhook-client-ca-file.")
 }
 
 func (o *options) bindMetrics(flags *flag.FlagSet) {
@@ -154,29 +169,22 @@ func parse(args []string, out io.Writer) (*options, error) {
 
 // manager returns the manager's options.
 func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
-	host, port, err := splitHostPort(o.webhookBindAddress)
+	webhooks, err := o.webhooks()
 	if err != nil {
-		return ctrl.Options{}, fmt.Errorf("--webhook-bind-address: %w", err)
+		return ctrl.Options{}, err
 	}
 	for name, address := range map[string]string{
 		"metrics": o.metricsBindAddress, "health-probe": o.healthProbeBindAddress, "pprof": o.pprofBindAddress,
 	} {
-		if _, _, err := splitHostPort(address); err != nil && address != disabled {
+		if err := checkHostPort(address); err != nil && address != disabled {
 			return ctrl.Options{}, fmt.Errorf("--%s-bind-address: %w, or 0 to disable it", name, err)
 		}
 	}
 	shutdownTimeout := httpapi.ShutdownTimeout + stopMargin
 	return ctrl.Options{
-		Scheme: scheme,
-		Cache:  cache.Options{ByObject: controller.CacheOptions()},
-		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
-			Host:     host,
-			Port:     port,
-			CertDir:  o.webhookCertificate.path,
-			CertName: o.webhookCertificate.name,
-			KeyName:  o.webhookCertificate.key,
-			TLSOpts:  o.tls(),
-		}),
+		Scheme:                  scheme,
+		Cache:                   cache.Options{ByObject: controller.CacheOptions()},
+		WebhookServer:           server.New(webhooks),
 		Metrics:                 o.metrics(),
 		HealthProbeBindAddress:  o.healthProbeBindAddress,
 		PprofBindAddress:        o.pprofBindAddress,
@@ -189,6 +197,30 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &shutdownTimeout,
 	}, nil
+}
+
+// webhooks returns the options of the webhook server.
+func (o *options) webhooks() (server.Options, error) {
+	if err := checkHostPort(o.webhookBindAddress); err != nil {
+		return server.Options{}, fmt.Errorf("--webhook-bind-address: %w", err)
+	}
+	directory := cmp.Or(o.webhookCertificate.path, filepath.Join(os.TempDir(), defaultWebhookCertificates))
+	options := server.Options{
+		BindAddress:     o.webhookBindAddress,
+		CertificateFile: filepath.Join(directory, o.webhookCertificate.name),
+		KeyFile:         filepath.Join(directory, o.webhookCertificate.key),
+		ClientCAFile:    o.webhookClientCAFile,
+		HTTP2:           o.enableHTTP2,
+	}
+	for name := range strings.SplitSeq(o.webhookClientNames, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			options.ClientNames = append(options.ClientNames, name)
+		}
+	}
+	if len(options.ClientNames) > 0 && options.ClientCAFile == "" {
+		return server.Options{}, errors.New("--webhook-client-names requires --webhook-client-ca-file")
+	}
+	return options, nil
 }
 
 func (o *options) metrics() metricsserver.Options {
@@ -207,7 +239,7 @@ func (o *options) metrics() metricsserver.Options {
 }
 
 // tls disables HTTP/2 unless --enable-http2 is set. With HTTP/2 streams, one client can cause much more work than it
-// sends (CVE-2023-44487 and CVE-2023-39325), and neither the webhooks nor the metrics need them.
+// sends (CVE-2023-44487 and CVE-2023-39325), and the metrics do not need them.
 func (o *options) tls() []func(*tls.Config) {
 	if o.enableHTTP2 {
 		return nil
@@ -215,14 +247,14 @@ func (o *options) tls() []func(*tls.Config) {
 	return []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
 }
 
-func splitHostPort(address string) (string, int, error) {
-	host, text, err := net.SplitHostPort(address)
+// checkHostPort refuses an address that is not host:port.
+func checkHostPort(address string) error {
+	_, text, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, fmt.Errorf("must be host:port, got %q", address)
+		return fmt.Errorf("must be host:port, got %q", address)
 	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 {
-		return "", 0, fmt.Errorf("must be host:port with a port from 1 to 65535, got %q", address)
+	if port, err := strconv.ParseUint(text, 10, 16); err != nil || port == 0 {
+		return fmt.Errorf("must be host:port with a port from 1 to 65535, got %q", address)
 	}
-	return host, int(port), nil
+	return nil
 }

@@ -48,6 +48,7 @@ func TestWrongFlags(t *testing.T) {
 		{"no render worker", "--render-workers=0", "--render-workers"},
 		{"too many render workers", "--render-workers=9", "--render-workers"},
 		{"no port", "--webhook-bind-address=localhost", "--webhook-bind-address"},
+		{"names of clients without a CA", "--webhook-client-names=api", "--webhook-client-ca-file"},
 		{"port 0", "--webhook-bind-address=:0", "--webhook-bind-address"},
 		{"no port for metrics", "--metrics-bind-address=localhost", "--metrics-bind-address"},
 		{"no port for probes", "--health-probe-bind-address=x:y", "--health-probe-bind-address"},
@@ -78,6 +79,21 @@ func TestDefaults(t *testing.T) {
 	if manager.HealthProbeBindAddress != ":8081" || manager.LeaderElection || manager.LeaderElectionID != leaderElectionID {
 		t.Errorf("probes on %q, leader election %t as %q",
 			manager.HealthProbeBindAddress, manager.LeaderElection, manager.LeaderElectionID)
+	}
+}
+
+func TestWebhookClientNames(t *testing.T) {
+	for _, test := range []struct {
+		value string
+		want  []string
+	}{{"api", []string{"api"}}, {"api, api.local,", []string{"api", "api.local"}}, {" ,", nil}} {
+		o, err := parse([]string{"--webhook-client-ca-file=ca.crt", "--webhook-client-names=" + test.value}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.webhooks(); err != nil || !slices.Equal(got.ClientNames, test.want) {
+			t.Errorf("%q: names %q, %v, want %q", test.value, got.ClientNames, err, test.want)
+		}
 	}
 }
 

@@ -1,0 +1,166 @@
+package fairqueue
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// asking collects who was granted, in order.
+type asking struct {
+	t        *testing.T
+	queue    *Queue
+	granted  []string
+	releases map[string]func()
+}
+
+func newAsking(t *testing.T, queue *Queue) *asking {
+	return &asking{t: t, queue: queue, releases: map[string]func(){}}
+}
+
+// ask has name ask for weight, and returns when it was granted or waits.
+func (a *asking) ask(name string, origin Origin, weight int64) {
+	go func() {
+		release, err := a.queue.Acquire(a.t.Context(), origin, weight)
+		if err == nil {
+			a.granted = append(a.granted, name)
+			a.releases[name] = release
+		}
+	}()
+	synctest.Wait()
+}
+
+func (a *asking) release(name string) {
+	a.releases[name]()
+	synctest.Wait()
+}
+
+func (a *asking) want(reason string, names ...string) {
+	a.t.Helper()
+	if diff := cmp.Diff(names, a.granted); diff != "" {
+		a.t.Errorf("%s: granted (-want +got):\n%s", reason, diff)
+	}
+}
+
+func TestAddressesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(2, 2, 2))
+		stranger, server := Origin{Address: "stranger"}, Origin{Address: "server"}
+		for _, name := range []string{"x1", "x2", "x3", "x4"} {
+			a.ask(name, stranger, 1)
+		}
+		a.ask("s1", server, 1)
+		a.ask("s2", server, 1)
+		a.want("the stranger came first, and takes all there is", "x1", "x2")
+		a.release("x1")
+		a.release("x2")
+		a.release("x3")
+		a.release("s1")
+		a.want("one of each in turn", "x1", "x2", "x3", "s1", "x4", "s2")
+	})
+}
+
+func TestAnAddressLeavesRoomForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(4, 3, 3))
+		for _, name := range []string{"x1", "x2", "x3", "x4"} {
+			a.ask(name, Origin{Address: "stranger"}, 1)
+		}
+		a.want("no more than its share", "x1", "x2", "x3")
+		a.ask("s1", Origin{Address: "server"}, 1)
+		a.want("others need not wait", "x1", "x2", "x3", "s1")
+	})
+}
+
+func TestAFlowLeavesRoomForOthersOfItsAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(3, 2, 1))
+		busy, other := Origin{"server", "busy"}, Origin{"server", "other"}
+		for _, name := range []string{"b1", "b2", "b3", "b4"} {
+			a.ask(name, busy, 1)
+		}
+		a.want("it may hold more while nobody waits", "b1", "b2")
+		a.ask("o1", other, 1)
+		a.ask("o2", other, 1)
+		a.release("b1")
+		a.release("o1")
+		a.want("the busy one holds one while others wait", "b1", "b2", "o1", "o2")
+	})
+}
+
+func TestLargeRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(4, 2, 2))
+		a.ask("s", Origin{Address: "small"}, 1)
+		a.ask("large", Origin{Address: "large"}, 9)
+		a.ask("late", Origin{Address: "late"}, 1)
+		a.want("it waits until it is alone, and others do not pass it", "s")
+		a.release("s")
+		a.want("larger than everything, and alone", "s", "large")
+		a.release("large")
+		a.want("then the others", "s", "large", "late")
+	})
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := New(1, 1, 1)
+		release, err := queue.Acquire(t.Context(), Origin{Address: "a"}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error)
+		go func() {
+			_, err := queue.Acquire(ctx, Origin{Address: "b"}, 1)
+			failed <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		release()
+		release() // Only the first call counts.
+		if queue.used != 0 || len(queue.addresses) != 0 || len(queue.turns) != 0 {
+			t.Errorf("something is left: %+v", queue)
+		}
+	})
+}
+
+// Whoever asks, the limits hold, everyone is served, and nothing is left.
+func TestManyCallers(t *testing.T) {
+	queue := New(10, 4, 2)
+	var used atomic.Int64
+	var callers sync.WaitGroup
+	for i := range 64 {
+		origin := Origin{string(rune('a' + i%5)), string(rune('a' + i%3))}
+		callers.Go(func() {
+			for range 200 {
+				weight := rand.Int64N(4) + 1
+				ctx, cancel := context.WithCancel(t.Context())
+				if rand.IntN(4) == 0 {
+					go cancel()
+				}
+				if release, err := queue.Acquire(ctx, origin, weight); err == nil {
+					if now := used.Add(weight); now > 10 {
+						t.Errorf("%d of 10 are used", now)
+					}
+					used.Add(-weight)
+					release()
+				}
+				cancel()
+			}
+		})
+	}
+	callers.Wait()
+	if queue.used != 0 || len(queue.addresses) != 0 || len(queue.turns) != 0 {
+		t.Errorf("something is left: used %d, %d addresses, %d turns", queue.used, len(queue.addresses), len(queue.turns))
+	}
+}

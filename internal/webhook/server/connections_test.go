@@ -1,0 +1,89 @@
+package server
+
+import (
+	"net"
+	"testing"
+)
+
+// address is where a connection comes from.
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) + ":1" }
+
+type fakeConnection struct {
+	net.Conn
+
+	from   address
+	closed bool
+}
+
+func (c *fakeConnection) RemoteAddr() net.Addr { return c.from }
+
+func (c *fakeConnection) Close() error {
+	c.closed = true
+	return nil
+}
+
+// fakeListener accepts what it is given.
+type fakeListener struct {
+	net.Listener
+
+	next net.Conn
+}
+
+func (l *fakeListener) Accept() (net.Conn, error) { return l.next, nil }
+
+func TestTheAddressWithMostConnectionsLosesItsOldest(t *testing.T) {
+	inner := &fakeListener{}
+	listener := limitConnections(inner, 4)
+	open := func(from string) (*fakeConnection, net.Conn) {
+		connection := &fakeConnection{from: address(from)}
+		inner.next = connection
+		accepted, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return connection, accepted
+	}
+	server, _ := open("10.0.0.1")
+	first, _ := open("10.6.6.6")
+	second, accepted := open("10.6.6.6")
+	third, _ := open("10.6.6.6")
+	if first.closed || server.closed {
+		t.Fatal("a connection was closed before there were too many")
+	}
+	late, _ := open("10.0.0.2")
+	if !first.closed || second.closed || third.closed || server.closed || late.closed {
+		t.Error("not just the oldest one of the stranger was closed")
+	}
+	fourth, _ := open("10.6.6.6")
+	if !second.closed || fourth.closed || server.closed || late.closed {
+		t.Error("a new one of the stranger did not cost one of its own")
+	}
+
+	_ = accepted.Close() // again, as net/http does
+	for len(listener.byAddress) > 0 {
+		for _, open := range listener.byAddress {
+			_ = open[0].Close()
+			break
+		}
+	}
+	if listener.number != 0 {
+		t.Errorf("%d connections are counted, and all are closed", listener.number)
+	}
+}
+
+func TestAddressOf(t *testing.T) {
+	for _, test := range []struct{ reason, hostPort, want string }{
+		{"IPv4", "10.0.0.1:80", "10.0.0.1"},
+		{"IPv4 on a socket for both", "[::ffff:10.0.0.1]:80", "10.0.0.1"},
+		{"IPv6 counts by network", "[2001:db8::1:2:3:4]:80", "2001:db8::/64"},
+		{"a zone does not make another address", "[fe80::1%eth0]:80", "fe80::/64"},
+		{"something else", "pipe", "pipe"},
+	} {
+		if got := addressOf(test.hostPort); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
+		}
+	}
+}

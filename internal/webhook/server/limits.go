@@ -1,0 +1,53 @@
+package server
+
+import "time"
+
+const (
+	// Timeout bounds the handling of a request, from its headers to its answer. The API server waits 10 seconds; its
+	// user should have an answer after 6.
+	Timeout = 5500 * time.Millisecond
+
+	// headerTimeout bounds the TLS handshake, and the headers of a request.
+	headerTimeout = 3 * time.Second
+
+	// readTimeout bounds a request from its first byte to the last one of its body.
+	readTimeout = 4 * time.Second
+
+	// writeTimeout bounds a request from its headers to the last byte of the answer.
+	writeTimeout = 10 * time.Second
+
+	// idleTimeout is how long a connection without requests is kept. The API server keeps its own for 90 seconds.
+	idleTimeout = 90 * time.Second
+
+	// queueTimeout is how long a request waits for its share of the memory before it is answered with 429.
+	queueTimeout = 1500 * time.Millisecond
+
+	// maxHeaderBytes bounds the headers of a request. The API server sends some 300 bytes.
+	maxHeaderBytes = 16 << 10
+
+	// maxConnections bounds the connections. One that is idle takes about 20 KiB. The API server opens one for each
+	// of its requests that is in flight.
+	maxConnections = 1024
+
+	// maxBodyBytes bounds a review. It holds up to two objects, and the API server takes objects of at most 3 MiB.
+	maxBodyBytes = 7 << 20
+
+	// maxObjects bounds the JSON objects in a review. An empty container is 2 bytes of JSON and 408 bytes of memory.
+	maxObjects = 10_000
+)
+
+// What a review takes of the memory while it is handled is its size and the number of its JSON objects, times what
+// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These
+// bounds hold for all requests together; an address gets at most a quarter of each while it has more than one
+// request.
+const (
+	textCapacity  = 64 << 20
+	textPerByte   = 6
+	textPerReview = 256 << 10
+
+	objectCapacity = 32 << 20
+	perObject      = 2 << 10
+
+	// freeObjects are covered by textPerReview.
+	freeObjects = 100
+)

@@ -1,0 +1,167 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"dispatcher.ivan.vc/internal/webhook/fairqueue"
+)
+
+type addressKey struct{}
+
+// Address returns the address that the request of ctx came from, empty where there is none.
+func Address(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
+}
+
+// WithAddress returns a context of a request from address.
+func WithAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// reviews lets requests through to the webhooks as far as time and memory allow.
+type reviews struct {
+	text, objects *fairqueue.Queue
+}
+
+func newReviews() *reviews {
+	return &reviews{
+		text:    fairqueue.New(textCapacity, textCapacity/4, textCapacity),
+		objects: fairqueue.New(objectCapacity, objectCapacity/4, objectCapacity),
+	}
+}
+
+// limit reads a review, within limits, and hands it to next. What is not a review is refused here: next would log it
+// as an error. A request that has to wait too long for its share is answered with 429, which the API server repeats
+// after a second.
+func (l *reviews) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refusal := refuseHeaders(r); refusal != 0 {
+			http.Error(w, http.StatusText(refusal), refusal)
+			return
+		}
+		origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr)}
+		ctx, cancel := context.WithTimeout(WithAddress(r.Context(), origin.Address), Timeout)
+		defer cancel()
+		release, ok := acquire(ctx, l.text, origin, r.ContentLength*textPerByte+textPerReview)
+		if !ok {
+			tooMany(w)
+			return
+		}
+		defer release()
+
+		body, err := readBody(w, r)
+		if err != nil {
+			http.Error(w, "the body could not be read", http.StatusBadRequest)
+			return
+		}
+		uid, ok := reviewUID(body)
+		if !ok {
+			http.Error(w, "the body must be an AdmissionReview of admission.k8s.io/v1 with a request", http.StatusBadRequest)
+			return
+		}
+		objects := countObjects(body)
+		if objects > maxObjects {
+			refuseReview(w, uid)
+			return
+		}
+		if objects > freeObjects {
+			release, ok := acquire(ctx, l.objects, origin, int64(objects)*perObject)
+			if !ok {
+				tooMany(w)
+				return
+			}
+			defer release()
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// refuseHeaders returns the status of a request that is refused before its body is read, or 0. The API server always
+// sends a Content-Length.
+func refuseHeaders(r *http.Request) int {
+	switch {
+	case r.Method != http.MethodPost:
+		return http.StatusMethodNotAllowed
+	case r.ContentLength < 0:
+		return http.StatusLengthRequired
+	case r.ContentLength > maxBodyBytes:
+		return http.StatusRequestEntityTooLarge
+	case r.Header.Get("Content-Type") != "application/json":
+		return http.StatusUnsupportedMediaType
+	}
+	return 0
+}
+
+func acquire(ctx context.Context, queue *fairqueue.Queue, origin fairqueue.Origin, weight int64) (func(), bool) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	release, err := queue.Acquire(ctx, origin, weight)
+	return release, err == nil
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(time.Second.Seconds())))
+	http.Error(w, "too many admission requests: try again later", http.StatusTooManyRequests)
+}
+
+// readBody reads the whole body. The time for that ends with the server's ReadTimeout, which is then taken back:
+// where it passes while the request is handled, net/http takes the caller for gone.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return nil, fmt.Errorf("reading the body: %w", err)
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("removing the read deadline: %w", err)
+	}
+	return body, nil
+}
+
+// skipped is JSON of whatever kind that is not decoded.
+type skipped struct{}
+
+func (skipped) UnmarshalJSON([]byte) error { return nil }
+
+// reviewUID returns the UID of a review's request. It returns false where the body is no review.
+func reviewUID(body []byte) (types.UID, bool) {
+	review := struct {
+		metav1.TypeMeta `json:",inline"`
+		Request         *struct {
+			admissionv1.AdmissionRequest `json:",inline"`
+			Object                       skipped `json:"object"`
+			OldObject                    skipped `json:"oldObject"`
+			Options                      skipped `json:"options"`
+		} `json:"request"`
+	}{}
+	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil || review.Request.UID == "" {
+		return "", false
+	}
+	known := review.Kind == "AdmissionReview" && review.APIVersion == admissionv1.SchemeGroupVersion.String()
+	return review.Request.UID, known
+}
+
+// refuseReview answers a review whose object has too many parts.
+func refuseReview(w http.ResponseWriter, uid types.UID) {
+	review := admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: &admissionv1.AdmissionResponse{UID: uid, Result: &metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusRequestEntityTooLarge, Reason: metav1.StatusReasonRequestEntityTooLarge,
+			Message: fmt.Sprintf("the object consists of more than %d JSON objects", maxObjects),
+		}},
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(review) // The caller is gone.
+}

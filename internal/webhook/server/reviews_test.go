@@ -1,0 +1,236 @@
+package server
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"dispatcher.ivan.vc/internal/webhook/fairqueue"
+)
+
+// post returns a request as the API server sends it, from an address.
+func post(address, body string) *http.Request {
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.RemoteAddr = address + ":1234"
+	return request
+}
+
+// recorder is a response that takes deadlines.
+type recorder struct{ *httptest.ResponseRecorder }
+
+func (recorder) SetReadDeadline(time.Time) error { return nil }
+
+func serve(handler http.Handler, request *http.Request) *httptest.ResponseRecorder {
+	answer := recorder{httptest.NewRecorder()}
+	handler.ServeHTTP(answer, request)
+	return answer.ResponseRecorder
+}
+
+func TestWhatIsNotAReviewIsRefused(t *testing.T) {
+	change := func(change func(r *http.Request)) *http.Request {
+		request := post("10.0.0.1", review)
+		change(request)
+		return request
+	}
+	replaced := func(old, with string) *http.Request { return post("10.0.0.1", strings.Replace(review, old, with, 1)) }
+	for _, test := range []struct {
+		reason  string
+		request *http.Request
+		want    int
+	}{
+		{"a review", post("10.0.0.1", review), http.StatusOK},
+		{"another method", change(func(r *http.Request) { r.Method = http.MethodGet }), http.StatusMethodNotAllowed},
+		{"a body of unknown length", change(func(r *http.Request) { r.ContentLength = -1 }), http.StatusLengthRequired},
+		{"a body that is too large", change(func(r *http.Request) { r.ContentLength = maxBodyBytes + 1 }),
+			http.StatusRequestEntityTooLarge},
+		{"a body that ends early", change(func(r *http.Request) { r.ContentLength++ }), http.StatusBadRequest},
+		{"another media type", change(func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }),
+			http.StatusUnsupportedMediaType},
+		{"no body", post("10.0.0.1", ""), http.StatusBadRequest},
+		{"no JSON", post("10.0.0.1", review+"}"), http.StatusBadRequest},
+		{"another kind", replaced("AdmissionReview", "Review"), http.StatusBadRequest},
+		{"another version", replaced("/v1", "/v2"), http.StatusBadRequest},
+		{"no request", replaced("request", "response"), http.StatusBadRequest},
+		{"no UID", replaced("uid", "id"), http.StatusBadRequest},
+		{"a field of another type", replaced(`"object"`, `"userInfo":7,"object"`), http.StatusBadRequest},
+	} {
+		asked := false
+		answer := serve(newReviews().limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			asked = true
+			if body, err := io.ReadAll(r.Body); string(body) != review || err != nil {
+				t.Errorf("%s: the webhook got %q, %v", test.reason, body, err)
+			}
+			if got := Address(r.Context()); got != "10.0.0.1" {
+				t.Errorf("%s: from %q", test.reason, got)
+			}
+			if _, bounded := r.Context().Deadline(); !bounded {
+				t.Errorf("%s: it may take for ever", test.reason)
+			}
+		})), test.request)
+		if answer.Code != test.want || asked != (test.want == http.StatusOK) {
+			t.Errorf("%s: got %d, want %d; the webhook was asked: %v", test.reason, answer.Code, test.want, asked)
+		}
+	}
+}
+
+// Decoded, an empty object takes hundreds of times its two bytes.
+func TestAnObjectOfVeryManyPartsIsRefusedAsAReview(t *testing.T) {
+	object := `{"containers":[` + strings.Repeat("{},", maxObjects) + `{}]}`
+	body := strings.Replace(review, `{}`, object, 1)
+	let := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") })
+	answer := serve(newReviews().limit(let), post("10.0.0.1", body))
+	got := admissionv1.AdmissionReview{}
+	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
+		t.Fatalf("got %d, %v: %s", answer.Code, err, answer.Body)
+	}
+	if r := got.Response; r.UID != "1" || r.Allowed || r.Result.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestCountObjects(t *testing.T) {
+	for _, test := range []struct {
+		reason, body string
+		want         int
+	}{
+		{"nothing", `[]`, 0},
+		{"nested", `{"a":{"b":[{},{}]}}`, 4},
+		{"in strings", `{"a":"{}","b\"{":"\\","c":"\"{"}`, 1},
+		{"field managers' fields do not count", `{"m":[{"fieldsV1":{"f:a":{".":{},"}":{}},"b":["{",{}]},"x":{}}],"y":{}}`, 4},
+		{"that key with something else", `{"fieldsV1":"{","x":{}}`, 2},
+		{"that key as a value", `{"a":"fieldsV1","b":{}}`, 2},
+	} {
+		if !json.Valid([]byte(test.body)) {
+			t.Fatalf("%s: not JSON", test.reason)
+		}
+		if got := countObjects([]byte(test.body)); got != test.want {
+			t.Errorf("%s: %d objects, want %d", test.reason, got, test.want)
+		}
+	}
+}
+
+// However much one address sends, another one is answered, and the memory for all of it is bounded.
+func TestStrangersLeaveRoomForTheAPIServer(t *testing.T) {
+	for _, test := range []struct {
+		reason, object string
+	}{
+		{"large reviews", `{"a":"` + strings.Repeat("x", 1<<20) + `"}`},
+		{"reviews of many parts", `{"a":[` + strings.Repeat("{},", maxObjects/2) + `{}]}`},
+		{"small reviews", `{}`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			body := strings.Replace(review, `{}`, test.object, 1)
+			inside, most := 0, 0
+			var mutex sync.Mutex
+			end := make(chan struct{})
+			handler := newReviews().limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if Address(r.Context()) != "10.6.6.6" {
+					return
+				}
+				mutex.Lock()
+				inside++
+				most = max(most, inside)
+				mutex.Unlock()
+				<-end
+				mutex.Lock()
+				inside--
+				mutex.Unlock()
+			}))
+			statuses := map[int]int{}
+			var strangers sync.WaitGroup
+			for range 300 {
+				strangers.Go(func() {
+					answer := serve(handler, post("10.6.6.6", body))
+					mutex.Lock()
+					defer mutex.Unlock()
+					statuses[answer.Code]++
+				})
+			}
+			synctest.Wait()
+			if answer := serve(handler, post("10.0.0.1", review)); answer.Code != http.StatusOK {
+				t.Errorf("%s: the API server got %d", test.reason, answer.Code)
+			}
+			time.Sleep(2*queueTimeout + 1) // for both queues, in synctest's time, which takes none
+			synctest.Wait()
+			close(end)
+			strangers.Wait()
+			weight := len(body)*textPerByte + textPerReview + countObjects([]byte(body))*perObject
+			if most*weight > textCapacity/2 || most == 0 {
+				t.Errorf("%s: %d of one address at once", test.reason, most)
+			}
+			if statuses[http.StatusOK] != most || statuses[http.StatusTooManyRequests] != 300-most {
+				t.Errorf("%s: %v, %d at once", test.reason, statuses, most)
+			}
+		})
+	}
+}
+
+func TestTooManyIsWorthARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reviews := newReviews()
+		release, err := reviews.text.Acquire(t.Context(), fairqueue.Origin{Address: "x"}, textCapacity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		answer := serve(reviews.limit(http.NotFoundHandler()), post("10.0.0.1", review))
+		if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "1" {
+			t.Errorf("got %d with %v", answer.Code, answer.Header())
+		}
+	})
+}
+
+// A caller that stops in the middle of its headers or its body is cut off.
+func TestSlowCallersAreCutOff(t *testing.T) {
+	r := run(t, Options{}, fine)
+	for _, begun := range []string{
+		"POST /hook HTTP/1.1\r\nHost: x\r\n",
+		"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		connection, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: r.authority.pool()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		if _, err := fmt.Fprint(connection, begun); err != nil {
+			t.Fatal(err)
+		}
+		// It ends, with an answer or without. Else the test's own time-out ends it.
+		if _, err := io.Copy(io.Discard, connection); err != nil {
+			t.Logf("%v", err)
+		}
+	}
+}
+
+// The time for reading a body ends before the time for the answer. The webhook must not be told that its caller has
+// gone.
+func TestTheTimeForTheBodyIsNotThatForTheAnswer(t *testing.T) {
+	deadlines := []time.Time{}
+	answer := deadlineRecorder{httptest.NewRecorder(), &deadlines}
+	newReviews().limit(http.HandlerFunc(fine)).ServeHTTP(answer, post("10.0.0.1", review))
+	if len(deadlines) != 1 || !deadlines[0].IsZero() {
+		t.Errorf("read deadlines were set to %v, want none at the end", deadlines)
+	}
+}
+
+type deadlineRecorder struct {
+	*httptest.ResponseRecorder
+	set *[]time.Time
+}
+
+func (r deadlineRecorder) SetReadDeadline(deadline time.Time) error {
+	*r.set = append(*r.set, deadline)
+	return nil
+}
