@@ -1,6 +1,12 @@
 package render
 
-import dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
 
 // Data is what a template sees as its dot.
 type Data struct {
@@ -56,7 +62,18 @@ func NewData(template *dispatcherv1alpha1.JobTemplate, name, payload string) Dat
 		JobTemplate: TemplateData{
 			Name:        template.Name,
 			Labels:      template.Labels,
-			Annotations: template.Annotations,
+			Annotations: VisibleAnnotations(template),
 		},
 	}
+}
+
+// VisibleAnnotations returns the annotations that templates can use: all except the one in which `kubectl apply`
+// keeps the last manifest. It changes with each apply, also where nothing else does.
+func VisibleAnnotations(template *dispatcherv1alpha1.JobTemplate) map[string]string {
+	if _, found := template.Annotations[corev1.LastAppliedConfigAnnotation]; !found {
+		return template.Annotations
+	}
+	visible := maps.Clone(template.Annotations)
+	delete(visible, corev1.LastAppliedConfigAnnotation)
+	return visible
 }

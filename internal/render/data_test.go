@@ -1,15 +1,25 @@
 package render
 
 import (
-	"reflect"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// TestDataHasNoMethods holds what templates see to fields: text/template calls methods outside of the budget.
-func TestDataHasNoMethods(t *testing.T) {
-	for _, typ := range []reflect.Type{reflect.TypeFor[*Data](), reflect.TypeFor[*TemplateData](), reflect.TypeFor[*values]()} {
-		if typ.NumMethod() > 0 {
-			t.Errorf("%s has methods, which templates could call", typ)
-		}
+// Otherwise a template could change with each kubectl apply, or with an annotation that admission does not look at.
+func TestTemplatesDoNotSeeWhatKubectlAppliedLast(t *testing.T) {
+	template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
+		"team": "x", corev1.LastAppliedConfigAnnotation: "{}",
+	}}}
+	want := map[string]string{"team": "x"}
+	if diff := cmp.Diff(want, NewData(template, "e", "").JobTemplate.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if len(template.Annotations) != 2 {
+		t.Error("the template was changed")
 	}
 }

@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"context"
+	"maps"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,13 +30,26 @@ func (v *jobTemplateValidator) ValidateCreate(ctx context.Context, template *dis
 	return warnings, counted(jobTemplateKind, err)
 }
 
-// ValidateUpdate judges a changed spec. The match condition in config/webhook keeps other updates away; the check
-// here holds where that was lost, so that metadata, finalizers above all, can always be changed.
-func (v *jobTemplateValidator) ValidateUpdate(ctx context.Context, old, template *dispatcherv1alpha1.JobTemplate) (admission.Warnings, error) {
-	if equality.Semantic.DeepEqual(old.Spec, template.Spec) {
-		return nil, nil
+// ValidateUpdate judges a change of what runs: the spec, and labels and annotations where strings of the template use
+// them. Other changes always pass, so that finalizers can be removed from a template that would be refused today. The
+// matchConditions in config/webhook keep most of them away.
+func (v *jobTemplateValidator) ValidateUpdate(
+	ctx context.Context, old, template *dispatcherv1alpha1.JobTemplate,
+) (admission.Warnings, error) {
+	switch {
+	case !equality.Semantic.DeepEqual(old.Spec, template.Spec):
+		return v.ValidateCreate(ctx, template)
+	case visibleMetadataChanged(old, template):
+		warnings, err := v.validateMetadata(ctx, template)
+		return warnings, counted(jobTemplateKind, err)
 	}
-	return v.ValidateCreate(ctx, template)
+	return nil, nil
+}
+
+// visibleMetadataChanged reports whether anything changed that templates can use.
+func visibleMetadataChanged(old, template *dispatcherv1alpha1.JobTemplate) bool {
+	return !maps.Equal(old.Labels, template.Labels) ||
+		!maps.Equal(render.VisibleAnnotations(old), render.VisibleAnnotations(template))
 }
 
 // ValidateDelete allows: deletion has a webhook of its own, which only warns.
@@ -42,23 +57,61 @@ func (v *jobTemplateValidator) ValidateDelete(context.Context, *dispatcherv1alph
 	return nil, nil
 }
 
-func (v *jobTemplateValidator) validate(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) (admission.Warnings, error) {
+func (v *jobTemplateValidator) validate(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
+) (admission.Warnings, error) {
 	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
-
-	request, err := admission.RequestFromContext(ctx)
+	user, template, err := completed(ctx, template)
 	if err != nil {
 		return nil, err
 	}
-	template = template.DeepCopy()
-	complete(&template.ObjectMeta, request.Namespace)
-
 	// Permission comes first: the dry run below is made with the manager's own rights, and a user who may not create
 	// Jobs must not learn from it what the namespace would accept.
-	if err := mayCreateJobs(ctx, v.access, request.UserInfo, template); err != nil {
+	if err := mayCreateJobs(ctx, v.access, user, template); err != nil {
+		return nil, err
+	}
+	return v.judge(ctx, template, v.examine(ctx, template))
+}
+
+// validateMetadata is validate for a template of which only labels and annotations changed. It accepts a template
+// that does not use them, whoever changes it.
+func (v *jobTemplateValidator) validateMetadata(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
+) (admission.Warnings, error) {
+	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
+	defer cancel()
+	user, template, err := completed(ctx, template)
+	if err != nil {
 		return nil, err
 	}
 	examined := v.examine(ctx, template)
+	if !examined.UsesMetadata {
+		return nil, nil
+	}
+	if err := mayCreateJobs(ctx, v.access, user, template); err != nil {
+		return nil, err
+	}
+	return v.judge(ctx, template, examined)
+}
+
+// completed returns who asks, and a copy of template with what an object under admission may lack.
+func completed(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
+) (authenticationv1.UserInfo, *dispatcherv1alpha1.JobTemplate, error) {
+	request, err := admission.RequestFromContext(ctx)
+	if err != nil {
+		return authenticationv1.UserInfo{}, nil, err
+	}
+	template = template.DeepCopy()
+	complete(&template.ObjectMeta, request.Namespace)
+	return request.UserInfo, template, nil
+}
+
+// judge refuses a template that does not render, or whose Jobs the API server calls invalid.
+func (v *jobTemplateValidator) judge(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, examined render.Examination,
+) (admission.Warnings, error) {
 	warnings := admission.Warnings(examined.Warnings)
 	if len(examined.Errors) > 0 {
 		return warnings, notRendered(jobTemplateKind, template.Name, examined.Errors)

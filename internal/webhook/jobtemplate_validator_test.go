@@ -1,17 +1,21 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 	"dispatcher.ivan.vc/internal/trial"
 )
 
@@ -50,18 +54,82 @@ func TestEscalationIsRefusedBeforeAllElse(t *testing.T) {
 	}
 }
 
-func TestUpdateOfMetadataPasses(t *testing.T) {
-	access := &stubAccess{denied: true}
-	validator := newJobTemplateValidator(access, &stubTrial{})
-	old := jobTemplate("a", refusing) // as an older release may have stored it
-	template := old.DeepCopy()
-	template.Finalizers, template.Labels = nil, map[string]string{"team": "x"}
-	if _, err := validator.ValidateUpdate(asked(t), old, template); err != nil || len(access.reviews) > 0 {
-		t.Errorf("got %v after %d reviews, want neither", err, len(access.reviews))
-	}
-	template.Spec.TTLSecondsAfterFinished = new(int32(1))
-	if _, err := validator.ValidateUpdate(asked(t), old, template); !apierrors.IsForbidden(err) {
-		t.Errorf("got %v, want Forbidden: the spec was changed", err)
+// metadataRenderer is a renderer that knows whether strings of a template use its labels and annotations.
+type metadataRenderer struct {
+	render.Renderer
+
+	uses bool
+}
+
+func (r metadataRenderer) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) render.Examination {
+	examined := r.Renderer.Examine(ctx, template)
+	examined.UsesMetadata = r.uses
+	return examined
+}
+
+// What a template uses of its metadata is part of what runs: a change takes the same permission as one of the spec.
+// Everything else passes, also on a template that would be refused today.
+func TestUpdate(t *testing.T) {
+	const lastApplied = corev1.LastAppliedConfigAnnotation
+	for _, test := range []struct {
+		reason     string
+		uses       bool
+		change     func(template *dispatcherv1alpha1.JobTemplate)
+		judged     bool
+		needsValid bool
+	}{
+		{"the spec", false, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Spec.TTLSecondsAfterFinished = new(int32(1))
+		}, true, true},
+		{"labels that are used", true, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Labels = map[string]string{"team": "x"}
+		}, true, true},
+		{"annotations that are used", true, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Annotations = map[string]string{"image": "x"}
+		}, true, true},
+		{"annotations that are used, removed", true, func(template *dispatcherv1alpha1.JobTemplate) {
+			delete(template.Annotations, "old")
+		}, true, true},
+		{"labels that are not used", false, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Labels = map[string]string{"team": "x"}
+		}, false, false},
+		{"annotations that are not used", false, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Annotations = nil
+		}, false, false},
+		{"kubectl's own annotation, which templates do not see", true, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Annotations[lastApplied] = "{}"
+		}, false, false},
+		{"finalizers and owners", true, func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Finalizers, template.OwnerReferences = nil, []metav1.OwnerReference{{Name: "x"}}
+		}, false, false},
+		{"nothing", true, func(*dispatcherv1alpha1.JobTemplate) {}, false, false},
+	} {
+		for _, value := range []string{"", refusing} {
+			old := jobTemplate("a", value) // An older release may have stored one that is refused today.
+			old.Finalizers = []string{"example.com/x"}
+			old.Annotations = map[string]string{"old": "y"}
+			template := old.DeepCopy()
+			test.change(template)
+			access, jobs := &stubAccess{}, &stubTrial{}
+			validator := newJobTemplateValidator(access, jobs)
+			validator.renderer = metadataRenderer{validator.renderer, test.uses}
+
+			_, err := validator.ValidateUpdate(asked(t), old, template)
+			if refused := test.needsValid && value != ""; (err != nil) != refused || refused && !apierrors.IsInvalid(err) {
+				t.Errorf("%s, %q: got %v", test.reason, value, err)
+			}
+			if judged := len(access.reviews) > 0; judged != test.judged {
+				t.Errorf("%s, %q: asked for permission: %v", test.reason, value, judged)
+			}
+			access.denied = true
+			_, err = validator.ValidateUpdate(asked(t), old, template)
+			if (err != nil) != test.judged || test.judged && !apierrors.IsForbidden(err) {
+				t.Errorf("%s, %q, without permission: got %v", test.reason, value, err)
+			}
+			if old.Annotations["old"] != "y" {
+				t.Errorf("%s: the old template was changed", test.reason)
+			}
+		}
 	}
 }
 
