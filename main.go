@@ -121,7 +121,7 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 
 // setUp adds the surfaces, which share the render workers, and the health checks.
 func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease) error {
-	if err := webhook.Setup(mgr, pool); err != nil {
+	if err := webhook.Setup(mgr, pool, webhook.Options{RenderWorkers: o.renderWorkers}); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
 	if err := controller.Setup(mgr, pool, lease); err != nil {

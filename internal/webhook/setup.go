@@ -12,23 +12,33 @@ import (
 	"dispatcher.ivan.vc/internal/trial"
 )
 
-// These markers make config/webhook/manifests.yaml. Metadata that changes does not concern the JobTemplate webhook,
-// and must pass even where a template that was stored by an older release would be refused today.
+// Options are the settings of the webhooks.
+type Options struct {
+	// RenderWorkers is how many templates the renderer renders at a time.
+	RenderWorkers int
+}
+
+// These markers generate config/webhook/manifests.yaml.
 //
-// What the HTTP API creates has its defaults, and says so: that saves a call. The label that executions are found by
-// must be there all the same, since nobody may set it to something else. What else the annotation can be abused for,
-// everybody may do anyway: set other labels, and another time to live.
+// The JobTemplate webhook is asked about changes of what runs. Labels and annotations are part of that where strings
+// of the template use them. Other metadata must always pass, also where a template that an older release stored would
+// be refused today.
+//
+// An execution from the HTTP API has its defaults already and says so in an annotation, which saves a call. It must
+// have the label by which executions are found, and nobody may set that to another template. The annotation allows
+// nothing else that users may not do anyway: set other labels, and another time to live.
 //
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
-// +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"spec-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
+// +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"what-runs-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations"}]}`
 // +kubebuilder:webhook:path=/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=ignore,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=delete,versions=v1alpha1,name=jobtemplate-deletion.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"defaults-are-missing","expression":"!(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
 
 // Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
 // which is controller-runtime's default.
-func Setup(mgr ctrl.Manager, renderer render.Renderer) error {
+func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
+	renderer = newFairRenderer(renderer, options.RenderWorkers)
 	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
