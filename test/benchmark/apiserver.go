@@ -50,7 +50,12 @@ func (r requests) writes() (sum float64) {
 
 // since returns what has come since before.
 func (r requests) since(before requests) requests {
-	change := requests{ours: map[string]float64{}, lists: r.lists - before.lists, all: r.all - before.all, cpu: r.cpu - before.cpu}
+	change := requests{
+		ours:  map[string]float64{},
+		lists: r.lists - before.lists,
+		all:   r.all - before.all,
+		cpu:   r.cpu - before.cpu,
+	}
 	for what, count := range r.ours {
 		if count -= before.ours[what]; count != 0 {
 			change.ours[what] = count

@@ -48,7 +48,9 @@ func newBench(ctx context.Context, s settings) (*bench, error) {
 		return nil, fmt.Errorf("finding the repository: %w", err)
 	}
 	scheme := runtime.NewScheme()
-	err = errors.Join(clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), dispatcherv1alpha1.AddToScheme(scheme))
+	err = errors.Join(
+		clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), dispatcherv1alpha1.AddToScheme(scheme),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
 	}

@@ -32,7 +32,9 @@ func (t table) goals() string {
 	}
 	for _, one := range []int{unhurried, 1} {
 		if value, ok := t.ratio(dispatcher, createOnly, one, answer50); ok {
-			text.WriteString(goal("median answer to a PUT, ratio to a raw create, callers: "+callersText(one), value, "at most", 2.5))
+			text.WriteString(
+				goal("median answer to a PUT, ratio to a raw create, callers: "+callersText(one), value, "at most", 2.5),
+			)
 		}
 	}
 	if value, ok := t.value(dispatcher, callers, lists); ok {

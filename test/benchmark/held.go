@@ -94,7 +94,9 @@ func (b *bench) hold(ctx context.Context) (holding, error) {
 func (b *bench) compare(ctx context.Context, without, with holding) string {
 	var out strings.Builder
 	_, _ = fmt.Fprintf(&out, "| | none held | %d held |\n|---|---|---|\n", b.held)
-	_, _ = fmt.Fprintf(&out, "| from start to ready | %.1f s | %.1f s |\n", without.startUp.Seconds(), with.startUp.Seconds())
+	_, _ = fmt.Fprintf(
+		&out, "| from start to ready | %.1f s | %.1f s |\n", without.startUp.Seconds(), with.startUp.Seconds(),
+	)
 	_, _ = fmt.Fprintf(&out, "| resident memory | %.0f MiB | %.0f MiB |\n", without.resident, with.resident)
 	_, _ = fmt.Fprintf(&out, "| heap in use | %.0f MiB | %.0f MiB |\n", without.heap, with.heap)
 	for _, q := range []quantity{jobs, answer50, toJob50} {
@@ -108,7 +110,8 @@ func (b *bench) compare(ctx context.Context, without, with holding) string {
 		value, _ := h.results.ratio(dispatcher, rawRun, heldCallers, toJob50)
 		return value
 	}
-	out.WriteString(goal("median from PUT to Job, ratio to the raw client's, with held executions by without", slower(with)/slower(without), "at most", 1.1))
+	out.WriteString(goal("median time from PUT to Job as a ratio to the raw client's, with held executions divided by without",
+		slower(with)/slower(without), "at most", 1.1))
 	out.WriteString(goal("seconds from start to ready", with.startUp.Seconds(), "at most", 30))
 	return out.String() + "\n" + b.machine(ctx)
 }
@@ -162,7 +165,11 @@ func (b *bench) storeFinishedExecution(ctx context.Context, name string) error {
 				dispatcherv1alpha1.AnnotationReceivedAt: time.Now().UTC().Format(time.RFC3339Nano),
 			},
 		},
-		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: templateName, Payload: payload, TTLSecondsAfterFinished: new(int32(heldTTL))},
+		Spec: dispatcherv1alpha1.JobExecutionSpec{
+			JobTemplateName:         templateName,
+			Payload:                 payload,
+			TTLSecondsAfterFinished: new(int32(heldTTL)),
+		},
 	}
 	// A configuration that was removed is heeded for another moment.
 	const tries = 5

@@ -33,14 +33,16 @@ type settings struct {
 
 func main() {
 	s := settings{}
-	callers := flag.String("callers", "0,1,8,32,128", "How many callers there are, one part of the table for each. 0 is one who takes his time.")
+	callers := flag.String(
+		"callers", "0,1,8,32,128", "The numbers of callers, with a part of the table for each. 0 is one caller who pauses.",
+	)
 	flag.StringVar(&s.root, "root", ".", "The root of the repository.")
-	flag.StringVar(&s.doc, "doc", "", "The file to write the table into, between its markers.")
-	flag.IntVar(&s.rounds, "rounds", 5, "How many turns each contender has with each number of callers.")
-	flag.DurationVar(&s.turn, "turn", 5*time.Second, "How long a turn begins new executions.")
-	flag.IntVar(&s.held, "held", 0, "Compare the manager with so many finished executions held and with none, instead.")
-	flag.BoolVar(&s.inert, "inert-jobs", false, "Run no Job controller: Jobs are stored, and nothing follows from it.")
-	flag.StringVar(&s.profiles, "profiles", "", "A folder for CPU and memory profiles of the manager.")
+	flag.StringVar(&s.doc, "doc", "", "The file with the markers between which the table is written.")
+	flag.IntVar(&s.rounds, "rounds", 5, "The number of turns of each contender for each number of callers.")
+	flag.DurationVar(&s.turn, "turn", 5*time.Second, "The time in which a turn starts new executions.")
+	flag.IntVar(&s.held, "held", 0, "Instead, compare the manager with this number of finished executions and without.")
+	flag.BoolVar(&s.inert, "inert-jobs", false, "Do not run the Job controller, so that Jobs are only stored.")
+	flag.StringVar(&s.profiles, "profiles", "", "The folder for CPU and memory profiles of the manager.")
 	flag.Parse()
 	s.manager = flag.Args()
 	log.SetLogger(zap.New(zap.WriteTo(os.Stderr)))

@@ -15,8 +15,8 @@ import (
 // pprofAddress is where the manager serves its profiles while they are taken.
 const pprofAddress = "127.0.0.1:18999"
 
-// profile takes CPU profiles while a turn runs, of the API server and, in a turn of Dispatcher, of the manager, and what
-// the manager has allocated until then.
+// profile takes CPU profiles while a turn runs, of the API server and, in a turn of Dispatcher, of the manager, and
+// what the manager has allocated until then.
 func (b *bench) profile(ctx context.Context, c contender, callers, round int) (stop func()) {
 	if b.profiles == "" {
 		return func() {}

@@ -27,7 +27,9 @@ func newPutClient(url string) *putClient {
 // execute does one PUT.
 func (p *putClient) execute(ctx context.Context, namespace string) (done, error) {
 	begin := time.Now()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, p.url+"/execute/"+namespace+"/"+templateName, strings.NewReader(payload))
+	request, err := http.NewRequestWithContext(
+		ctx, http.MethodPut, p.url+"/execute/"+namespace+"/"+templateName, strings.NewReader(payload),
+	)
 	if err != nil {
 		return done{}, err
 	}

@@ -27,9 +27,12 @@ import (
 	"dispatcher.ivan.vc/test/controlplane"
 )
 
-// rawGroupVersion holds a copy of the CRD of JobExecutions: the same schema, the same rules and the same defaults, but no
-// webhook and no controller knows it. So nothing has to be switched off and on between turns.
-var rawGroupVersion = schema.GroupVersion{Group: "raw." + dispatcherv1alpha1.GroupVersion.Group, Version: dispatcherv1alpha1.GroupVersion.Version}
+// rawGroupVersion holds a copy of the CRD of JobExecutions: the same schema, the same rules and the same defaults, but
+// no webhook and no controller knows it. So nothing has to be switched off and on between turns.
+var rawGroupVersion = schema.GroupVersion{
+	Group:   "raw." + dispatcherv1alpha1.GroupVersion.Group,
+	Version: dispatcherv1alpha1.GroupVersion.Version,
+}
 
 // rawClient writes what Dispatcher writes, by itself, with the same client library.
 type rawClient struct {
@@ -48,7 +51,9 @@ type model struct {
 
 func newRawClient(plane *controlplane.ControlPlane, user *rest.Config) (*rawClient, error) {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
-	content, err := os.ReadFile(filepath.Join(plane.Root, "config", "crd", "bases", "dispatcher.ivan.vc_jobexecutions.yaml"))
+	content, err := os.ReadFile(
+		filepath.Join(plane.Root, "config", "crd", "bases", "dispatcher.ivan.vc_jobexecutions.yaml"),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CRD: %w", err)
 	}
@@ -57,7 +62,9 @@ func newRawClient(plane *controlplane.ControlPlane, user *rest.Config) (*rawClie
 	}
 	crd.Spec.Group = rawGroupVersion.Group
 	crd.Name = crd.Spec.Names.Plural + "." + crd.Spec.Group
-	if _, err := envtest.InstallCRDs(plane.Config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}}); err != nil {
+	if _, err := envtest.InstallCRDs(
+		plane.Config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}},
+	); err != nil {
 		return nil, fmt.Errorf("installing the copy of the CRD: %w", err)
 	}
 	scheme := runtime.NewScheme()
@@ -96,7 +103,9 @@ func (r *rawClient) learn(ctx context.Context, template *dispatcherv1alpha1.JobT
 		return errs.ToAggregate()
 	}
 	job.OwnerReferences[0].APIVersion = rawGroupVersion.String()
-	for _, keys := range []*map[string]string{&execution.Labels, &execution.Annotations, &job.Labels, &job.Annotations, &job.Spec.Template.Labels} {
+	for _, keys := range []*map[string]string{
+		&execution.Labels, &execution.Annotations, &job.Labels, &job.Annotations, &job.Spec.Template.Labels,
+	} {
 		*keys = rename(*keys)
 	}
 	r.mutex.Lock()
@@ -161,22 +170,35 @@ func runningStatus(job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
 }
 
 func succeededStatus(job *batchv1.Job) dispatcherv1alpha1.JobExecutionStatus {
-	status := statusOf(job, dispatcherv1alpha1.ConditionSucceeded, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded)
+	status := statusOf(
+		job, dispatcherv1alpha1.ConditionSucceeded, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded,
+	)
 	status.CompletionTime = status.StartTime
 	status.Duration = &metav1.Duration{}
 	return status
 }
 
 // statusOf is a status as Dispatcher writes it.
-func statusOf(job *batchv1.Job, active string, summary metav1.ConditionStatus, reason string) dispatcherv1alpha1.JobExecutionStatus {
+func statusOf(
+	job *batchv1.Job, active string, summary metav1.ConditionStatus, reason string,
+) dispatcherv1alpha1.JobExecutionStatus {
 	now := metav1.Now()
 	status := dispatcherv1alpha1.JobExecutionStatus{
-		Job:                &dispatcherv1alpha1.JobReference{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID},
+		Job: &dispatcherv1alpha1.JobReference{
+			APIVersion: "batch/v1",
+			Kind:       "Job",
+			Name:       job.Name,
+			UID:        job.UID,
+		},
 		JobTemplate:        &dispatcherv1alpha1.JobTemplateReference{UID: job.UID, Generation: 1},
 		StartTime:          &now,
 		ObservedGeneration: 1,
 	}
-	for _, condition := range []string{dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ConditionSucceeded} {
+	for _, condition := range []string{
+		dispatcherv1alpha1.ConditionWaiting,
+		dispatcherv1alpha1.ConditionRunning,
+		dispatcherv1alpha1.ConditionSucceeded,
+	} {
 		value, message := metav1.ConditionFalse, ""
 		if condition == active {
 			value, message = metav1.ConditionTrue, "Job "+job.Name+" is running"

@@ -31,7 +31,9 @@ const (
 	executions quantity = "executions"
 )
 
-var columns = []quantity{accepted, answer50, answer99, jobs, toJob50, toJob99, writes, lists, ownCPU, apiServerCPU, peakMemory}
+var columns = []quantity{
+	accepted, answer50, answer99, jobs, toJob50, toJob99, writes, lists, ownCPU, apiServerCPU, peakMemory,
+}
 
 // measurement is what one turn found. What does not apply is left out.
 type measurement map[quantity]float64
@@ -63,8 +65,17 @@ func (b *bench) measureTable(ctx context.Context) (string, error) {
 					return "", err
 				}
 				results[cell{c.name, callers}] = append(results[cell{c.name, callers}], m)
-				progress("round %d, callers %s, %-10s: %4.0f executions, %4.0f accepted/s, %4.0f Jobs/s, p50 %.1f ms, to Job p99 %.0f ms",
-					round+1, callersText(callers), c.name, m[executions], m[accepted], m[jobs], m[answer50], m[toJob99])
+				progress(
+					"round %d, callers %s, %-10s: %4.0f executions, %4.0f accepted/s, %4.0f Jobs/s, p50 %.1f ms, to Job p99 %.0f ms",
+					round+1,
+					callersText(callers),
+					c.name,
+					m[executions],
+					m[accepted],
+					m[jobs],
+					m[answer50],
+					m[toJob99],
+				)
 			}
 		}
 	}

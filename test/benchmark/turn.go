@@ -103,8 +103,8 @@ func (b *bench) runTurn(ctx context.Context, c contender, callers int, duration 
 	return m, nil
 }
 
-// unhurried stands for one caller who begins an execution every unhurriedPace. What follows from one execution is then over
-// before the next begins, so that its answer takes the time of its own work.
+// unhurried stands for one caller who begins an execution every unhurriedPace. What follows from one execution is then
+// over before the next begins, so that its answer takes the time of its own work.
 const (
 	unhurried     = 0
 	unhurriedPace = 100 * time.Millisecond

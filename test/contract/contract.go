@@ -53,8 +53,12 @@ func load(path string) (*contract, error) {
 		return nil, fmt.Errorf("reading the closed OpenAPI document: %w", err)
 	}
 	return &contract{
-		validator: validator.NewValidatorFromV3Model(&model.Model, config.WithFormatAssertions(), config.WithoutSecurityValidation(),
-			config.WithBodyDecoder("application/yaml", content.DecoderFunc(decodeYAML))),
+		validator: validator.NewValidatorFromV3Model(
+			&model.Model,
+			config.WithFormatAssertions(),
+			config.WithoutSecurityValidation(),
+			config.WithBodyDecoder("application/yaml", content.DecoderFunc(decodeYAML)),
+		),
 		document: &model.Model,
 	}, nil
 }
@@ -74,7 +78,9 @@ func (c *contract) check(request *http.Request, response *http.Response) (string
 	return answer, c.checkDocumented(request, response, path, item, operation)
 }
 
-func (c *contract) checkDocumented(request *http.Request, response *http.Response, path string, item *v3.PathItem, operation *v3.Operation) error {
+func (c *contract) checkDocumented(
+	request *http.Request, response *http.Response, path string, item *v3.PathItem, operation *v3.Operation,
+) error {
 	documented := operation.Responses.Codes.GetOrZero(strconv.Itoa(response.StatusCode))
 	if documented == nil {
 		return errors.New("this status code is not documented")
@@ -98,15 +104,18 @@ func (c *contract) checkRequest(request *http.Request, path string, item *v3.Pat
 	_, problems := c.validator.ValidateHttpRequestSyncWithPathItem(bare, item, path)
 	errs := []error{join(problems)}
 	for name := range request.URL.Query() {
-		if !slices.ContainsFunc(slices.Concat(item.Parameters, operation.Parameters), func(p *v3.Parameter) bool { return p.In == "query" && p.Name == name }) {
+		if !slices.ContainsFunc(
+			slices.Concat(item.Parameters, operation.Parameters),
+			func(p *v3.Parameter) bool { return p.In == "query" && p.Name == name },
+		) {
 			errs = append(errs, fmt.Errorf("the query parameter %s was accepted and is not documented", name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// checkUndocumented is for what the document leaves out, as it would be the same everywhere: other paths, other methods,
-// and OPTIONS.
+// checkUndocumented is for what the document leaves out, as it would be the same everywhere: other paths, other
+// methods, and OPTIONS.
 func (c *contract) checkUndocumented(request *http.Request, response *http.Response, item *v3.PathItem) error {
 	if item == nil {
 		return checkProblem(request, response, http.StatusNotFound, "NotFound")
@@ -160,7 +169,8 @@ func (c *contract) operations() []operation {
 	return operations
 }
 
-// find returns the documented path of a request. Names are matched as they were sent: an encoded slash is part of a name.
+// find returns the documented path of a request. Names are matched as they were sent: an encoded slash is part of a
+// name.
 func (c *contract) find(request *http.Request) (string, *v3.PathItem) {
 	sent := strings.Split(request.URL.EscapedPath(), "/")
 	for path, item := range c.document.Paths.PathItems.FromOldest() {

@@ -40,7 +40,8 @@ func main() {
 	}
 }
 
-// run writes the operations of the document, and then a verdict for each exchange that it reads, until there are no more.
+// run writes the operations of the document, and then a verdict for each exchange that it reads, until there are no
+// more.
 func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("usage: contract FILE, an OpenAPI document")
@@ -74,10 +75,19 @@ func (c *contract) judge(seen exchange) verdict {
 	if seen.RequestHeader != nil {
 		request.Header = seen.RequestHeader
 	}
-	response := &http.Response{StatusCode: seen.Code, Header: seen.Header, Request: request, Body: io.NopCloser(strings.NewReader(string(seen.Body)))}
+	response := &http.Response{
+		StatusCode: seen.Code,
+		Header:     seen.Header,
+		Request:    request,
+		Body:       io.NopCloser(strings.NewReader(string(seen.Body))),
+	}
 	answer, err := c.check(request, response)
 	if err != nil {
-		return verdict{Violation: fmt.Sprintf("%s %s, answered %d, is not what openapi.yaml says: %v", seen.Method, request.URL.RequestURI(), seen.Code, err)}
+		return verdict{
+			Violation: fmt.Sprintf(
+				"%s %s, answered %d, is not what openapi.yaml says: %v", seen.Method, request.URL.RequestURI(), seen.Code, err,
+			),
+		}
 	}
 	return verdict{Answer: answer}
 }

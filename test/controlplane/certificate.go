@@ -66,13 +66,17 @@ func (c *ControlPlane) SendWebhooksTo(ctx context.Context, m *Manager) error {
 }
 
 // changeWebhooks lets edit change where and how each webhook is called.
-func (c *ControlPlane) changeWebhooks(ctx context.Context, edit func(*admissionregistrationv1.WebhookClientConfig) error) error {
+func (c *ControlPlane) changeWebhooks(
+	ctx context.Context, edit func(*admissionregistrationv1.WebhookClientConfig) error,
+) error {
 	admin, err := client.New(c.Config, client.Options{})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	for _, named := range c.environment.WebhookInstallOptions.ValidatingWebhooks {
-		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
+		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: named.Name},
+		}
 		if err := change(ctx, admin, configuration, func() (err error) {
 			for i := range configuration.Webhooks {
 				err = errors.Join(err, edit(&configuration.Webhooks[i].ClientConfig))
@@ -83,7 +87,9 @@ func (c *ControlPlane) changeWebhooks(ctx context.Context, edit func(*admissionr
 		}
 	}
 	for _, named := range c.environment.WebhookInstallOptions.MutatingWebhooks {
-		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: named.Name}}
+		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: named.Name},
+		}
 		if err := change(ctx, admin, configuration, func() (err error) {
 			for i := range configuration.Webhooks {
 				err = errors.Join(err, edit(&configuration.Webhooks[i].ClientConfig))

@@ -17,8 +17,9 @@ import (
 const jobController = "job-controller"
 
 // controllers are those that the life of a Job touches, and those that quotas and aggregated roles need.
-const controllers = jobController + ",ttl-after-finished-controller,garbage-collector-controller,namespace-controller," +
-	"serviceaccount-controller,resourcequota-controller,clusterrole-aggregation-controller"
+const controllers = jobController +
+	",ttl-after-finished-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller," +
+	"resourcequota-controller,clusterrole-aggregation-controller"
 
 // ControlPlane is a running Kubernetes without nodes.
 type ControlPlane struct {
@@ -52,19 +53,27 @@ func WithoutJobController() Option {
 // also after an error, if the control plane is not nil.
 func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlane, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return nil, errors.New("KUBEBUILDER_ASSETS is not set: it names the folder with etcd, kube-apiserver, kube-controller-manager " +
-			"and kubectl; `make test` finds or builds them and sets it")
+		return nil, errors.New(
+			"KUBEBUILDER_ASSETS is not set: it names the folder with etcd, kube-apiserver, kube-controller-manager " +
+				"and kubectl; `make test` finds or builds them and sets it",
+		)
 	}
 	directory, err := os.MkdirTemp("", "dispatcher-test-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder: %w", err)
 	}
-	c := &ControlPlane{Root: root, directory: directory, output: &Output{}, controllers: controllers, environment: &envtest.Environment{
-		Scheme:                scheme,
-		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook")}},
-	}}
+	c := &ControlPlane{
+		Root:        root,
+		directory:   directory,
+		output:      &Output{},
+		controllers: controllers,
+		environment: &envtest.Environment{
+			Scheme:                scheme,
+			CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
+			ErrorIfCRDPathMissing: true,
+			WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook")}},
+		},
+	}
 	for _, option := range options {
 		option(c)
 	}
@@ -84,7 +93,9 @@ func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlan
 		return c, err
 	}
 	webhooks := &c.environment.WebhookInstallOptions
-	if c.Webhooks, err = NewForwarder(fmt.Sprintf("%s:%d", webhooks.LocalServingHost, webhooks.LocalServingPort)); err != nil {
+	if c.Webhooks, err = NewForwarder(
+		fmt.Sprintf("%s:%d", webhooks.LocalServingHost, webhooks.LocalServingPort),
+	); err != nil {
 		return c, err
 	}
 	return c, c.startControllers()
@@ -123,10 +134,17 @@ func (c *ControlPlane) adoptServers() error {
 		}
 	}
 	servers := &c.environment.ControlPlane
-	if c.Etcd, err = adopt("etcd", servers.Etcd.DataDir, c.output, answers(http.DefaultClient, c.EtcdURL()+"/health")); err != nil {
+	if c.Etcd, err = adopt(
+		"etcd", servers.Etcd.DataDir, c.output, answers(http.DefaultClient, c.EtcdURL()+"/health"),
+	); err != nil {
 		return err
 	}
-	c.APIServer, err = adopt("kube-apiserver", servers.APIServer.CertDir, c.output, answers(admin, strings.TrimSuffix(c.Config.Host, "/")+"/readyz"))
+	c.APIServer, err = adopt(
+		"kube-apiserver",
+		servers.APIServer.CertDir,
+		c.output,
+		answers(admin, strings.TrimSuffix(c.Config.Host, "/")+"/readyz"),
+	)
 	return err
 }
 
@@ -154,7 +172,9 @@ func (c *ControlPlane) ClientCAFile() string {
 func (c *ControlPlane) Output() string { return c.output.String() }
 
 func (c *ControlPlane) startControllers() error {
-	user, err := c.environment.AddUser(envtest.User{Name: "kube-controller-manager", Groups: []string{"system:masters"}}, nil)
+	user, err := c.environment.AddUser(
+		envtest.User{Name: "kube-controller-manager", Groups: []string{"system:masters"}}, nil,
+	)
 	if err != nil {
 		return fmt.Errorf("adding a user for kube-controller-manager: %w", err)
 	}

@@ -80,7 +80,9 @@ func (c *ControlPlane) NewDirectManager(name, binary string, config *rest.Config
 		&clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}, args)
 }
 
-func (c *ControlPlane) newManager(name, binary string, cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo, args []string) (*Manager, error) {
+func (c *ControlPlane) newManager(
+	name, binary string, cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo, args []string,
+) (*Manager, error) {
 	kubeconfig := filepath.Join(c.directory, name+".kubeconfig")
 	if err := clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{"apiserver": cluster},
@@ -116,12 +118,18 @@ func (m *Manager) Start(ctx context.Context, args ...string) error {
 	if err := m.StartUnready(args...); err != nil {
 		return err
 	}
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		if !m.Running() {
-			return false, fmt.Errorf("the manager ended with code %d", m.process.Load().ExitCode())
-		}
-		return m.Ready(ctx), nil
-	})
+	err := wait.PollUntilContextTimeout(
+		ctx,
+		100*time.Millisecond,
+		time.Minute,
+		true,
+		func(ctx context.Context) (bool, error) {
+			if !m.Running() {
+				return false, fmt.Errorf("the manager ended with code %d", m.process.Load().ExitCode())
+			}
+			return m.Ready(ctx), nil
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("waiting until the manager is ready: %w\n%s", err, m.Output.Tail())
 	}
@@ -180,8 +188,8 @@ func (m *Manager) Terminate() *Process {
 	return process
 }
 
-// Pause stops the process where it is, without its knowledge, until Resume: as a machine does that hangs, or a virtual one
-// that is moved. Its connections stay open and nobody answers.
+// Pause stops the process where it is, without its knowledge, until Resume: as a machine does that hangs, or a virtual
+// one that is moved. Its connections stay open and nobody answers.
 func (m *Manager) Pause() { m.process.Load().signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on.

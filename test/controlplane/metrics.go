@@ -26,7 +26,13 @@ func (m *Manager) Metric(ctx context.Context, name string, labels map[string]str
 	var sum float64
 	for _, sample := range families[name].GetMetric() {
 		if hasLabels(sample, labels) {
-			sum += sample.GetCounter().GetValue() + sample.GetGauge().GetValue() + float64(sample.GetHistogram().GetSampleCount())
+			sum += sample.GetCounter().
+				GetValue() +
+				sample.GetGauge().
+					GetValue() +
+				float64(
+					sample.GetHistogram().GetSampleCount(),
+				)
 		}
 	}
 	return sum, nil

@@ -28,9 +28,11 @@ type Request struct {
 
 // Write is true if the request changes what is stored.
 func (r Request) Write() bool {
-	return r.IsResourceRequest && !r.DryRun && slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, r.Verb) &&
+	return r.IsResourceRequest && !r.DryRun &&
+		slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, r.Verb) &&
 		// Reviews are questions, asked with the verb create.
-		r.APIGroup != "authorization.k8s.io" && r.APIGroup != "authentication.k8s.io"
+		r.APIGroup != "authorization.k8s.io" &&
+		r.APIGroup != "authentication.k8s.io"
 }
 
 // String names the request in messages.
@@ -85,7 +87,10 @@ func NewProxy(config *rest.Config) (*Proxy, error) {
 			ErrorLog:     log.New(io.Discard, "", 0),
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 		},
-		info: request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")},
+		info: request.RequestInfoFactory{
+			APIPrefixes:          sets.NewString("api", "apis"),
+			GrouplessAPIPrefixes: sets.NewString("api"),
+		},
 		held: map[string]chan struct{}{},
 	}
 	p.server = httptest.NewUnstartedServer(p)
@@ -105,7 +110,10 @@ func (p *Proxy) CutConnections() { p.server.CloseClientConnections() }
 
 // cluster returns what a kubeconfig says of the proxy.
 func (p *Proxy) cluster() *clientcmdapi.Cluster {
-	return &clientcmdapi.Cluster{Server: p.server.URL, CertificateAuthorityData: encodeCertificate(p.server.Certificate().Raw)}
+	return &clientcmdapi.Cluster{
+		Server:                   p.server.URL,
+		CertificateAuthorityData: encodeCertificate(p.server.Certificate().Raw),
+	}
 }
 
 // Inject applies fault to the requests that match, from now until the returned function is called. Of several faults

@@ -81,9 +81,15 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		s.process = started.command.Process
 	}
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		return s.ready(ctx), nil
-	})
+	err := wait.PollUntilContextTimeout(
+		ctx,
+		100*time.Millisecond,
+		2*time.Minute,
+		true,
+		func(ctx context.Context) (bool, error) {
+			return s.ready(ctx), nil
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("waiting until %s is ready: %w\n%s", s.name, err, s.output.Tail())
 	}

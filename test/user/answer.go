@@ -28,8 +28,8 @@ type Problem struct {
 	Errors                                 []struct{ Field, Detail string }
 }
 
-// Send makes one request and reads the whole answer, whatever it is. The header may be nil. It may be called outside of a spec's own
-// goroutine: it asserts nothing.
+// Send makes one request and reads the whole answer, whatever it is. The header may be nil. It may be called outside of
+// a spec's own goroutine: it asserts nothing.
 func Send(ctx context.Context, caller *http.Client, method, url, body string, header http.Header) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

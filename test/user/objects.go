@@ -8,7 +8,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// NewTemplate returns a template that runs one container, once, with the payload in the variable PAYLOAD. It is not stored yet.
+// NewTemplate returns a template that runs one container, once, with the payload in the variable PAYLOAD. It is not
+// stored yet.
 func NewTemplate(namespace, name string, container corev1.Container) *dispatcherv1alpha1.JobTemplate {
 	container.Env = []corev1.EnvVar{{Name: "PAYLOAD", Value: "{{ .Payload }}"}}
 	return &dispatcherv1alpha1.JobTemplate{
