@@ -99,6 +99,14 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
+	flags.Func("allowed-hosts",
+		"The host names of the HTTP API, separated by commas, beside IP addresses, localhost, and the Services of the pod's "+
+			"namespace: those of an ingress, such as jobs.example.com or *.example.com. Requests for other hosts are "+
+			"answered with 421. * allows every host, and gives up the protection against DNS rebinding.",
+		func(hosts string) error {
+			o.http.AllowedHosts = append(o.http.AllowedHosts, strings.Split(hosts, ",")...)
+			return nil
+		})
 	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
 		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
 }

@@ -44,7 +44,6 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 		writeTimeout: streamWriteTimeout,
 	}
 	header := w.Header()
-	header.Set("Cache-Control", "no-cache")
 	header.Add("Vary", "Accept")
 	if r.Header.Get("Last-Event-ID") == execution.ResourceVersion {
 		stream.sent = execution

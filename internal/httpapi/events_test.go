@@ -110,7 +110,7 @@ func TestEvents(t *testing.T) {
 		response, events := follow(t, start(t, api.server(t, testOptions())), path, header)
 		got := response.Header
 		if response.StatusCode != http.StatusOK || got.Get("Content-Type") != "text/event-stream" ||
-			got.Get("Cache-Control") != "no-cache" ||
+			got.Get("Cache-Control") != "no-store" ||
 			got.Get("X-Accel-Buffering") != "no" {
 			t.Errorf("status = %d, header %v", response.StatusCode, got)
 		}

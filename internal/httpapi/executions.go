@@ -28,8 +28,7 @@ func (e *executions) register(router *mux.Router) {
 	router.Handle("/executions/{namespace}/{name}/events", methods{http.MethodGet: e.events})
 }
 
-// lookUp returns the execution that a call names, if the caller may do verb to the executions of its template: whose it
-// is has to be known before that can be asked.
+// lookUp returns the execution that a call names, if the caller may do verb to the executions of its template.
 func (e *executions) lookUp(
 	r *http.Request,
 	named store.Target,
@@ -38,33 +37,41 @@ func (e *executions) lookUp(
 	return e.lookUpFor(r, named, access.Right{Verb: verb, Subresource: access.Executions})
 }
 
-// lookUpFor is lookUp for any right, of which namespace and template are filled in.
+// lookUpFor is lookUp for any right, of which namespace, template and execution are filled in.
+//
+// Whose execution it is has to be known before the right can be asked for, but a caller without it must not learn whether
+// there is such an execution: the refusal says the same in both cases, and only a caller with the right on the whole
+// namespace is told that there is none. Where the cache knows the execution, who lacks the right is refused without a
+// request to the API server. An anonymous caller with a right on single templates only is answered from there on.
 func (e *executions) lookUpFor(
 	r *http.Request,
 	named store.Target,
 	need access.Right,
 ) (*dispatcherv1alpha1.JobExecution, error) {
-	need.Namespace = named.Namespace
+	need.Namespace, need.Execution = named.Namespace, named.Execution
 	caller, err := e.caller(r)
 	if err != nil {
 		return nil, err
 	}
-	found, err := e.store.Get(r.Context(), named.Namespace, named.Execution)
-	if problem.Is(err, problem.ExecutionNotFound) && caller.Anonymous() {
-		// Nobody knows which template it would be of. Anonymous callers need the right on the whole namespace, or they
-		// could try out names.
-		if err := caller.Authorize(r.Context(), need); err != nil {
+	template, cached := e.store.CachedTemplate(r.Context(), named.Namespace, named.Execution)
+	if cached || caller.Anonymous() {
+		if err := caller.Authorize(r.Context(), need.On(template)); err != nil {
 			return nil, err
+		}
+	}
+	found, err := e.store.Get(r.Context(), named.Namespace, named.Execution)
+	if problem.Is(err, problem.ExecutionNotFound) {
+		if refused := caller.Authorize(r.Context(), need); refused != nil {
+			return nil, refused
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	recordOf(r).template = found.Spec.JobTemplateName
-	need.Template = found.Spec.JobTemplateName
-	if err := caller.Authorize(r.Context(), need); err != nil {
+	if err := caller.Authorize(r.Context(), need.On(found.Spec.JobTemplateName)); err != nil {
 		return nil, err
 	}
+	recordOf(r).template = found.Spec.JobTemplateName
 	return found, nil
 }
 

@@ -60,7 +60,7 @@ func TestGet(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		header := response.Header
 		if response.StatusCode != http.StatusOK || header.Get("Content-Type") != form || header.Get("Vary") != "Accept" ||
-			header.Get("Cache-Control") != "no-cache" {
+			header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: status = %d, header %v", form, response.StatusCode, header)
 		}
 		var got dispatcherv1alpha1.JobExecution

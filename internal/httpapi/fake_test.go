@@ -38,7 +38,7 @@ func newFakeAPIServer(t testing.TB) *fakeAPIServer {
 
 // client returns a client of the fake.
 func (f *fakeAPIServer) client(t testing.TB) *store.Store {
-	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), apitest.NoTemplates{}, logr.Discard())
+	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), f.Cache(), logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,9 @@ func accessOf(may authorizer.Authorizer) *access.Access {
 func testOptions() Options {
 	return Options{BindAddress: "127.0.0.1:0", DefaultNamespace: "default", MaxPayloadBytes: DefaultMaxPayloadBytes,
 		MaxRequestsInFlight: DefaultMaxRequestsInFlight, MaxWaitingRequests: DefaultMaxWaitingRequests,
-		MaxWait: DefaultMaxWait}
+		MaxWait:      DefaultMaxWait,
+		AllowedHosts: []string{"example.com"}, // that of httptest
+	}
 }
 
 // serve hands one request to the handler and returns the answer.

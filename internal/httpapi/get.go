@@ -51,7 +51,6 @@ func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
 	tag := entityTag(execution, form)
 	header := w.Header()
 	header.Set("ETag", tag)
-	header.Set("Cache-Control", "no-cache")
 	if matches(r, tag) {
 		header.Add("Vary", "Accept")
 		w.WriteHeader(http.StatusNotModified)

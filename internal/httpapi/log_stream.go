@@ -183,7 +183,6 @@ func (w *logWriter) begin() {
 	header := w.Header()
 	header.Set("Content-Type", string(mediaText)+"; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "no-cache")
 	header.Set("X-Accel-Buffering", "no") // A proxy that collects the answer would keep the log from the caller.
 	header.Add("Vary", "Accept")
 	w.extend()

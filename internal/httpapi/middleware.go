@@ -17,6 +17,7 @@ func observe(log logr.Logger, next http.Handler) http.Handler {
 		rec := newRecord(r)
 		answer := &answer{ResponseWriter: w}
 		answer.Header().Set("X-Request-Id", rec.requestID)
+		answer.Header().Set("Cache-Control", "no-store") // The description alone may be stored.
 		requestsInFlight.Inc()
 		defer func() {
 			requestsInFlight.Dec()

@@ -38,6 +38,10 @@ type Options struct {
 	// changes. Without it none are taken.
 	ClientCAFile string
 
+	// AllowedHosts are host names that lead to this server, besides those that newHosts knows. *.DOMAIN allows all names
+	// below a domain, and * alone all names.
+	AllowedHosts []string
+
 	// HTTP2 offers HTTP/2 where TLS is on.
 	HTTP2 bool
 
@@ -75,6 +79,11 @@ func (o Options) validate() error {
 	if o.MaxWait < time.Second {
 		errs = append(errs, fmt.Errorf("--max-wait: must be at least 1s, got %s", o.MaxWait))
 	}
+	for _, host := range o.AllowedHosts {
+		if rules := validateHost(host); len(rules) > 0 {
+			errs = append(errs, fmt.Errorf("--allowed-hosts: %q is not a host name: %s", host, strings.Join(rules, "; ")))
+		}
+	}
 	if o.ClientCAFile != "" && !o.tls() {
 		errs = append(
 			errs,
@@ -97,4 +106,12 @@ func validateBindAddress(address string) error {
 		return fmt.Errorf("must be host:port with a port from 0 to 65535, got %q", address)
 	}
 	return nil
+}
+
+func validateHost(host string) []string {
+	name := strings.TrimPrefix(host, "*.")
+	if host == anyHost {
+		return nil
+	}
+	return validation.IsDNS1123Subdomain(strings.ToLower(name))
 }

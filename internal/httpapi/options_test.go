@@ -36,6 +36,13 @@ func TestOptions(t *testing.T) {
 			[]string{"--max-waiting-requests: must be at least 1, got -1"}},
 		{"no time to wait", func(o *Options) { o.MaxWait = time.Millisecond },
 			[]string{"--max-wait: must be at least 1s, got 1ms"}},
+		{"hosts", func(o *Options) { o.AllowedHosts = []string{"a.example.com", "*.b.example.com", "*"} }, nil},
+		{"a host with a port", func(o *Options) { o.AllowedHosts = []string{"a.example.com:80"} },
+			[]string{`--allowed-hosts: "a.example.com:80" is not a host name`}},
+		{"a wildcard in the middle", func(o *Options) { o.AllowedHosts = []string{"a.*.com"} },
+			[]string{`--allowed-hosts: "a.*.com" is not a host name`}},
+		{"a wildcard without its dot", func(o *Options) { o.AllowedHosts = []string{"*example.com"} },
+			[]string{`--allowed-hosts: "*example.com" is not a host name`}},
 		{"client certificates over TLS", func(o *Options) {
 			o.ClientCAFile, o.CertificateFile, o.KeyFile = "ca.crt",
 				"tls.crt", "tls.key"

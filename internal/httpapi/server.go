@@ -109,11 +109,12 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 	d.waiters = newWaiters(options.MaxWaitingRequests)
 	router := newRouter(groupsOf(d, options)...)
 	inFlight := make(slots, options.MaxRequestsInFlight)
+	allowed := allowedHosts(options)
 	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
 	return &server{
 		http: &http.Server{
 			Addr:              options.BindAddress,
-			Handler:           observe(log, recoverPanics(log, router)),
+			Handler:           observe(log, recoverPanics(log, refuseForeign(allowed, router))),
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,

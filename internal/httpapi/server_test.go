@@ -227,7 +227,7 @@ func (r *running) exchange(t *testing.T, raw string) string {
 }
 
 func TestConnections(t *testing.T) {
-	const head = "PUT /execute/t HTTP/1.1\r\nHost: x\r\n"
+	const head = "PUT /execute/t HTTP/1.1\r\nHost: localhost\r\n"
 	for _, test := range []struct {
 		reason, raw string
 		wantLines   []string // the status line of each answer
@@ -237,7 +237,7 @@ func TestConnections(t *testing.T) {
 			head + "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n",
 			[]string{"HTTP/1.1 413 Request Entity Too Large"}, false},
 		{"nor does a refused path take its body",
-			"PUT /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+			"PUT /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
 			[]string{"HTTP/1.1 404 Not Found"}, false},
 		{"a body that never comes", head + "Content-Length: 10\r\n\r\nabc", []string{"HTTP/1.1 408 Request Timeout"}, true},
 		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", []string{"HTTP/1.1 400 Bad Request"},

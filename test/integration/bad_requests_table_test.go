@@ -70,8 +70,8 @@ var badPaths = []badRequest{
 	{"a name too many", put_("/execute/NAMESPACE/echo/again"), noPath},
 	{"another case", put_("/EXECUTE/NAMESPACE/echo"), noPath},
 	{"an encoded first part", put_("/%65xecute/NAMESPACE/echo"), noPath},
-	{"an absolute URI of another path", put_("http://dispatcher/run/echo"), noPath},
-	{"an absolute URI without a path", put_("http://dispatcher"), noPath},
+	{"an absolute URI of another path", put_("http://localhost/run/echo"), noPath},
+	{"an absolute URI without a path", put_("http://localhost"), noPath},
 	{"an asterisk", put_("*"), noPath},
 	{"OPTIONS of an asterisk", request("OPTIONS", "*"), noPath},
 	{"a list with a trailing slash", request("GET", "/executions/NAMESPACE/"), noPath},
@@ -88,7 +88,7 @@ var badPaths = []badRequest{
 	{"an execution that there is not, to be deleted", request("DELETE", "/executions/NAMESPACE/no-such"), noExecution},
 	{"an execution that there is not, to be canceled", request("POST", "/executions/NAMESPACE/no-such/cancel"), noExecution},
 	{"an execution that there is not, to be followed", request("GET", "/executions/NAMESPACE/no-such/events"), noExecution},
-	{"an absolute URI of another template", put_("http://dispatcher/execute/NAMESPACE/no-such"), noTemplate},
+	{"an absolute URI of another template", put_("http://localhost/execute/NAMESPACE/no-such"), noTemplate},
 	{"percent-encoding that is none", put_("/execute/NAMESPACE/%zz"), notHTTP},
 	{"percent-encoding that is cut", put_("/execute/NAMESPACE/echo%2"), notHTTP},
 	{"a NUL", put_("/execute/NAMESPACE/echo\x00"), notHTTP},
@@ -179,7 +179,7 @@ const (
 
 // request is an HTTP/1.1 request without a body, as it goes over the wire. Only to execute is for everybody.
 func request(method, target string, headers ...string) string {
-	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: dispatcher"}, headers...)
+	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: localhost"}, headers...)
 	if method != "PUT" && !strings.Contains(strings.Join(headers, ""), "Authorization") {
 		lines = append(lines, "Authorization: "+credentials)
 	}

@@ -100,7 +100,11 @@ func (c *Caller) authorize(ctx context.Context, need Right) error {
 		return problem.New(problem.Unauthorized, "without credentials nobody can %s: send a bearer token", need).
 			WithHeader("WWW-Authenticate", challenge)
 	default:
-		return problem.New(problem.Forbidden, "user %q cannot %s: a RoleBinding has to grant it", c.Name(), need)
+		unless := ""
+		if need.Execution != "" {
+			unless = ", or there is no such execution"
+		}
+		return problem.New(problem.Forbidden, "user %q cannot %s%s: a RoleBinding has to grant it", c.Name(), need, unless)
 	}
 }
 

@@ -105,7 +105,7 @@ func authorize(access *Access, r *http.Request, need Right) error {
 	return caller.Authorize(r.Context(), need)
 }
 
-var executeEcho = Right{"create", Executions, "default", "echo"}
+var executeEcho = Right{Verb: "create", Subresource: Executions, Namespace: "default", Template: "echo"}
 
 func TestAccess(t *testing.T) {
 	alice := func(who string, _ authorizationv1.ResourceAttributes) bool { return who == "alice" }
@@ -186,7 +186,7 @@ func TestAccessIsCached(t *testing.T) {
 		if err != nil || caller.Name() != "alice" {
 			t.Fatalf("the caller is %+v, %v", caller, err)
 		}
-		for _, need := range []Right{executeEcho, {"get", Executions, "default", "echo"}} {
+		for _, need := range []Right{executeEcho, {Verb: "get", Subresource: Executions, Namespace: "default", Template: "echo"}} {
 			if err := caller.Authorize(r.Context(), need); err != nil {
 				t.Error(err)
 			}

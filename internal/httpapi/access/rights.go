@@ -20,6 +20,10 @@ const (
 type Right struct {
 	Verb, Subresource   string
 	Namespace, Template string
+
+	// Execution is the name of the execution that a call is about, empty where it is about none. A refusal names it in
+	// place of the Template, so that it says the same whether or not the execution exists.
+	Execution string
 }
 
 // String names the right in the words of RBAC, to be read after "can": it has all that a Role needs to grant it.
@@ -29,9 +33,18 @@ func (n Right) String() string {
 		name += "/" + n.Subresource
 	}
 	of := "any JobTemplate"
-	if n.Template != "" {
+	switch {
+	case n.Execution != "":
+		of = fmt.Sprintf("the JobTemplate of the execution %q", n.Execution)
+	case n.Template != "":
 		of = fmt.Sprintf("the JobTemplate %q", n.Template)
 	}
 	return fmt.Sprintf("%s %s (API group %s) of %s in namespace %q",
 		n.Verb, name, dispatcherv1alpha1.GroupVersion.Group, of, n.Namespace)
+}
+
+// On returns the same right on another template, on every one of the namespace where template is empty.
+func (n Right) On(template string) Right {
+	n.Template = template
+	return n
 }

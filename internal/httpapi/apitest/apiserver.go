@@ -96,14 +96,6 @@ func Scheme(t testing.TB) *runtime.Scheme {
 	return scheme
 }
 
-// NoTemplates is a cache without JobTemplates.
-type NoTemplates struct{ client.Reader }
-
-// Get implements client.Reader.
-func (NoTemplates) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
-	return apierrors.NewNotFound(schema.GroupResource{Group: "dispatcher.ivan.vc", Resource: "jobtemplates"}, key.Name)
-}
-
 // ServeHTTP answers as an API server does.
 func (f *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mutex.Lock()
@@ -409,4 +401,23 @@ func (f *Server) Get(key string) *dispatcherv1alpha1.JobExecution {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	return f.stored[key]
+}
+
+// Cache is a cache of the executions that are stored. It has no JobTemplates.
+func (f *Server) Cache() client.Reader { return cached{server: f} }
+
+type cached struct {
+	client.Reader
+	server *Server
+}
+
+// Get implements client.Reader.
+func (c cached) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	execution, ok := object.(*dispatcherv1alpha1.JobExecution)
+	found := c.server.Get(key.String())
+	if !ok || found == nil {
+		return apierrors.NewNotFound(schema.GroupResource{Group: "dispatcher.ivan.vc"}, key.Name)
+	}
+	found.DeepCopyInto(execution)
+	return nil
 }

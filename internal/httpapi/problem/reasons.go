@@ -18,6 +18,12 @@ const (
 	// Forbidden: the caller lacks permission, or a quota or a policy of the cluster does not allow the execution.
 	Forbidden Reason = "Forbidden"
 
+	// CrossOrigin: a web page of another origin sent a request that would change something.
+	CrossOrigin Reason = "CrossOrigin"
+
+	// HostNotAllowed: the Host header names another host, which may be a web page's way around the same-origin policy.
+	HostNotAllowed Reason = "HostNotAllowed"
+
 	// NotFound: this API has no such path.
 	NotFound Reason = "NotFound"
 
@@ -88,6 +94,8 @@ var statuses = map[Reason]int{
 	InvalidRequest:         http.StatusBadRequest,
 	Unauthorized:           http.StatusUnauthorized,
 	Forbidden:              http.StatusForbidden,
+	CrossOrigin:            http.StatusForbidden,
+	HostNotAllowed:         http.StatusMisdirectedRequest,
 	NotFound:               http.StatusNotFound,
 	JobTemplateNotFound:    http.StatusNotFound,
 	ExecutionNotFound:      http.StatusNotFound,

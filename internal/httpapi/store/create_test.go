@@ -25,7 +25,7 @@ func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 // newStore returns a client of a fake API server.
 func newStore(t testing.TB, fake *apitest.Server) *Store {
 	t.Helper()
-	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), apitest.NoTemplates{}, logr.Discard())
+	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), fake.Cache(), logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}

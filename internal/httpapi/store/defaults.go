@@ -15,7 +15,7 @@ import (
 func (s *Store) setDefaults(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
 	template := &dispatcherv1alpha1.JobTemplate{}
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
-	if err := s.templates.Get(ctx, key, template); err != nil || !template.DeletionTimestamp.IsZero() {
+	if err := s.cache.Get(ctx, key, template); err != nil || !template.DeletionTimestamp.IsZero() {
 		return
 	}
 	render.Inherit(execution, template)

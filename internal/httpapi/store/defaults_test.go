@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		filled bool
 	}{
 		{"the cache has the template", oneTemplate{template: template}, true},
-		{"the cache lacks it: it may be new", apitest.NoTemplates{}, false},
+		{"the cache lacks it: it may be new", apitest.New(t).Cache(), false},
 		{"it is being deleted: it may have been made anew", oneTemplate{template: deleted}, false},
 	} {
 		execution := aRequest.execution()
@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 			want.Spec.TTLSecondsAfterFinished = new(int32(60))
 			want.Annotations[dispatcherv1alpha1.AnnotationDefaulted] = "true"
 		}
-		(&Store{templates: test.cache}).setDefaults(t.Context(), execution)
+		(&Store{cache: test.cache}).setDefaults(t.Context(), execution)
 		if diff := cmp.Diff(want, execution); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}

@@ -35,19 +35,19 @@ type Store struct {
 	dispatcher, core rest.Interface
 	trial            *trial.Client
 
-	// templates is the cache that defaults come from.
-	templates   client.Reader
+	// cache has JobTemplates and JobExecutions, perhaps as they were a moment ago.
+	cache       client.Reader
 	createTurns *semaphore.Weighted
 	unconfirmed *unconfirmedCreates
 }
 
-// New returns a Store at the API server of config. templates is a cache of JobTemplates, for the defaults of
-// executions.
+// New returns a Store at the API server of config. cache has JobTemplates and
+// JobExecutions.
 func New(
 	config *rest.Config,
 	httpClient *http.Client,
 	scheme *runtime.Scheme,
-	templates client.Reader,
+	cache client.Reader,
 	log logr.Logger,
 ) (*Store, error) {
 	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
@@ -65,7 +65,7 @@ func New(
 		}
 		return built, nil
 	}
-	s := &Store{templates: templates, createTurns: semaphore.NewWeighted(maxConcurrentCreates)}
+	s := &Store{cache: cache, createTurns: semaphore.NewWeighted(maxConcurrentCreates)}
 	s.unconfirmed = &unconfirmedCreates{store: s, log: log}
 	var err error
 	if s.dispatcher, err = restClient("/apis", dispatcherv1alpha1.GroupVersion); err != nil {

@@ -56,6 +56,9 @@ func translate(err error, named Target) *problem.Problem {
 	case apierrors.IsForbidden(err), deniedByWebhook(err) && status.Code < http.StatusInternalServerError,
 		strings.Contains(status.Message, textNoDryRun):
 		return forbidden(err, status, "Dispatcher is not allowed to execute JobTemplates in namespace %q", named.Namespace)
+	case apierrors.IsConflict(err):
+		// Quota admission lost a race for the quota's usage: nothing was stored, and the next try may succeed.
+		return unavailable().RetryAfter(max(retryAfter, 1)).Because(err)
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return timedOut().Because(err)
 	case apierrors.IsUnauthorized(err):
