@@ -110,7 +110,7 @@ func (b *bench) compare(ctx context.Context, without, with holding) string {
 		value, _ := h.results.ratio(dispatcher, rawRun, heldCallers, toJob50)
 		return value
 	}
-	out.WriteString(goal("median time from PUT to Job as a ratio to the raw client's, with held executions divided by without",
+	out.WriteString(goal("median from PUT to Job, ratio to the raw client, with finished executions by without",
 		slower(with)/slower(without), "at most", 1.1))
 	out.WriteString(goal("seconds from start to ready", with.startUp.Seconds(), "at most", 30))
 	return out.String() + "\n" + b.machine(ctx)
