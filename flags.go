@@ -100,9 +100,9 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
 	flags.Func("allowed-hosts",
-		"The host names of the HTTP API, separated by commas, beside IP addresses, localhost, and the Services of the pod's "+
-			"namespace: those of an ingress, such as jobs.example.com or *.example.com. Requests for other hosts are "+
-			"answered with 421. * allows every host, and gives up the protection against DNS rebinding.",
+		"The host names of ingresses for the HTTP API, separated by commas, such as jobs.example.com or *.example.com. "+
+			"IP addresses, localhost and the Services in the pod's namespace are always allowed. Requests for other hosts "+
+			"are answered with 421. * allows every host and disables the protection against DNS rebinding.",
 		func(hosts string) error {
 			o.http.AllowedHosts = append(o.http.AllowedHosts, strings.Split(hosts, ",")...)
 			return nil
@@ -117,11 +117,11 @@ func (o *options) bindWebhooks(flags *flag.FlagSet) {
 	o.webhookCertificate.bind(flags, "webhook", "The directory with the TLS certificate of the admission webhooks. "+
 		"The default is "+defaultWebhookCertificates+" in the directory for temporary files.")
 	flags.StringVar(&o.webhookClientCAFile, "webhook-client-ca-file", "",
-		"The file with the CA certificates that sign the API server's client certificate. Callers of the webhooks must then "+
-			"have such a certificate. Without it, the webhooks answer every caller.")
+		"The file with the CA certificates that sign the API server's client certificate. With it, the webhooks answer only "+
+			"callers with such a certificate. Without it, they answer every caller.")
 	flags.StringVar(&o.webhookClientNames, "webhook-client-names", "",
-		"The names, separated by commas, of which the API server's client certificate must have one, as its common name or a "+
-			"DNS name. By default, every name is accepted. Requires --webhook-client-ca-file.")
+		"The names that the API server's client certificate may have as its common name or DNS name, separated by commas. "+
+			"By default, every name is accepted. Requires --webhook-client-ca-file.")
 }
 
 func (o *options) bindMetrics(flags *flag.FlagSet) {
