@@ -21,24 +21,27 @@ const (
 )
 
 var (
-	// executionsTotal has one series per template and result, which are removed with the template. A platform has a bounded
-	// number of templates, but not of executions, which are therefore no label. The histograms have no label for the
-	// template: each would cost a series per bucket.
+	// executionsTotal has one series per template and result, which are removed with the template. A platform has a
+	// bounded number of templates, but not of executions, which are therefore no label. The histograms have no label for
+	// the template: each would cost a series per bucket.
 	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dispatcher_executions_total",
-		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, canceled). " +
+		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, " +
+			"canceled). " +
 			"The series of a JobTemplate are removed with it; executions that finish later have an empty template.",
 	}, []string{"namespace", "template", "result"})
 
 	jobCreationDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "dispatcher_execution_job_creation_duration_seconds",
-		Help:    "Time from the request, or from the creation of the JobExecution where it came without one, to the creation of its Job.",
+		Name: "dispatcher_execution_job_creation_duration_seconds",
+		Help: "Time from the request, or from the creation of the JobExecution where it came without one, to the " +
+			"creation of its Job.",
 		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
 	})
 
 	runDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dispatcher_execution_run_duration_seconds",
-		Help: "Time from the start of the Job to the completion of the JobExecution, by result (succeeded, failed, canceled).",
+		Help: "Time from the start of the Job to the completion of the JobExecution, by result (succeeded, failed, " +
+			"canceled).",
 		// A Job's times have whole seconds. Jobs take from seconds to a day.
 		Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400},
 	}, []string{"result"})

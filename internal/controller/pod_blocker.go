@@ -50,8 +50,14 @@ var waitingReasons = map[string]string{
 // podBlockerOf returns the problem that keeps the pod from starting, or nil.
 func podBlockerOf(pod *corev1.Pod) *podBlocker {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable {
-			return &podBlocker{reason: dispatcherv1alpha1.ReasonUnschedulable, pod: pod.Name, detail: condition.Message, since: condition.LastTransitionTime}
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse &&
+			condition.Reason == corev1.PodReasonUnschedulable {
+			return &podBlocker{
+				reason: dispatcherv1alpha1.ReasonUnschedulable,
+				pod:    pod.Name,
+				detail: condition.Message,
+				since:  condition.LastTransitionTime,
+			}
 		}
 	}
 	for _, status := range containersOf(pod) {
@@ -59,7 +65,13 @@ func podBlockerOf(pod *corev1.Pod) *podBlocker {
 			continue
 		}
 		if reason, ok := waitingReasons[status.State.Waiting.Reason]; ok {
-			return &podBlocker{reason: reason, pod: pod.Name, container: status.Name, detail: status.State.Waiting.Message, since: pod.CreationTimestamp}
+			return &podBlocker{
+				reason:    reason,
+				pod:       pod.Name,
+				container: status.Name,
+				detail:    status.State.Waiting.Message,
+				since:     pod.CreationTimestamp,
+			}
 		}
 	}
 	return nil

@@ -37,7 +37,8 @@ func (o podOutcomes) note(object client.Object, deleted bool) {
 	remembered, outcome := o.of(owner.UID), podFailure(pod)
 	deleting := deleted || !pod.DeletionTimestamp.IsZero()
 	switch {
-	case outcome == nil && remembered != nil && remembered.weight == weightBlocked && remembered.result.Pod == pod.Name && !deleting:
+	case outcome == nil && !deleting &&
+		remembered != nil && remembered.weight == weightBlocked && remembered.result.Pod == pod.Name:
 		o.byJob.Remove(owner.UID) // The pod has started after all.
 	case outcome != nil && (deleting || outcome.weight == weightBlocked) && outcome.tellsMoreThan(remembered):
 		o.byJob.Add(owner.UID, outcome)

@@ -42,9 +42,17 @@ type podSummary struct {
 
 // summarizePods summarizes the pods of a Job. It returns no error: the outcome of a Job does not depend on its pods and
 // must not wait for them.
-func (r *reconciler) summarizePods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) podSummary {
+func (r *reconciler) summarizePods(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job,
+) podSummary {
 	var pods corev1.PodList
-	err := r.client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingFields{byExecution: execution.Name}, client.UnsafeDisableDeepCopy)
+	err := r.client.List(
+		ctx,
+		&pods,
+		client.InNamespace(job.Namespace),
+		client.MatchingFields{byExecution: execution.Name},
+		client.UnsafeDisableDeepCopy,
+	)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Listing the pods of the Job")
 	}
@@ -57,7 +65,9 @@ func (r *reconciler) summarizePods(ctx context.Context, execution *dispatcherv1a
 
 // resultOf returns how the pods of a finished Job ended. The cache of pods may lag behind the cache of Jobs: if it
 // shows no pod, or one that has not ended, the pods are read from the API server once.
-func (r *reconciler) resultOf(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, cached []*corev1.Pod) *dispatcherv1alpha1.JobExecutionResult {
+func (r *reconciler) resultOf(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, cached []*corev1.Pod,
+) *dispatcherv1alpha1.JobExecutionResult {
 	remembered := r.podOutcomes.of(job.UID)
 	result := resultOfJob(job, cached, remembered)
 	if result != nil && allEnded(cached) {
@@ -90,7 +100,8 @@ func summaryOfPods(pods []*corev1.Pod) podSummary {
 		}
 		summary.active = true
 		for i := range pod.Status.ContainerStatuses {
-			if running := pod.Status.ContainerStatuses[i].State.Running; running != nil && summary.startedAt.Before(&running.StartedAt) {
+			if running := pod.Status.ContainerStatuses[i].State.Running; running != nil &&
+				summary.startedAt.Before(&running.StartedAt) {
 				summary.startedAt = running.StartedAt
 			}
 		}

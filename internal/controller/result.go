@@ -103,13 +103,18 @@ func successOf(pods []*corev1.Pod) *dispatcherv1alpha1.JobExecutionResult {
 
 // podFailure returns how the pod failed or what keeps it from starting, or nil.
 func podFailure(pod *corev1.Pod) *podOutcome {
-	outcome := &podOutcome{podCreated: pod.CreationTimestamp.Time, at: endedAt(pod), result: dispatcherv1alpha1.JobExecutionResult{Pod: pod.Name}}
+	outcome := &podOutcome{
+		podCreated: pod.CreationTimestamp.Time,
+		at:         endedAt(pod),
+		result:     dispatcherv1alpha1.JobExecutionResult{Pod: pod.Name},
+	}
 	container, end := failedContainer(pod)
 	blocker := podBlockerOf(pod)
 	switch {
 	case pod.Status.Phase == corev1.PodSucceeded:
 		return nil
-	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "": // For example Evicted: not the fault of a container.
+	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "":
+		// For example Evicted: not the fault of a container.
 		outcome.weight = weightFailed
 		outcome.result.Reason, outcome.result.Message = pod.Status.Reason, sanitized(pod.Status.Message)
 	case end != nil:
@@ -117,7 +122,8 @@ func podFailure(pod *corev1.Pod) *podOutcome {
 		outcome.result = resultOfContainer(pod, container, end)
 	case blocker != nil:
 		outcome.weight, outcome.at = weightBlocked, blocker.since.Time
-		outcome.result.Container, outcome.result.Reason, outcome.result.Message = blocker.container, blocker.reason, sanitized(blocker.detail)
+		outcome.result.Container, outcome.result.Reason = blocker.container, blocker.reason
+		outcome.result.Message = sanitized(blocker.detail)
 	case pod.Status.Phase == corev1.PodFailed:
 		outcome.weight = weightUnknown
 	default:
@@ -182,7 +188,9 @@ func endedAt(pod *corev1.Pod) time.Time {
 	return at
 }
 
-func resultOfContainer(pod *corev1.Pod, name string, end *corev1.ContainerStateTerminated) dispatcherv1alpha1.JobExecutionResult {
+func resultOfContainer(
+	pod *corev1.Pod, name string, end *corev1.ContainerStateTerminated,
+) dispatcherv1alpha1.JobExecutionResult {
 	return dispatcherv1alpha1.JobExecutionResult{
 		Pod:       pod.Name,
 		Container: name,

@@ -25,9 +25,13 @@ func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha
 	return job, err
 }
 
-func (r *reconciler) renderJobFrom(ctx context.Context, reader client.Reader, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
+func (r *reconciler) renderJobFrom(
+	ctx context.Context, reader client.Reader, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, error) {
 	template := &dispatcherv1alpha1.JobTemplate{}
-	err := reader.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}, template)
+	err := reader.Get(
+		ctx, types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}, template,
+	)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, templateNotFound(execution)

@@ -25,8 +25,8 @@ type hosts struct {
 	any      bool
 }
 
-// newHosts returns those of the flag, the loopback names, and the names of the Services of the pod's own namespace, which
-// is empty outside of a cluster.
+// newHosts returns those of the flag, the loopback names, and the names of the Services of the pod's own namespace,
+// which is empty outside of a cluster.
 func newHosts(allowed []string, namespace, clusterDomain string) *hosts {
 	h := &hosts{names: []string{"localhost"}, suffixes: []string{".localhost"}}
 	if namespace != "" {

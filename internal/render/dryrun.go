@@ -15,13 +15,17 @@ var syntheticPayloads = []string{"text", "", "{}", "[]"}
 
 // DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
 // of which one must do. The Job that it returns has no owner, since there is no execution.
-func DryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
+func DryRun(
+	ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate,
+) (*batchv1.Job, field.ErrorList) {
 	job, errs := dryRun(ctx, program, template)
 	countErrors(stageRender, errs)
 	return job, errs
 }
 
-func dryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate) (*batchv1.Job, field.ErrorList) {
+func dryRun(
+	ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate,
+) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
 		job, errs := newJob(ctx, program, template, NewData(template, trialName(template.Name), *sample))
@@ -43,8 +47,11 @@ func dryRun(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 			return nil, errs
 		}
 	}
-	return nil, append(telling, field.Required(field.NewPath("spec", "samplePayload"),
-		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): set this to one that it accepts`))
+	return nil, append(telling, field.Required(
+		field.NewPath("spec", "samplePayload"),
+		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): `+
+			`set this to one that it accepts`,
+	))
 }
 
 // named returns template with a name: one that is to be created with generateName has none yet at admission.

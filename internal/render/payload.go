@@ -9,7 +9,18 @@ import (
 
 // harmless are functions whose result is one harmless word in a shell script, whatever they are given.
 var harmless = []string{
-	"shellQuote", "len", "int", "int64", "float64", "atoi", "b64enc", "b32enc", "sha1sum", "sha256sum", "sha512sum", "adler32sum",
+	"shellQuote",
+	"len",
+	"int",
+	"int64",
+	"float64",
+	"atoi",
+	"b64enc",
+	"b32enc",
+	"sha1sum",
+	"sha256sum",
+	"sha512sum",
+	"adler32sum",
 }
 
 // printsPayload says whether a template prints something that was made of the payload and is not quoted for a shell. It

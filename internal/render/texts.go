@@ -12,10 +12,11 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// A Job that was rendered in another process comes back as the texts of its template's strings, and not as a Job: that process
-// can then choose these texts and nothing else, and this one makes the Job.
+// A Job that was rendered in another process comes back as the texts of its template's strings, and not as a Job: that
+// process can then choose these texts and nothing else, and this one makes the Job.
 
-// Texts returns the texts that the strings of template have in a Job that was rendered from it, in the order of the fields.
+// Texts returns the texts that the strings of template have in a Job that was rendered from it, in the order of the
+// fields.
 func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []string {
 	rendered := &batchv1.JobTemplateSpec{ObjectMeta: job.ObjectMeta, Spec: job.Spec}
 	places := templatedPlaces(&template.Spec.JobTemplate)
@@ -26,9 +27,11 @@ func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []string 
 	return texts
 }
 
-// Assemble returns the Job of execution from the texts that its template's strings render to. It renders nothing. An error
-// says that these cannot be the texts of this template.
-func Assemble(template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []string) (*batchv1.Job, field.ErrorList, error) {
+// Assemble returns the Job of execution from the texts that its template's strings render to. It renders nothing. An
+// error says that these cannot be the texts of this template.
+func Assemble(
+	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []string,
+) (*batchv1.Job, field.ErrorList, error) {
 	job, errs, err := assemble(template, NewData(template, execution.Name, execution.Spec.Payload), texts)
 	if job != nil {
 		own(job, execution)
@@ -42,7 +45,9 @@ func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []string) (*b
 	return assemble(template, NewData(template, trialName(template.Name), ""), texts)
 }
 
-func assemble(template *dispatcherv1alpha1.JobTemplate, data Data, texts []string) (*batchv1.Job, field.ErrorList, error) {
+func assemble(
+	template *dispatcherv1alpha1.JobTemplate, data Data, texts []string,
+) (*batchv1.Job, field.ErrorList, error) {
 	spec := template.Spec.JobTemplate.DeepCopy()
 	places := templatedPlaces(spec)
 	if len(places) != len(texts) {

@@ -24,7 +24,15 @@ const (
 )
 
 var allReasons = []string{
-	reasonMemory, reasonStack, reasonCrash, reasonCPU, reasonTime, reasonProtocol, reasonKilled, reasonShutdown, reasonStart,
+	reasonMemory,
+	reasonStack,
+	reasonCrash,
+	reasonCPU,
+	reasonTime,
+	reasonProtocol,
+	reasonKilled,
+	reasonShutdown,
+	reasonStart,
 }
 
 // exit is how a process ended, by the kernel's word.
@@ -34,12 +42,20 @@ type exit struct {
 }
 
 // ownSignals are those that a process brings on itself.
-var ownSignals = []syscall.Signal{syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGSEGV, syscall.SIGTRAP}
+var ownSignals = []syscall.Signal{
+	syscall.SIGABRT,
+	syscall.SIGBUS,
+	syscall.SIGFPE,
+	syscall.SIGILL,
+	syscall.SIGSEGV,
+	syscall.SIGTRAP,
+}
 
-// reasonOf says why a process has ended. The kernel's word comes first: a Go program that fails exits, and one that dies by a
-// signal was killed. The pool's own kills are known. What is left for a killed worker is somebody outside: the kernel when the container
-// runs out of memory, or an operator. An exit is the worker's own doing; of which kind, the first words of Go's runtime tell. A worker
-// that lied about that would get another message, and the same treatment, or one more try.
+// reasonOf says why a process has ended. The kernel's word comes first: a Go program that fails exits, and one that
+// dies by a signal was killed. The pool's own kills are known. What is left for a killed worker is somebody outside:
+// the kernel when the container runs out of memory, or an operator. An exit is the worker's own doing; of which kind,
+// the first words of Go's runtime tell. A worker that lied about that would get another message, and the same
+// treatment, or one more try.
 func reasonOf(killedFor string, e exit, words string) string {
 	switch {
 	case killedFor != "":
@@ -63,7 +79,8 @@ func has(words string, phrases ...string) bool {
 		if i == firstLines {
 			return false
 		}
-		if !strings.HasPrefix(line, "runtime: ") && !strings.HasPrefix(line, "runtime/cgo: ") && !strings.HasPrefix(line, "fatal error: ") {
+		if !strings.HasPrefix(line, "runtime: ") && !strings.HasPrefix(line, "runtime/cgo: ") &&
+			!strings.HasPrefix(line, "fatal error: ") {
 			continue
 		}
 		for _, phrase := range phrases {

@@ -44,8 +44,8 @@ func (a *allowance) enforce() {
 	}
 }
 
-// exchange writes a frame and reads the frame that answers it. A process that takes too much meanwhile is killed, and then the pipe
-// says that it has ended.
+// exchange writes a frame and reads the frame that answers it. A process that takes too much meanwhile is killed, and
+// then the pipe says that it has ended.
 func (a *allowance) exchange(frame []byte) ([]byte, error) {
 	if err := a.write(frame); err != nil {
 		return nil, err

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// queue hands calls to workers. Namespaces take turns, and within one it is first come, first served. While others wait, no
-// namespace holds all workers: one whose every template takes all the time there is makes others wait for their turn, not for its end.
+// queue hands calls to workers. Namespaces take turns, and within one it is first come, first served. While others
+// wait, no namespace holds all workers: one whose every template takes all the time there is makes others wait for
+// their turn, not for its end.
 type queue struct {
 	share int // how many workers a namespace may hold while others wait
 

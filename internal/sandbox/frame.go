@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A frame is four bytes of length, the highest first, and as many bytes of content. The content is a row of fields: numbers
-// as uvarints, and texts with their length before them.
+// A frame is four bytes of length, the highest first, and as many bytes of content. The content is a row of fields:
+// numbers as uvarints, and texts with their length before them.
 
 // maxFrame bounds a frame. A template and a payload, which together are the largest, have at most 3 MiB and 1 MiB.
 const maxFrame = 8 << 20
@@ -103,8 +103,8 @@ func (f *fields) bytes(most int) []byte {
 // text reads valid UTF-8.
 func (f *fields) text(most int) string { return strings.ToValidUTF8(string(f.bytes(most)), "\uFFFD") }
 
-// texts reads a list of at most most texts, which together are no longer than the frame. A text takes a byte at least, so a short
-// frame cannot announce a long list.
+// texts reads a list of at most most texts, which together are no longer than the frame. A text takes a byte at least,
+// so a short frame cannot announce a long list.
 func (f *fields) texts(most int) []string {
 	n := f.number(min(most, len(f.rest)))
 	texts := make([]string, 0, n)

@@ -24,7 +24,8 @@ const (
 // digest tells templates, and payloads, apart.
 type digest [sha256.Size]byte
 
-// request asks a worker for a Job or for an examination. The worker sees nothing of an execution but its name and payload.
+// request asks a worker for a Job or for an examination. The worker sees nothing of an execution but its name and
+// payload.
 type request struct {
 	kind          kind
 	hash          digest // of the encoded template
@@ -52,8 +53,8 @@ func parseRequest(content []byte) (*request, error) {
 	return r, f.end()
 }
 
-// encodeTemplate returns what a worker has to know of a template. What a render does not depend on is left out: equal bytes are
-// equal Jobs. The Job is encoded by protobuf, which takes a tenth of the time that JSON takes.
+// encodeTemplate returns what a worker has to know of a template. What a render does not depend on is left out: equal
+// bytes are equal Jobs. The Job is encoded by protobuf, which takes a tenth of the time that JSON takes.
 func encodeTemplate(template *dispatcherv1alpha1.JobTemplate) ([]byte, error) {
 	job, err := template.Spec.JobTemplate.Marshal()
 	if err != nil {
@@ -159,11 +160,24 @@ func parseAnswer(content []byte) (*answer, error) {
 }
 
 // errorTypes are the types of error that a render can end with.
-var errorTypes = sets.New(field.ErrorTypeInvalid, field.ErrorTypeRequired, field.ErrorTypeInternal, field.ErrorTypeForbidden,
-	field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeNotSupported, field.ErrorTypeDuplicate, field.ErrorTypeTypeInvalid)
+var errorTypes = sets.New(
+	field.ErrorTypeInvalid,
+	field.ErrorTypeRequired,
+	field.ErrorTypeInternal,
+	field.ErrorTypeForbidden,
+	field.ErrorTypeTooLong,
+	field.ErrorTypeTooMany,
+	field.ErrorTypeNotSupported,
+	field.ErrorTypeDuplicate,
+	field.ErrorTypeTypeInvalid,
+)
 
 func parseError(f *fields) *field.Error {
-	err := &field.Error{Type: field.ErrorType(f.text(maxMessage)), Field: shortened(f.text(maxFrame)), Detail: shortened(f.text(maxFrame))}
+	err := &field.Error{
+		Type:   field.ErrorType(f.text(maxMessage)),
+		Field:  shortened(f.text(maxFrame)),
+		Detail: shortened(f.text(maxFrame)),
+	}
 	if f.err == nil && !errorTypes.Has(err.Type) {
 		f.fail("an error has an unknown type")
 	}

@@ -19,8 +19,8 @@ import (
 // executable is this program, also where its file was replaced meanwhile.
 const executable = "/proc/self/exe"
 
-// spawner starts processes from one thread, which lasts as long as the pool: the kernel kills a child with PDEATHSIG when the thread
-// ends that started it.
+// spawner starts processes from one thread, which lasts as long as the pool: the kernel kills a child with PDEATHSIG
+// when the thread ends that started it.
 type spawner struct {
 	commands chan *exec.Cmd
 	results  chan error
@@ -154,8 +154,8 @@ func (p *process) exit() exit {
 	return exit{code: status.ExitStatus()}
 }
 
-// lastWords keeps the beginning of what a process prints when it dies. It is for the log, and for nobody else: a panic can
-// print parts of a template or of a payload.
+// lastWords keeps the beginning of what a process prints when it dies. It is for the log, and for nobody else: a panic
+// can print parts of a template or of a payload.
 type lastWords struct {
 	mutex sync.Mutex
 	text  bytes.Buffer

@@ -22,8 +22,8 @@ import (
 // Command is the first argument of this program that makes it a render worker. There is no other argument.
 const Command = "render-worker"
 
-// Work is a render worker: it confines itself and answers requests from standard input to standard output, until there are no more. Its
-// error ends the process, and so does a render that takes too much.
+// Work is a render worker: it confines itself and answers requests from standard input to standard output, until there
+// are no more. Its error ends the process, and so does a render that takes too much.
 func Work() error {
 	return work(func() render.Renderer { return render.NewDirect(maxTemplates) })
 }
@@ -144,7 +144,10 @@ func (w *worker) job(template *dispatcherv1alpha1.JobTemplate, r *request) *answ
 func (w *worker) examine(template *dispatcherv1alpha1.JobTemplate) *answer {
 	found := w.renderer.Examine(context.Background(), template)
 	return &answer{
-		errs: found.Errors, warnings: found.Warnings, usesMetadata: found.UsesMetadata, jobs: textsOf(template, found.Jobs...),
+		errs:         found.Errors,
+		warnings:     found.Warnings,
+		usesMetadata: found.UsesMetadata,
+		jobs:         textsOf(template, found.Jobs...),
 	}
 }
 

@@ -18,7 +18,9 @@ import (
 // mayCreateJobs refuses, as forbidden, a user who may not create Jobs in the template's namespace. A stored template
 // is run with the controller's rights: without this check, permission to write templates would be permission to run
 // any pod.
-func mayCreateJobs(ctx context.Context, access client.Client, user authenticationv1.UserInfo, template *dispatcherv1alpha1.JobTemplate) error {
+func mayCreateJobs(
+	ctx context.Context, access client.Client, user authenticationv1.UserInfo, template *dispatcherv1alpha1.JobTemplate,
+) error {
 	review := subjectAccessReview(user, template.Namespace)
 	if err := access.Create(ctx, review); err != nil {
 		return unavailable(fmt.Errorf("asking whether user %q may create Jobs: %w", user.Username, err))
@@ -28,8 +30,13 @@ func mayCreateJobs(ctx context.Context, access client.Client, user authenticatio
 	}
 	resource := schema.GroupResource{Group: dispatcherv1alpha1.GroupVersion.Group, Resource: "jobtemplates"}
 	return apierrors.NewForbidden(resource, template.Name, fmt.Errorf(
-		"only users who may create Jobs may create or change a JobTemplate: user %q cannot create resource %q in API group %q in the namespace %q",
-		user.Username, "jobs", "batch", template.Namespace))
+		"only users who may create Jobs may create or change a JobTemplate: user %q cannot create resource %q in API group "+
+			"%q in the namespace %q",
+		user.Username,
+		"jobs",
+		"batch",
+		template.Namespace,
+	))
 }
 
 // subjectAccessReview asks whether user may create Jobs in namespace. It passes on everything that the API server

@@ -22,17 +22,23 @@ type jobExecutionValidator struct {
 var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValidator{}
 
 // ValidateCreate judges a new execution.
-func (v *jobExecutionValidator) ValidateCreate(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (admission.Warnings, error) {
+func (v *jobExecutionValidator) ValidateCreate(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
+) (admission.Warnings, error) {
 	return nil, counted(jobExecutionKind, v.validate(ctx, execution))
 }
 
 // ValidateUpdate allows: the spec is immutable, which the CRD says.
-func (v *jobExecutionValidator) ValidateUpdate(context.Context, *dispatcherv1alpha1.JobExecution, *dispatcherv1alpha1.JobExecution) (admission.Warnings, error) {
+func (v *jobExecutionValidator) ValidateUpdate(
+	context.Context, *dispatcherv1alpha1.JobExecution, *dispatcherv1alpha1.JobExecution,
+) (admission.Warnings, error) {
 	return nil, nil
 }
 
 // ValidateDelete allows: an execution can always be deleted.
-func (v *jobExecutionValidator) ValidateDelete(context.Context, *dispatcherv1alpha1.JobExecution) (admission.Warnings, error) {
+func (v *jobExecutionValidator) ValidateDelete(
+	context.Context, *dispatcherv1alpha1.JobExecution,
+) (admission.Warnings, error) {
 	return nil, nil
 }
 
@@ -75,7 +81,9 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 }
 
 // judge renders execution as the controller will.
-func (v *jobExecutionValidator) judge(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) error {
+func (v *jobExecutionValidator) judge(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) error {
 	if !template.DeletionTimestamp.IsZero() {
 		return templateNotFound(execution, "it is being deleted")
 	}

@@ -39,7 +39,10 @@ func (w *deletionWarner) Handle(ctx context.Context, request admission.Request) 
 	log := ctrl.LoggerFrom(ctx)
 	defer func() {
 		if reason := recover(); reason != nil {
-			log.Error(fmt.Errorf("panic: %v", reason), "allowed the deletion of a JobTemplate without looking for its unfinished executions")
+			log.Error(
+				fmt.Errorf("panic: %v", reason),
+				"allowed the deletion of a JobTemplate without looking for its unfinished executions",
+			)
 			response = admission.Allowed("")
 		}
 	}()

@@ -47,7 +47,9 @@ func sameError(a, b *field.Error) bool { return a.Error() == b.Error() }
 // matter that it is taken.
 func warningsOf(result trial.Result) []string {
 	if refusal := result.Refusal; refusal != nil && len(result.Errors) == 0 && !apierrors.IsAlreadyExists(refusal) {
-		return append(result.Warnings, fmt.Sprintf("a Job of this template would not be created now: %s", refusal.ErrStatus.Message))
+		return append(
+			result.Warnings, fmt.Sprintf("a Job of this template would not be created now: %s", refusal.ErrStatus.Message),
+		)
 	}
 	return result.Warnings
 }

@@ -25,7 +25,9 @@ type jobTemplateValidator struct {
 var _ admission.Validator[*dispatcherv1alpha1.JobTemplate] = &jobTemplateValidator{}
 
 // ValidateCreate judges a new template.
-func (v *jobTemplateValidator) ValidateCreate(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) (admission.Warnings, error) {
+func (v *jobTemplateValidator) ValidateCreate(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
+) (admission.Warnings, error) {
 	warnings, err := v.validate(ctx, template)
 	return warnings, counted(jobTemplateKind, err)
 }
@@ -53,7 +55,9 @@ func visibleMetadataChanged(old, template *dispatcherv1alpha1.JobTemplate) bool 
 }
 
 // ValidateDelete allows: deletion has a webhook of its own, which only warns.
-func (v *jobTemplateValidator) ValidateDelete(context.Context, *dispatcherv1alpha1.JobTemplate) (admission.Warnings, error) {
+func (v *jobTemplateValidator) ValidateDelete(
+	context.Context, *dispatcherv1alpha1.JobTemplate,
+) (admission.Warnings, error) {
 	return nil, nil
 }
 
@@ -128,7 +132,9 @@ func (v *jobTemplateValidator) judge(
 }
 
 // examine renders template with trial payloads, within its share of the time.
-func (v *jobTemplateValidator) examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) render.Examination {
+func (v *jobTemplateValidator) examine(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
+) render.Examination {
 	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
 	defer cancel()
 	return v.renderer.Examine(ctx, template)

@@ -44,7 +44,11 @@ func newCredentials(options Options) (*credentials, error) {
 
 // config returns the server's side of TLS.
 func (c *credentials) config() *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: c.nextProtos, GetCertificate: c.certificate.GetCertificate}
+	config := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     c.nextProtos,
+		GetCertificate: c.certificate.GetCertificate,
+	}
 	if c.clientCA == nil {
 		return config
 	}

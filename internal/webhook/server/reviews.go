@@ -158,7 +158,9 @@ func refuseReview(w http.ResponseWriter, uid types.UID) {
 	review := admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
 		Response: &admissionv1.AdmissionResponse{UID: uid, Result: &metav1.Status{
-			Status: metav1.StatusFailure, Code: http.StatusRequestEntityTooLarge, Reason: metav1.StatusReasonRequestEntityTooLarge,
+			Status:  metav1.StatusFailure,
+			Code:    http.StatusRequestEntityTooLarge,
+			Reason:  metav1.StatusReasonRequestEntityTooLarge,
 			Message: fmt.Sprintf("the object consists of more than %d JSON objects", maxObjects),
 		}},
 	}

@@ -105,8 +105,15 @@ func (s *Server) Start(ctx context.Context) error {
 	defer stopWatching()
 	watching.Go(func() { credentials.watch(watchCtx, s.log) })
 
-	s.log.Info("serving the webhooks", "address", s.options.BindAddress, "clientCertificates", s.options.ClientCAFile != "",
-		"clientNames", s.options.ClientNames)
+	s.log.Info(
+		"serving the webhooks",
+		"address",
+		s.options.BindAddress,
+		"clientCertificates",
+		s.options.ClientCAFile != "",
+		"clientNames",
+		s.options.ClientNames,
+	)
 	return s.serve(ctx, tls.NewListener(limitConnections(listener, maxConnections), credentials.config()))
 }
 
