@@ -27,10 +27,6 @@ const (
 	// hash of the template's name, a NUL and the key, in hex. The key itself is not stored.
 	AnnotationIdempotencyKeyHash = "dispatcher.ivan.vc/idempotency-key-hash"
 
-	// AnnotationPayloadDigest is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the hash
-	// of the payload of that request, in hex. A repeated request has to send the same payload.
-	AnnotationPayloadDigest = "dispatcher.ivan.vc/payload-digest"
-
 	// AnnotationDefaulted says, on a JobExecution, that its defaults from the template are filled in. The HTTP API
 	// fills them in itself; the API server then does not call the mutating webhook, see its matchConditions. An
 	// execution that has this annotation and lacks a default stays without it.

@@ -30,27 +30,30 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := e.read(r, named)
+	caller, err := e.caller(r)
 	if err != nil {
 		return err
 	}
-	payload, err := readPayload(w, r, e.options.MaxPayloadBytes)
-	if err != nil {
+	executions := access.Right{Subresource: access.Executions, Namespace: named.Namespace, Template: named.Template}
+	if err := caller.Authorize(r.Context(), executions.To("create")); err != nil {
 		return err
 	}
-	rec := recordOf(r)
-	if e.options.LogPayloads {
-		rec.payload = &payload
-	}
-	request := store.Request{
-		Namespace:  named.Namespace,
-		Template:   named.Template,
-		Payload:    payload,
-		ID:         rec.requestID,
-		ReceivedAt: rec.receivedAt,
+	asked, err := e.read(r)
+	if err != nil {
+		return err
 	}
 	if asked.dryRun {
-		return e.preview(w, r, request, asked.form)
+		return e.preview(w, r, caller, named, asked.form)
+	}
+	if asked.waits {
+		// What is waited for is the outcome, which not everybody may see who may execute.
+		if err := caller.Authorize(r.Context(), executions.To("get")); err != nil {
+			return err
+		}
+	}
+	request, err := e.request(w, r, named)
+	if err != nil {
+		return err
 	}
 
 	waiting := r.Context()
@@ -69,20 +72,49 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 		execution, err = e.store.Create(r.Context(), request)
 	} else {
 		var repeated bool
-		if execution, repeated, err = e.store.CreateOnce(r.Context(), request, asked.key); repeated {
+		key := store.Key{User: caller.Name(), UID: caller.UID(), Value: asked.key}
+		if execution, repeated, err = e.store.CreateOnce(r.Context(), request, key); repeated {
 			status = http.StatusOK
 		}
 	}
 	if err != nil {
 		return err
 	}
+	rec := recordOf(r)
 	rec.execution = execution.Name
 	w.Header().Set("Location", locationOf(execution))
 	if asked.waits {
 		extendTimeouts(w, asked.wait)
 		execution, status = e.await(waiting, w, rec, execution, asked.wait)
+	} else if status == http.StatusOK {
+		// A repeat is answered with the outcome. The execution exists, so nothing may be answered that reads as if it did
+		// not: where nobody can be asked for the right, the caller is treated as one without it.
+		if allowed, err := caller.May(r.Context(), executions.To("get")); err != nil || !allowed {
+			rec.err = err
+			w.WriteHeader(status)
+			return nil
+		}
 	}
 	return writeObject(w, asked.form, status, published(execution))
+}
+
+// request reads the payload of a call.
+func (e *executor) request(w http.ResponseWriter, r *http.Request, named store.Target) (store.Request, error) {
+	payload, err := readPayload(w, r, e.options.MaxPayloadBytes)
+	if err != nil {
+		return store.Request{}, err
+	}
+	rec := recordOf(r)
+	if e.options.LogPayloads {
+		rec.payload = &payload
+	}
+	return store.Request{
+		Namespace:  named.Namespace,
+		Template:   named.Template,
+		Payload:    payload,
+		ID:         rec.requestID,
+		ReceivedAt: rec.receivedAt,
+	}, nil
 }
 
 // call is what a request asks for, besides its template and its payload.
@@ -94,21 +126,8 @@ type call struct {
 	wait   time.Duration // so long
 }
 
-// read authorizes a request and reads its headers and parameters.
-func (e *executor) read(r *http.Request, named store.Target) (call, error) {
-	caller, err := e.caller(r)
-	if err != nil {
-		return call{}, err
-	}
-	create := access.Right{
-		Verb:        "create",
-		Subresource: access.Executions,
-		Namespace:   named.Namespace,
-		Template:    named.Template,
-	}
-	if err := caller.Authorize(r.Context(), create); err != nil {
-		return call{}, err
-	}
+// read reads the headers and parameters of a request.
+func (e *executor) read(r *http.Request) (call, error) {
 	if err := checkEncoding(r); err != nil {
 		return call{}, err
 	}
@@ -129,12 +148,7 @@ func (e *executor) read(r *http.Request, named store.Target) (call, error) {
 		form = mediaJSON
 	}
 	asked := call{form: form, key: key}
-	if asked.wait, asked.waits = preferredWait(r, e.options.MaxWait); asked.waits {
-		// What is waited for is the outcome, which not everybody may see who may execute.
-		get := create
-		get.Verb = "get"
-		return asked, caller.Authorize(r.Context(), get)
-	}
+	asked.wait, asked.waits = preferredWait(r, e.options.MaxWait)
 	return asked, nil
 }
 

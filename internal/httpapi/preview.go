@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/net"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/access"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/store"
 	"dispatcher.ivan.vc/internal/render"
@@ -20,13 +21,35 @@ const renderTimeout = 4 * time.Second
 
 // preview answers with the Job that an execution would make. It creates nothing: execution and Job are tried at the API
 // server, in dry-runs, so that admission and the API server's own rules judge them as they would judge the real ones.
-func (e *executor) preview(w http.ResponseWriter, r *http.Request, request store.Request, form mediaType) error {
+//
+// The Job shows the template, so a caller who may not read that gets the verdict alone: 204 where the call would create an
+// execution, else the refusal that the call would get.
+func (e *executor) preview(
+	w http.ResponseWriter,
+	r *http.Request,
+	caller *access.Caller,
+	named store.Target,
+	form mediaType,
+) error {
+	readTemplate := access.Right{Verb: "get", Namespace: named.Namespace, Template: named.Template}
+	mayRead, err := caller.May(r.Context(), readTemplate)
+	if err != nil {
+		return err
+	}
+	request, err := e.request(w, r, named)
+	if err != nil {
+		return err
+	}
 	extendTimeouts(w, store.LookupTimeout+renderTimeout+2*store.CreateTimeout)
 	execution, warnings, err := e.store.TryExecution(r.Context(), request)
 	if err != nil {
 		return err
 	}
-	template, err := e.store.Template(r.Context(), request.Namespace, request.Template)
+	if !mayRead {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	template, err := e.store.Template(r.Context(), named.Namespace, named.Template)
 	if err != nil {
 		return err
 	}
@@ -34,11 +57,7 @@ func (e *executor) preview(w http.ResponseWriter, r *http.Request, request store
 	if err != nil {
 		return err
 	}
-	job, more, err := e.store.TryJob(
-		r.Context(),
-		store.Target{Namespace: request.Namespace, Template: request.Template},
-		rendered,
-	)
+	job, more, err := e.store.TryJob(r.Context(), named, rendered)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -224,5 +225,55 @@ func TestExecutionsComeInTheFormThatIsAskedFor(t *testing.T) {
 	if got := problemOf(t, preview(api.server(t, testOptions()), "text/html")); got.Status != http.StatusNotAcceptable ||
 		len(api.Methods()) > 0 {
 		t.Errorf("a preview has one form or the other: got %+v", got)
+	}
+}
+
+// Who may execute a template and not read it gets the verdict, and nothing that the template says.
+func TestPreviewWithoutTheRightToReadTheTemplate(t *testing.T) {
+	const secret = "hidden-in-the-template"
+	for _, test := range []struct {
+		reason string
+		change func(*fakeAPIServer)
+		want   int
+	}{
+		{"it would be accepted", func(*fakeAPIServer) {}, http.StatusNoContent},
+		{"admission refuses it", func(f *fakeAPIServer) {
+			f.OnCreate = func(w http.ResponseWriter, _ *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
+				apitest.AnswerError(w, apierrors.NewInvalid(apitest.ExecutionKind, "", nil))
+				return true
+			}
+		}, http.StatusUnprocessableEntity},
+		{"what the API server says of the Job is not the caller's", func(f *fakeAPIServer) {
+			f.OnTry = func(w http.ResponseWriter, job *batchv1.Job) bool {
+				err := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, job.Spec.Template.Spec.Containers[0].Image, io.EOF)
+				apitest.AnswerError(w, err)
+				return true
+			}
+		}, http.StatusNoContent},
+		{"nor how it renders", func(f *fakeAPIServer) {
+			f.Template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ fail .Payload }}"
+		}, http.StatusNoContent},
+	} {
+		api := newFakeAPIServer(t)
+		api.Template = echo(func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = secret
+		})
+		test.change(api)
+		d := testDependencies(api.client(t))
+		d.access = accessAs("alice", verbs("create", "get"))
+		response := preview(newServer(d, testOptions(), logr.Discard()), "")
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != test.want || strings.Contains(string(body), secret) {
+			t.Errorf("%s: status = %d, want %d; body %s", test.reason, response.StatusCode, test.want, body)
+		}
+		if len(response.Header.Values("Warning")) > 0 || response.Header.Get("Location") != "" {
+			t.Errorf("%s: header %v", test.reason, response.Header)
+		}
+		if len(api.Names()) > 0 {
+			t.Errorf("%s: stored %v", test.reason, api.Names())
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	requestID = "X-Request-Id: r\n"
+	requestID = "X-Request-Id: r\nCache-Control: no-store\n"
 	noSniff   = "X-Content-Type-Options: nosniff\n"
 	problem   = requestID + noSniff + "Content-Type: application/problem+json\n"
 	location  = "Location: /executions/a/b\n"

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -23,8 +24,12 @@ import (
 
 var _ = Describe("A dry-run", func() {
 	var namespace string
+	var caller http.Header
 
-	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) {
+		namespace = admin.NewNamespace(ctx)
+		caller = newOmnipotent(ctx, namespace)
+	})
 
 	AfterEach(func(ctx SpecContext) {
 		for _, created := range admin.Executions(ctx, namespace) {
@@ -37,6 +42,11 @@ var _ = Describe("A dry-run", func() {
 
 	preview := func(ctx context.Context, template, payload string, header http.Header) user.Answer {
 		GinkgoHelper()
+		header = header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		maps.Copy(header, caller)
 		answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/"+template+"?dryRun=All", payload, header)
 		Expect(err).NotTo(HaveOccurred())
 		return answered
@@ -69,6 +79,18 @@ var _ = Describe("A dry-run", func() {
 		Expect(shown.Spec.Selector).To(BeNil())
 		Expect(shown.Spec.Template.Labels).NotTo(HaveKey(batchv1.ControllerUidLabel))
 		Expect(metav1.GetControllerOf(shown).UID).To(BeEmpty())
+	})
+
+	It("gives the verdict alone to who may not read the template", func(ctx SpecContext) {
+		createTemplate(ctx, namespace, value(`{{ required "name is missing" (get (fromJson .Payload) "name") }}`),
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = new(`{"name":"x"}`) })
+		caller = nil // anonymous callers may execute
+		answered := preview(ctx, "echo", `{"name":"x"}`, nil)
+		Expect(answered.Code).To(Equal(http.StatusNoContent), answered.Body)
+		Expect(answered.Body).To(BeEmpty())
+		refused := preview(ctx, "echo", `{}`, nil)
+		Expect(refused.Code).To(Equal(http.StatusUnprocessableEntity))
+		Expect(refused.Problem().Errors).To(Equal(put(ctx, namespace+"/echo", `{}`).Problem().Errors))
 	})
 
 	It("passes on what the API server warns of", func(ctx SpecContext) {

@@ -38,7 +38,6 @@ var _ = Describe("An Idempotency-Key", func() {
 	It("gives a repeat the first execution, at whichever replica, and whatever became of the template", func(ctx SpecContext) {
 		created := mustKeyed(ctx, first, "order-17", "p").Execution()
 		Expect(created.Annotations).To(HaveKey(dispatcherv1alpha1.AnnotationIdempotencyKeyHash))
-		Expect(created.Annotations).To(HaveKey(dispatcherv1alpha1.AnnotationPayloadDigest))
 		Expect(created.Annotations).NotTo(ContainElement(ContainSubstring("order-17")))
 		eventuallyJob(ctx, created)
 		Expect(admin.Delete(ctx, newTemplate(namespace))).To(Succeed())
@@ -51,6 +50,30 @@ var _ = Describe("An Idempotency-Key", func() {
 		}
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
+	})
+
+	It("belongs to its caller", func(ctx SpecContext) {
+		first, second := newCaller(ctx, namespace, "first", may("jobtemplates/executions", []string{"create"})),
+			newCaller(ctx, namespace, "second", may("jobtemplates/executions", []string{"create", "get"}))
+		as := func(caller http.Header, payload string) user.Answer {
+			GinkgoHelper()
+			header := caller.Clone()
+			header.Set("Idempotency-Key", "order-17")
+			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", payload, header)
+			Expect(err).NotTo(HaveOccurred())
+			return answered
+		}
+		created := as(first, "p").Execution()
+		Expect(as(second, "p").Execution().Name).NotTo(Equal(created.Name))
+		Expect(as(nil, "q").Execution().Name).NotTo(Equal(created.Name))
+		Expect(admin.Executions(ctx, namespace)).To(HaveLen(3))
+
+		By("telling the outcome only to who may read it")
+		repeat := as(first, "p")
+		Expect(repeat.Code).To(Equal(http.StatusOK))
+		Expect(repeat.Body).To(BeEmpty())
+		Expect(repeat.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + created.Name))
+		as(second, "p").ExecutionOf(http.StatusOK)
 	})
 
 	DescribeTable("survives a replica that is killed while it stores the execution:",

@@ -78,6 +78,9 @@ type Caller struct {
 // Name is the caller's user name.
 func (c *Caller) Name() string { return c.info.GetName() }
 
+// UID is the caller's, empty where the authenticator knows none.
+func (c *Caller) UID() string { return c.info.GetUID() }
+
 // Anonymous tells whether the caller sent no credentials.
 func (c *Caller) Anonymous() bool { return c.Name() == user.Anonymous }
 
@@ -87,6 +90,17 @@ func (c *Caller) Authorize(ctx context.Context, need Right) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	return c.authorize(ctx, need)
+}
+
+// May tells whether the caller has the right, or returns a problem where nobody could be asked.
+func (c *Caller) May(ctx context.Context, need Right) (bool, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	allowed, err := c.has(ctx, need)
+	if err != nil {
+		return false, unknown(err)
+	}
+	return allowed, nil
 }
 
 func (c *Caller) authorize(ctx context.Context, need Right) error {

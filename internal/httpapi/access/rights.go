@@ -48,3 +48,9 @@ func (n Right) On(template string) Right {
 	n.Template = template
 	return n
 }
+
+// To returns the same right with another verb.
+func (n Right) To(verb string) Right {
+	n.Verb = verb
+	return n
+}

@@ -22,15 +22,27 @@ const keyedSuffixLength = 20
 // keyField is where problems with a key are.
 const keyField = "Idempotency-Key"
 
-// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with
-// it: then repeated is true. An execution that is refused leaves its key unused.
+// Key is an idempotency key. It belongs to the user who sends it: another user's key is another one.
+type Key struct {
+	User, UID string
+	Value     string
+}
+
+// hash is that of the key for a template.
+func (k Key) hash(template string) [sha256.Size]byte {
+	// Quoted, so that no two keys make the same text.
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", template, k.User, k.UID, k.Value))
+}
+
+// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with it:
+// then repeated is true. An execution that is refused leaves its key unused.
 //
 // A create that is not answered is looked up, and never undone: a repeat with the key may have been answered with that
 // execution meanwhile. Whoever is told of an error repeats the call, and gets what there is.
 func (s *Store) CreateOnce(
 	ctx context.Context,
 	request Request,
-	key string,
+	key Key,
 ) (stored *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	execution := request.execution()
@@ -59,31 +71,27 @@ func (s *Store) CreateOnce(
 	return nil, false, translate(createErr, targetOf(execution))
 }
 
-// setKey makes an execution the one of its template and key: by its name, so that the API server keeps it one only,
+// setKey makes an execution the one of its template, user and key: by its name, so that the API server keeps it one only,
 // whichever replica stores it and whatever crashes.
-func setKey(execution *dispatcherv1alpha1.JobExecution, key string) {
-	// No name of a template has a NUL in it, so no two pairs make the same text.
-	hash := sha256.Sum256([]byte(execution.Spec.JobTemplateName + "\x00" + key))
-	payload := sha256.Sum256([]byte(execution.Spec.Payload))
+func setKey(execution *dispatcherv1alpha1.JobExecution, key Key) {
+	hash := key.hash(execution.Spec.JobTemplateName)
 	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
 	execution.Name = render.ExecutionName(execution.Spec.JobTemplateName, suffix)
 	execution.Annotations[dispatcherv1alpha1.AnnotationIdempotencyKeyHash] = "sha256:" + hex.EncodeToString(hash[:])
-	execution.Annotations[dispatcherv1alpha1.AnnotationPayloadDigest] = "sha256:" + hex.EncodeToString(payload[:])
 }
 
-// checkKey refuses what has the name of an execution's key but is not what this call asks for.
+// checkKey refuses what has the name of an execution's key but is not what this call asks for. stored was read from the
+// API server, so it has its payload.
 func checkKey(stored, execution *dispatcherv1alpha1.JobExecution) error {
-	same := func(annotation string) bool {
-		return stored.Annotations[annotation] == execution.Annotations[annotation]
-	}
+	const keyHash = dispatcherv1alpha1.AnnotationIdempotencyKeyHash
 	switch {
 	case stored.Spec.JobTemplateName != execution.Spec.JobTemplateName ||
-		!same(dispatcherv1alpha1.AnnotationIdempotencyKeyHash):
+		stored.Annotations[keyHash] != execution.Annotations[keyHash]:
 		return problem.New(problem.IdempotencyKeyConflict, "the JobExecution %q in namespace %q has the name that this "+
 			"Idempotency-Key stands for, and was not created with it: use another key, or delete it",
 			stored.Name, stored.Namespace).
 			At(keyField, "is taken by something else")
-	case !same(dispatcherv1alpha1.AnnotationPayloadDigest):
+	case stored.Spec.Payload != execution.Spec.Payload:
 		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key came with another payload before, which the "+
 			"JobExecution %q in namespace %q has: use a new key for a new payload", stored.Name, stored.Namespace).
 			At(keyField, "was used with another payload")
