@@ -26,8 +26,8 @@ type limits struct {
 var defaultLimits = limits{
 	steps:  1_000_000,
 	output: 2 << 20,
-	value:  16 << 20,
-	total:  64 << 20,
+	value:  8 << 20,
+	total:  24 << 20,
 	depth:  100,
 	time:   2 * time.Second,
 }
@@ -55,6 +55,8 @@ type budget struct {
 
 	steps, output, total, depth int
 	nextClock                   int
+
+	meter meter
 
 	// hint is what the message about a missing value should add, if there is one.
 	hint string
@@ -98,10 +100,39 @@ func (b *budget) write(n int) error {
 	return nil
 }
 
+// measure returns the extent of values together. Those that are too large for a value are refused.
+func (b *budget) measure(values ...any) (all extent, err error) {
+	for _, v := range values {
+		e, err := b.meter.measure(v, 0)
+		if err != nil {
+			return e, err
+		}
+		all.join(e)
+	}
+	if all.memory > b.limits.value {
+		return all, b.valueError()
+	}
+	return all, b.visited()
+}
+
+// visited takes steps for what the meter has walked.
+func (b *budget) visited() error {
+	n := b.meter.visited
+	b.meter.visited = 0
+	return b.step(n / 8)
+}
+
+// walk takes the steps of reading all of a value.
+func (b *budget) walk(e extent) error { return b.step(e.nodes/8 + e.text/256) }
+
+func (b *budget) valueError() error {
+	return &limitError{fmt.Sprintf("its limit of %d bytes for one value", b.limits.value)}
+}
+
 // fits says whether a value of n bytes may be made at all. It is asked before the value is made.
 func (b *budget) fits(n int) error {
 	if n < 0 || n > b.limits.value {
-		return &limitError{fmt.Sprintf("its limit of %d bytes for one value", b.limits.value)}
+		return b.valueError()
 	}
 	if n > b.limits.total-b.total {
 		return &limitError{fmt.Sprintf("its limit of %d bytes for all values together", b.limits.total)}

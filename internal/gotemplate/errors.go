@@ -70,6 +70,7 @@ func explain(text string, err error, hint string) string {
 func cause(err error, message, context, action string) (cause string, missing bool) {
 	message, calling := strings.CutPrefix(message, "error calling ")
 	message, printing := strings.CutPrefix(message, emitFunction+": ")
+	message = strings.TrimPrefix(message, rangeFunction+": ")
 	null, isNull := strings.CutPrefix(message, "nil pointer evaluating interface {}")
 	field, isField := strings.CutPrefix(message, "can't evaluate field ")
 	switch {

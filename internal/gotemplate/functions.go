@@ -16,7 +16,7 @@ var functions = func() map[string]function {
 	for name, bound := range sprigBounds {
 		all[name] = function{fn: fromSprig[name], bound: bound}
 	}
-	for _, own := range []map[string]function{builtinFunctions, comparisons, dateFunctions, encodingFunctions, dictFunctions, ownFunctions} {
+	for _, own := range []map[string]function{builtinFunctions, comparisons, dateFunctions, encodingFunctions, dictFunctions, listFunctions, ownFunctions} {
 		maps.Copy(all, own)
 	}
 	return all
@@ -48,76 +48,75 @@ var leftOut = func() map[string]string {
 
 // builtinFunctions are those of text/template that it has no reason to treat in a special way.
 var builtinFunctions = map[string]function{
-	"html":     {template.HTMLEscaper, textual(6)},
-	"js":       {template.JSEscaper, textual(8)},
-	"urlquery": {template.URLQueryEscaper, textual(3)},
-	"print":    {fmt.Sprint, textual(1)},
-	"println":  {fmt.Sprintln, textual(1)},
-	"printf":   {fmt.Sprintf, formatted},
-	"index":    {index, fixed(64)},
-	"len":      {length, fixed(8)},
-	"not":      {not, fixed(8)},
+	"html":     {template.HTMLEscaper, boundPrinted(6)},
+	"js":       {template.JSEscaper, boundPrinted(8)},
+	"urlquery": {template.URLQueryEscaper, boundPrinted(3)},
+	"print":    {fmt.Sprint, boundPrinted(1)},
+	"println":  {fmt.Sprintln, boundPrinted(1)},
+	"printf":   {fmt.Sprintf, boundPrintf},
+	"index":    {index, boundConstant(64)},
+	"len":      {length, boundConstant(8)},
+	"not":      {not, boundConstant(8)},
 }
 
 // sprigBounds are the functions that are taken from sprig as they are. What is neither here nor among our own ones
 // below cannot be used, so that a new sprig brings no function that nobody has looked at.
 var sprigBounds = map[string]func(*call) (int, error){
-	"hello": fixed(16),
+	"hello": boundConstant(16),
 
 	// Text.
-	"abbrev": linear(2), "abbrevboth": linear(2), "trunc": linear(1), "trim": linear(1), "upper": linear(3), "lower": linear(3),
-	"title": linear(3), "untitle": linear(3), "substr": linear(1), "repeat": repeated, "trimall": trimmed, "trimAll": trimmed,
-	"trimSuffix": linear(1), "trimPrefix": linear(1), "initials": linear(3), "swapcase": linear(3), "shuffle": linear(4),
-	"snakecase": linear(4), "camelcase": linear(4), "kebabcase": linear(4), "wrap": linear(2), "wrapWith": wrapped,
-	"contains": walks, "hasPrefix": walks, "hasSuffix": walks, "quote": textual(4), "squote": textual(2), "cat": textual(2),
-	"indent": padded, "nindent": padded, "replace": replaced, "plural": linear(1), "toString": textual(1), "toStrings": linear(3),
-	"split": pieces(128), "splitList": pieces(32), "splitn": pieces(128), "join": joined, "sortAlpha": linear(20),
-	"sha1sum": walks, "sha256sum": walks, "sha512sum": walks, "adler32sum": walks,
-	"b64enc": linear(2), "b32enc": linear(2),
-	"base": linear(1), "dir": linear(1), "clean": linear(1), "ext": linear(1), "isAbs": walks,
-	"osBase": linear(1), "osClean": linear(1), "osDir": linear(1), "osExt": linear(1), "osIsAbs": walks,
-	"urlParse": linear(8), "urlJoin": linear(8),
-	"semverCompare": short,
+	"abbrev": boundText(2), "abbrevboth": boundText(2), "trunc": boundText(1), "trim": boundText(1), "upper": boundText(3), "lower": boundText(3),
+	"title": boundText(3), "untitle": boundText(3), "substr": boundText(1), "repeat": boundRepeat, "trimall": boundTrimAll, "trimAll": boundTrimAll,
+	"trimSuffix": boundText(1), "trimPrefix": boundText(1), "initials": boundText(3), "swapcase": boundText(3), "shuffle": boundText(4),
+	"snakecase": boundText(4), "camelcase": boundText(4), "kebabcase": boundText(4), "wrap": boundText(2), "wrapWith": boundWrapWith,
+	"contains": boundWalk, "hasPrefix": boundWalk, "hasSuffix": boundWalk, "quote": boundPrinted(4), "squote": boundPrinted(2), "cat": boundPrinted(2),
+	"indent": boundIndent, "nindent": boundIndent, "replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
+	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplit(128), "join": boundJoin, "sortAlpha": boundSorted,
+	"sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk, "adler32sum": boundWalk,
+	"b64enc": boundText(2), "b32enc": boundText(2),
+	"base": boundText(1), "dir": boundText(1), "clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk,
+	"osBase": boundText(1), "osClean": boundText(1), "osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk,
+	"urlParse": boundText(8), "urlJoin": boundText(8),
+	"semverCompare": boundShort,
 
 	// Random.
-	"randAlphaNum": chosen(4), "randAlpha": chosen(4), "randAscii": chosen(4), "randNumeric": chosen(4),
-	"randBytes": chosen(3), "randInt": fixed(8), "uuidv4": fixed(64),
-	"encryptAES": linear(4), "decryptAES": linear(4),
+	"randAlphaNum": boundByFirstArg(4), "randAlpha": boundByFirstArg(4), "randAscii": boundByFirstArg(4), "randNumeric": boundByFirstArg(4),
+	"randBytes": boundByFirstArg(3), "randInt": boundConstant(8), "uuidv4": boundConstant(64),
+	"encryptAES": boundText(4), "decryptAES": boundText(4),
 
 	// Numbers.
-	"atoi": numbers, "int": numbers, "int64": numbers, "float64": numbers, "toDecimal": numbers,
-	"add": numbers, "add1": numbers, "sub": numbers, "mul": numbers, "div": numbers, "mod": numbers,
-	"addf": decimals, "add1f": decimals, "subf": decimals, "mulf": decimals, "divf": decimals,
-	"biggest": numbers, "max": numbers, "min": numbers, "maxf": numbers, "minf": numbers,
-	"ceil": numbers, "floor": numbers, "round": numbers,
-	"until": counted(-1, 0, -1), "untilStep": counted(0, 1, 2), "seq": sequence,
+	"atoi": boundNumbers, "int": boundNumbers, "int64": boundNumbers, "float64": boundNumbers, "toDecimal": boundNumbers,
+	"add": boundNumbers, "add1": boundNumbers, "sub": boundNumbers, "mul": boundNumbers, "div": boundNumbers, "mod": boundNumbers,
+	"addf": boundDecimals, "add1f": boundDecimals, "subf": boundDecimals, "mulf": boundDecimals, "divf": boundDecimals,
+	"biggest": boundNumbers, "max": boundNumbers, "min": boundNumbers, "maxf": boundNumbers, "minf": boundNumbers,
+	"ceil": boundNumbers, "floor": boundNumbers, "round": boundNumbers,
+	"until": boundRange(-1, 0, -1), "untilStep": boundRange(0, 1, 2), "seq": boundSeq,
 
 	// Lists.
-	"list": shells, "tuple": shells, "append": shells, "mustAppend": shells, "push": shells, "mustPush": shells,
-	"prepend": shells, "mustPrepend": shells, "first": fixed(16), "mustFirst": fixed(16), "last": fixed(16), "mustLast": fixed(16),
-	"rest": shells, "mustRest": shells, "initial": shells, "mustInitial": shells, "reverse": shells, "mustReverse": shells,
-	"compact": shells, "mustCompact": shells, "slice": fixed(64), "mustSlice": fixed(64), "concat": shells,
-	"chunk": chunked, "mustChunk": chunked, "has": walks, "mustHas": walks,
-	"uniq": pairs, "mustUniq": pairs, "without": pairs, "mustWithout": pairs,
+	"list": boundShallow(32), "tuple": boundShallow(32),
+	"first": boundConstant(16), "mustFirst": boundConstant(16), "last": boundConstant(16), "mustLast": boundConstant(16),
+	"rest": boundShallow(32), "mustRest": boundShallow(32), "initial": boundShallow(32), "mustInitial": boundShallow(32), "reverse": boundShallow(32), "mustReverse": boundShallow(32),
+	"compact": boundShallow(32), "mustCompact": boundShallow(32), "concat": boundShallow(48),
+	"chunk": boundChunk, "mustChunk": boundChunk, "has": boundWalk, "mustHas": boundWalk,
+	"uniq": boundPairs, "mustUniq": boundPairs, "without": boundPairs, "mustWithout": boundPairs,
 
 	// Dictionaries.
-	"dict": shells, "get": fixed(16), "set": fixed(128), "unset": fixed(16), "hasKey": fixed(8), "pluck": shells,
-	"pick": shells, "omit": shells, "dig": fixed(16),
-	"deepCopy": linear(4), "mustDeepCopy": linear(4),
+	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32),
+	"pick": boundShallow(64), "omit": boundShallow(64), "dig": boundConstant(16),
 
 	// Defaults and types.
-	"default": fixed(16), "empty": fixed(8), "coalesce": fixed(16), "all": fixed(8), "any": fixed(8), "ternary": fixed(16),
-	"typeOf": fixed(64), "typeIs": fixed(8), "typeIsLike": fixed(8), "kindOf": fixed(64), "kindIs": fixed(8),
-	"deepEqual": walks, "fail": linear(1),
+	"default": boundConstant(16), "empty": boundConstant(8), "coalesce": boundConstant(16), "all": boundConstant(8), "any": boundConstant(8), "ternary": boundConstant(16),
+	"typeOf": boundConstant(64), "typeIs": boundConstant(8), "typeIsLike": boundConstant(8), "kindOf": boundConstant(64), "kindIs": boundConstant(8),
+	"deepEqual": boundWalk, "fail": boundText(1),
 
 	// JSON. toJson and the others drop their error, must... return it.
-	"toJson": linear(6), "mustToJson": linear(6), "toRawJson": linear(6), "mustToRawJson": linear(6),
-	"toPrettyJson": indented(6), "mustToPrettyJson": indented(6),
+	"toJson": boundText(6), "mustToJson": boundText(6), "toRawJson": boundText(6), "mustToRawJson": boundText(6),
+	"toPrettyJson": boundPrettyJSON, "mustToPrettyJson": boundPrettyJSON,
 
 	// Regular expressions.
-	"regexMatch": searched, "mustRegexMatch": searched, "regexFind": searched, "mustRegexFind": searched,
-	"regexFindAll": searchedAll, "mustRegexFindAll": searchedAll, "regexSplit": searchedAll, "mustRegexSplit": searchedAll,
-	"regexReplaceAll": searchedAll, "mustRegexReplaceAll": searchedAll,
-	"regexReplaceAllLiteral": searchedAll, "mustRegexReplaceAllLiteral": searchedAll,
-	"regexQuoteMeta": linear(2),
+	"regexMatch": boundSearch, "mustRegexMatch": boundSearch, "regexFind": boundSearch, "mustRegexFind": boundSearch,
+	"regexFindAll": boundSearchAll, "mustRegexFindAll": boundSearchAll, "regexSplit": boundSearchAll, "mustRegexSplit": boundSearchAll,
+	"regexReplaceAll": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
+	"regexReplaceAllLiteral": boundSearchAll, "mustRegexReplaceAllLiteral": boundSearchAll,
+	"regexQuoteMeta": boundText(2),
 }

@@ -11,12 +11,12 @@ import (
 // come mixed in JSON. The originals cannot be called from here, and print the values that they cannot compare, which
 // does not end for one that contains itself.
 var comparisons = map[string]function{
-	"eq": {eq, walks},
-	"ne": {ne, walks},
-	"lt": {ordered(func(c int) bool { return c < 0 }), walks},
-	"le": {ordered(func(c int) bool { return c <= 0 }), walks},
-	"gt": {ordered(func(c int) bool { return c > 0 }), walks},
-	"ge": {ordered(func(c int) bool { return c >= 0 }), walks},
+	"eq": {eq, boundWalk},
+	"ne": {ne, boundWalk},
+	"lt": {ordered(func(c int) bool { return c < 0 }), boundWalk},
+	"le": {ordered(func(c int) bool { return c <= 0 }), boundWalk},
+	"gt": {ordered(func(c int) bool { return c > 0 }), boundWalk},
+	"ge": {ordered(func(c int) bool { return c >= 0 }), boundWalk},
 }
 
 // eq says whether the first value equals one of the others.

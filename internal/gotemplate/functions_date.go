@@ -8,30 +8,48 @@ import (
 )
 
 // instant is a time as templates see it. It has only those methods of time.Time that make little: text/template calls
-// methods itself, past the guard.
-type instant time.Time
+// methods itself, outside of the budget. And it has no pointer to its time zone, which could be printed.
+type instant struct {
+	seconds     int64
+	nanoseconds int64
+	zone        string
+	offset      int
+}
 
-func (i instant) String() string               { return time.Time(i).String() }
-func (i instant) MarshalText() ([]byte, error) { return time.Time(i).MarshalText() }
-func (i instant) Unix() int64                  { return time.Time(i).Unix() }
-func (i instant) UnixMilli() int64             { return time.Time(i).UnixMilli() }
-func (i instant) UnixNano() int64              { return time.Time(i).UnixNano() }
-func (i instant) Year() int                    { return time.Time(i).Year() }
-func (i instant) Month() string                { return time.Time(i).Month().String() }
-func (i instant) Day() int                     { return time.Time(i).Day() }
-func (i instant) YearDay() int                 { return time.Time(i).YearDay() }
-func (i instant) Weekday() string              { return time.Time(i).Weekday().String() }
-func (i instant) Hour() int                    { return time.Time(i).Hour() }
-func (i instant) Minute() int                  { return time.Time(i).Minute() }
-func (i instant) Second() int                  { return time.Time(i).Second() }
-func (i instant) UTC() instant                 { return instant(time.Time(i).UTC()) }
+func newInstant(t time.Time) instant {
+	zone, offset := t.Zone()
+	return instant{t.Unix(), int64(t.Nanosecond()), zone, offset}
+}
+
+func (i instant) time() time.Time {
+	t := time.Unix(i.seconds, i.nanoseconds)
+	if i.offset == 0 && (i.zone == "UTC" || i.zone == "") {
+		return t.UTC()
+	}
+	return t.In(time.FixedZone(i.zone, i.offset))
+}
+
+func (i instant) String() string               { return i.time().String() }
+func (i instant) MarshalText() ([]byte, error) { return i.time().MarshalText() }
+func (i instant) Unix() int64                  { return i.time().Unix() }
+func (i instant) UnixMilli() int64             { return i.time().UnixMilli() }
+func (i instant) UnixNano() int64              { return i.time().UnixNano() }
+func (i instant) Year() int                    { return i.time().Year() }
+func (i instant) Month() string                { return i.time().Month().String() }
+func (i instant) Day() int                     { return i.time().Day() }
+func (i instant) YearDay() int                 { return i.time().YearDay() }
+func (i instant) Weekday() string              { return i.time().Weekday().String() }
+func (i instant) Hour() int                    { return i.time().Hour() }
+func (i instant) Minute() int                  { return i.time().Minute() }
+func (i instant) Second() int                  { return i.time().Second() }
+func (i instant) UTC() instant                 { return newInstant(i.time().UTC()) }
 
 // Format prints the time as layout says.
 func (i instant) Format(layout string) (string, error) {
 	if len(layout) > maxLayout {
 		return "", errLayout
 	}
-	return time.Time(i).Format(layout), nil
+	return i.time().Format(layout), nil
 }
 
 // maxLayout is how long a layout may be.
@@ -42,29 +60,29 @@ var errLayout = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
 // dateFunctions are sprig's, except that they know no local time: what they make does not depend on where this process
 // runs. An unknown time zone is an error, where sprig takes UTC.
 var dateFunctions = map[string]function{
-	"now":              {func() instant { return instant(time.Now().UTC()) }, fixed(32)},
-	"ago":              {func(date any) string { return time.Since(toTime(date)).Round(time.Second).String() }, short},
-	"date":             {func(layout string, date any) (string, error) { return inZone(layout, date, "UTC") }, short},
-	"date_in_zone":     {inZone, short},
-	"dateInZone":       {inZone, short},
-	"htmlDate":         {func(date any) (string, error) { return inZone(time.DateOnly, date, "UTC") }, short},
-	"htmlDateInZone":   {func(date any, zone string) (string, error) { return inZone(time.DateOnly, date, zone) }, short},
-	"date_modify":      {modified, short},
-	"dateModify":       {modified, short},
-	"must_date_modify": {mustModified, short},
-	"mustDateModify":   {mustModified, short},
-	"toDate":           {toDate, short},
-	"mustToDate":       {mustToDate, short},
-	"unixEpoch":        {func(date instant) string { return strconv.FormatInt(date.Unix(), 10) }, fixed(32)},
-	"duration":         {duration, short},
-	"durationRound":    {durationRound, short},
+	"now":              {func() instant { return newInstant(time.Now().UTC()) }, boundConstant(32)},
+	"ago":              {func(date any) string { return time.Since(toTime(date)).Round(time.Second).String() }, boundShort},
+	"date":             {func(layout string, date any) (string, error) { return inZone(layout, date, "UTC") }, boundShort},
+	"date_in_zone":     {inZone, boundShort},
+	"dateInZone":       {inZone, boundShort},
+	"htmlDate":         {func(date any) (string, error) { return inZone(time.DateOnly, date, "UTC") }, boundShort},
+	"htmlDateInZone":   {func(date any, zone string) (string, error) { return inZone(time.DateOnly, date, zone) }, boundShort},
+	"date_modify":      {modified, boundShort},
+	"dateModify":       {modified, boundShort},
+	"must_date_modify": {mustModified, boundShort},
+	"mustDateModify":   {mustModified, boundShort},
+	"toDate":           {toDate, boundShort},
+	"mustToDate":       {mustToDate, boundShort},
+	"unixEpoch":        {func(date instant) string { return strconv.FormatInt(date.Unix(), 10) }, boundConstant(32)},
+	"duration":         {duration, boundShort},
+	"durationRound":    {durationRound, boundShort},
 }
 
 // toTime takes a time, or seconds since 1970. Anything else is now, as in sprig.
 func toTime(date any) time.Time {
 	switch date := date.(type) {
 	case instant:
-		return time.Time(date)
+		return date.time()
 	case int64:
 		return time.Unix(date, 0)
 	case int:
@@ -95,7 +113,7 @@ func modified(by string, date instant) instant {
 
 func mustModified(by string, date instant) (instant, error) {
 	d, err := time.ParseDuration(by)
-	return instant(time.Time(date).Add(d)), err
+	return newInstant(date.time().Add(d)), err
 }
 
 func toDate(layout, text string) instant {
@@ -105,7 +123,7 @@ func toDate(layout, text string) instant {
 
 func mustToDate(layout, text string) (instant, error) {
 	date, err := time.ParseInLocation(layout, text, time.UTC)
-	return instant(date), err
+	return newInstant(date), err
 }
 
 func duration(seconds any) string {
@@ -130,7 +148,7 @@ func durationRound(value any) string {
 	case int64:
 		d = time.Duration(value)
 	case instant:
-		d = time.Since(time.Time(value))
+		d = time.Since(value.time())
 	}
 	const day = 24 * time.Hour
 	d = max(d, -d)

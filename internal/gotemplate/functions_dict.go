@@ -1,30 +1,99 @@
 package gotemplate
 
 import (
+	"errors"
+	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/Masterminds/sprig/v3"
 )
 
 // dictFunctions return keys and values in the order of the keys, where sprig's have no order: the same data gives the
-// same result. And they merge copies of what sprig would merge itself.
+// same result. They merge copies of what sprig would merge itself. And no dictionary can be put into itself: what
+// prints it would not end.
 var dictFunctions = func() map[string]function {
 	fromSprig := sprig.TxtFuncMap()
 	all := map[string]function{
-		"keys":   {dictKeys, shells},
-		"values": {dictValues, shells},
+		"dict":         {newDict, boundShallow(64)},
+		"set":          {fromSprig["set"], boundSet},
+		"unset":        {fromSprig["unset"], boundUnset},
+		"keys":         {dictKeys, boundKeys},
+		"values":       {dictValues, boundKeys},
+		"deepCopy":     {deepCopied, boundMemory(2)},
+		"mustDeepCopy": {deepCopied, boundMemory(2)},
 	}
 	for _, name := range []string{"merge", "mergeOverwrite"} {
 		merge := fromSprig[name].(func(map[string]any, ...map[string]any) any)
-		all[name] = function{func(into map[string]any, from ...map[string]any) any { return merge(into, copied(from)...) }, linear(4)}
+		fn := func(into map[string]any, from ...map[string]any) any { return merge(into, copiedDicts(from)...) }
+		all[name] = function{fn, boundMerge}
 	}
 	for _, name := range []string{"mustMerge", "mustMergeOverwrite"} {
 		merge := fromSprig[name].(func(map[string]any, ...map[string]any) (any, error))
-		all[name] = function{func(into map[string]any, from ...map[string]any) (any, error) { return merge(into, copied(from)...) }, linear(4)}
+		fn := func(into map[string]any, from ...map[string]any) (any, error) {
+			return merge(into, copiedDicts(from)...)
+		}
+		all[name] = function{fn, boundMerge}
 	}
 	return all
 }()
+
+// newDict makes a dictionary of keys and values in turn. A last key without a value gets an empty text.
+func newDict(pairs ...any) (map[string]any, error) {
+	dict := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		key, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("a key must be text, and argument %d is %s: write toString", i+1, typeName(pairs[i]))
+		}
+		dict[key] = ""
+		if i+1 < len(pairs) {
+			dict[key] = pairs[i+1]
+		}
+	}
+	return dict, nil
+}
+
+var errInItself = errors.New("a dictionary cannot be put into itself or into a part of itself: put a deepCopy of it there")
+
+// boundSet is for `set DICT KEY VALUE`.
+func boundSet(c *call) (int, error) {
+	dict, _ := c.args[0].(map[string]any)
+	if dict == nil {
+		return 0, errMissing
+	}
+	if c.meter.reaches(c.args[2], containerOf(reflect.ValueOf(dict))) {
+		return 0, errInItself
+	}
+	if err := c.meter.willSet(dict, c.text(1), c.args[2], true); err != nil {
+		return 0, err
+	}
+	return 128, c.visited()
+}
+
+// boundUnset is for `unset DICT KEY`.
+func boundUnset(c *call) (int, error) {
+	dict, _ := c.args[0].(map[string]any)
+	return 16, c.meter.willSet(dict, c.text(1), nil, false)
+}
+
+// boundMerge is for functions that merge dictionaries, which changes the first one and what is in it.
+func boundMerge(c *call) (int, error) {
+	c.meter.forget()
+	return boundMemory(2)(c)
+}
+
+// boundKeys is for functions that sort keys.
+func boundKeys(c *call) (int, error) {
+	n := len(c.args)
+	for _, arg := range c.args {
+		if dict, ok := arg.(map[string]any); ok {
+			n += len(dict)
+		}
+	}
+	return times(n, 16) + 64, c.step(n / 4)
+}
 
 func dictKeys(dicts ...map[string]any) []string {
 	all := []string{}
@@ -42,17 +111,18 @@ func dictValues(dict map[string]any) []any {
 	return all
 }
 
-// copied returns copies of what is to be merged. The original may share parts with what it is merged into, which then
-// change and come to contain themselves while they are walked: the stack overflows.
-func copied(dicts []map[string]any) []map[string]any {
+// copiedDicts returns copies of what is to be merged. The originals may share parts with what they are merged into,
+// which would then change while they are walked.
+func copiedDicts(dicts []map[string]any) []map[string]any {
 	copies := make([]map[string]any, len(dicts))
 	for i, dict := range dicts {
-		copies[i], _ = copiedValue(dict).(map[string]any)
+		copies[i], _ = deepCopied(dict).(map[string]any)
 	}
 	return copies
 }
 
-func copiedValue(value any) any {
+// deepCopied copies a value with all the dictionaries and lists in it.
+func deepCopied(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		if v == nil {
@@ -60,13 +130,19 @@ func copiedValue(value any) any {
 		}
 		copied := make(map[string]any, len(v))
 		for key, inner := range v {
-			copied[key] = copiedValue(inner)
+			copied[key] = deepCopied(inner)
 		}
 		return copied
 	case []any:
 		copied := make([]any, len(v))
 		for i, inner := range v {
-			copied[i] = copiedValue(inner)
+			copied[i] = deepCopied(inner)
+		}
+		return copied
+	case [][]any:
+		copied := make([][]any, len(v))
+		for i, inner := range v {
+			copied[i], _ = deepCopied(inner).([]any)
 		}
 		return copied
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -16,18 +17,19 @@ import (
 // encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as
 // if it were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
 var encodingFunctions = map[string]function{
-	"fromJson":     {fromJSON, jsonBound},
-	"mustFromJson": {mustFromJSON, jsonBound},
-	"toYaml":       {toYAML, indented(16)},
-	"fromYaml":     {fromYAML, linear(96)},
-	"b64dec":       {func(s string) (string, error) { return decoded(base64.StdEncoding.DecodeString(s)) }, linear(1)},
-	"b32dec":       {func(s string) (string, error) { return decoded(base32.StdEncoding.DecodeString(s)) }, linear(1)},
+	"fromJson":     {fromJSON, boundFromJSON},
+	"mustFromJson": {mustFromJSON, boundFromJSON},
+	"toYaml":       {toYAML, boundYAML},
+	"fromYaml":     {fromYAML, boundFromYAML},
+	"b64dec":       {func(s string) (string, error) { return decoded(base64.StdEncoding.DecodeString(s)) }, boundText(1)},
+	"b32dec":       {func(s string) (string, error) { return decoded(base32.StdEncoding.DecodeString(s)) }, boundText(1)},
 }
 
 func decoded(text []byte, err error) (string, error) { return string(text), err }
 
-// jsonBound estimates what the values of a JSON text take in memory: a small map takes the most.
-func jsonBound(c *call) (int, error) {
+// boundFromJSON is for functions that read JSON. It estimates what the values of a JSON text take in memory: a small
+// map takes the most.
+func boundFromJSON(c *call) (int, error) {
 	text := c.text(0)
 	if !json.Valid([]byte(text)) {
 		c.hint = "fromJson was given what is not JSON"
@@ -37,6 +39,65 @@ func jsonBound(c *call) (int, error) {
 		return 0, err
 	}
 	return size, c.step(size / 64)
+}
+
+// boundPrettyJSON is for functions that print JSON over several lines.
+func boundPrettyJSON(c *call) (int, error) {
+	return c.writes(c.extent.printed(6) + times(c.extent.levels, 4))
+}
+
+// boundYAML is for toYaml, which breaks long texts into lines that are indented as deep as the text is nested. It
+// makes its JSON form on the way.
+func boundYAML(c *call) (int, error) {
+	indentation := times(c.extent.levels, 4)
+	if breaks := times(c.extent.text, 2*c.extent.depth+2); breaks < 64<<10 {
+		indentation += breaks
+	} else {
+		indentation += lineBreaks(reflect.ValueOf(c.args[0]), 1)
+	}
+	return c.writes(2 * (c.extent.printed(4) + indentation))
+}
+
+// lineBreaks returns how many bytes of indentation YAML can put into the texts of v, which is so deep.
+func lineBreaks(v reflect.Value, depth int) (size int) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return lineBreaks(v.Elem(), depth)
+		}
+	case reflect.String:
+		for _, c := range []byte(v.String()) {
+			switch c {
+			case ' ', '\n', '\r', 0xC2, 0xE2: // The last two begin U+0085, U+2028 and U+2029, and others.
+				size += 2*depth + 2
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			size = plus(size, lineBreaks(v.Index(i), depth+1))
+		}
+	case reflect.Map:
+		for key, item := range v.Seq2() {
+			size = plus(size, lineBreaks(key, depth)+lineBreaks(item, depth+1))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			size = plus(size, lineBreaks(v.Field(i), depth+1))
+		}
+	}
+	return size
+}
+
+// boundFromYAML is for fromYaml. Each value of the text has one of these characters before it or behind it.
+func boundFromYAML(c *call) (int, error) {
+	text, values := c.text(0), 1
+	for _, char := range []byte(text) {
+		switch char {
+		case '[', '{', ',', ':', '-', '?', '\n':
+			values++
+		}
+	}
+	return c.writes(4*len(text) + 256*values)
 }
 
 // fromJSON returns nil for what is not JSON, as sprig does.

@@ -13,11 +13,11 @@ var errMissing = errors.New("is missing")
 
 // ownFunctions are those that sprig does not have, or that are not right in it.
 var ownFunctions = map[string]function{
-	"required":   {required, fixed(16)},
-	"shellQuote": {shellQuote, textual(5)},
-	"semver":     {newVersion, short},
+	"required":   {required, boundConstant(16)},
+	"shellQuote": {shellQuote, boundPrinted(5)},
+	"semver":     {newVersion, boundShort},
 	// sprig's takes the bytes of a UTF-8 text for characters.
-	"nospace": {nospace, linear(1)},
+	"nospace": {nospace, boundText(1)},
 }
 
 // required returns value, or an error with message if it is missing or empty text.

@@ -16,8 +16,8 @@ const (
 	maxSearch = 1 << 26
 )
 
-// searched bounds a function that searches once: `regexMatch PATTERN TEXT`.
-func searched(c *call) (int, error) {
+// boundSearch is for functions that search once: `regexMatch PATTERN TEXT`.
+func boundSearch(c *call) (int, error) {
 	pattern, text := c.text(0), c.text(1)
 	if len(pattern) > maxPattern {
 		return 0, fmt.Errorf("a regular expression may have at most %d bytes", maxPattern)
@@ -36,11 +36,11 @@ func searched(c *call) (int, error) {
 	return len(text), c.step(100 + len(program.Inst) + len(text)/64)
 }
 
-// searchedAll bounds a function that searches again after each match, in which it can take the square of the text's
+// boundSearchAll is for functions that search again after each match, in which it can take the square of the text's
 // length: it does the searching once beforehand, where it can be stopped after each match, and counts what will be
 // made.
-func searchedAll(c *call) (size int, err error) {
-	if _, err := searched(c); err != nil {
+func boundSearchAll(c *call) (size int, err error) {
+	if _, err := boundSearch(c); err != nil {
 		return 0, err
 	}
 	expression, err := regexp.Compile(c.text(0))

@@ -122,23 +122,31 @@ func (m *machine) print(value reflect.Value) (string, error) {
 	if !value.IsValid() {
 		return "", errMissing
 	}
-	size, err := m.measure(value)
+	printed := plain(value)
+	e, err := m.measure(printed)
 	if err != nil {
 		return "", err
 	}
-	if size.missing {
+	if e.missing > 0 {
 		return "", fmt.Errorf("a part of it %w", errMissing)
 	}
-	if err := m.fits(size.size); err != nil {
+	if err := errors.Join(m.walk(e), m.fits(e.printed(1))); err != nil {
 		return "", err
 	}
-	return fmt.Sprint(value.Interface()), nil
+	return fmt.Sprint(printed), nil
 }
 
-// ranged takes the steps of sorting a map, which text/template does before it ranges over it.
+// ranged refuses what text/template cannot range over, which it would print, and takes the steps of sorting a map.
 func (m *machine) ranged(value reflect.Value) (reflect.Value, error) {
-	if over := indirect(value); over.Kind() == reflect.Map {
+	switch over := indirect(value); over.Kind() {
+	case reflect.Map:
 		return value, m.step(over.Len())
+	case reflect.Invalid, reflect.Slice, reflect.Array:
+		return value, nil
+	default:
+		if over.CanInt() || over.CanUint() {
+			return value, nil
+		}
+		return value, fmt.Errorf("cannot range over %s", typeName(plain(over)))
 	}
-	return value, nil
 }

@@ -3,165 +3,348 @@ package gotemplate
 import (
 	"errors"
 	"reflect"
+	"unsafe"
 )
 
-// maxNesting is how deep the values may be nested that a function walks. What contains itself is deeper than that.
+// maxNesting is how deep the values that functions take may be nested in each other.
 const maxNesting = 100
 
 var errNesting = errors.New("a value is nested more than 100 deep, or contains itself")
 
-// meter measures values before a function walks them. A value that is contained twice counts twice, since it is also
-// walked and printed twice.
-type meter struct {
-	// limit ends the measuring.
-	limit int
-	// size is at least as many bytes as the values take in memory, and as they take when printed with %v.
-	size int
-	// nodes is how many values there are, those inside others included.
+// extent says how large a value is. What it contains twice counts twice, since it is also walked and printed twice.
+type extent struct {
+	// memory is at least as many bytes as the value takes, with what is kept to know its extent.
+	memory int
+	// text is how many bytes the texts in it have together, the keys of maps included.
+	text int
+	// nodes is how many values it is made of: itself, and the items and keys in it.
 	nodes int
-	// indent is how many levels of indentation the lines of YAML or JSON would have together.
-	indent int
-	// missing says that one of them is nil.
-	missing bool
+	// levels is how many levels of indentation these have together, if each stands on a line of its own.
+	levels int
+	// missing is how many of them are nil.
+	missing int
+	// depth is how many levels there are below it.
+	depth int
 }
 
-// measure measures values and takes steps for doing so.
-func (b *budget) measure(values ...any) (meter, error) {
-	m := meter{limit: b.limits.value}
-	for _, v := range values {
-		if err := m.add(v, 0); err != nil {
-			return m, err
-		}
-		if m.size > m.limit {
-			return m, b.fits(m.size)
-		}
-	}
-	return m, b.step(m.nodes/8 + m.size/256)
+// printed is at most how many bytes the value has when it is printed with %v or as JSON, where each byte of text may
+// become k bytes.
+func (e extent) printed(k int) int { return times(e.text, k) + times(e.nodes, 32) + 64 }
+
+// contain adds an item, with n bytes for where it is kept.
+func (e *extent) contain(item extent, n int) {
+	e.memory = plus(e.memory, item.memory+n)
+	e.text = plus(e.text, item.text)
+	e.nodes = plus(e.nodes, item.nodes)
+	e.levels = plus(e.levels, item.levels+item.nodes)
+	e.missing = plus(e.missing, item.missing)
+	e.depth = max(e.depth, item.depth+1)
 }
 
-// add measures v, which is depth levels below the value that was given. It gives up early where the limit is passed.
-func (m *meter) add(v any, depth int) error {
-	if value, ok := v.(reflect.Value); ok {
-		v = plain(value)
+// join adds the extent of a value that stands beside e.
+func (e *extent) join(other extent) {
+	depth := max(e.depth, other.depth)
+	e.contain(other, 0)
+	e.levels, e.depth = plus(e.levels, -other.nodes), depth
+}
+
+func textExtent(text string) extent {
+	return extent{memory: 16 + len(text), text: len(text), nodes: 1}
+}
+
+// meter measures values. It remembers what it has measured, so that a value with many parts, and one that contains
+// the same parts again and again, is walked once.
+//
+// Dictionaries change, by functions that tell the meter. All else stays as it was made.
+type meter struct {
+	known   map[container]knownExtent
+	version int // of all that is known: what has another one is not known any more
+	visited int // values walked
+}
+
+// container is the identity of a map or a slice. It keeps it from being collected, so that no other can take its place.
+type container struct {
+	data unsafe.Pointer
+	len  int // of a slice, or -1
+}
+
+func containerOf(v reflect.Value) container {
+	if v.Kind() == reflect.Map {
+		return container{v.UnsafePointer(), -1}
 	}
-	if depth > maxNesting {
-		return errNesting
+	return container{v.UnsafePointer(), v.Len()}
+}
+
+type knownExtent struct {
+	extent
+	version int
+	// contained says that the extent of another container includes this one.
+	contained bool
+}
+
+// measure returns the extent of v. level is how many levels there are above it.
+func (m *meter) measure(v any, level int) (extent, error) {
+	if level > maxNesting {
+		return extent{}, errNesting
 	}
-	m.node(depth)
 	switch v := v.(type) {
 	case nil:
-		m.size += 8
-		m.missing = true
+		return extent{memory: 8, nodes: 1, missing: 1}, nil
 	case string:
-		m.size += 16 + len(v)
-	case bool, int, int64, float64, instant:
-		m.size += 64
+		return textExtent(v), nil
+	case bool, int, int64, float64:
+		return extent{memory: 16, nodes: 1}, nil
+	case instant:
+		return extent{memory: 96, text: 64 + len(v.zone), nodes: 5}, nil
 	case version:
-		m.size += 256 + 4*len(v.Original)
-	case []string:
-		m.size += 24
-		for _, s := range v {
-			m.node(depth + 1)
-			m.size += 16 + len(s)
-		}
-	case map[string]string:
-		for k, s := range v {
-			m.node(depth + 1)
-			m.size += 48 + len(k) + len(s)
-		}
-	case []any:
-		m.size += 48 + 48*len(v)
-		for _, e := range v {
-			if err := m.add(e, depth+1); err != nil || m.size > m.limit {
-				return err
-			}
-		}
-	case map[string]any:
-		m.size += 48 + 64*len(v)
-		for k, e := range v {
-			m.size += len(k)
-			if err := m.add(e, depth+1); err != nil || m.size > m.limit {
-				return err
-			}
-		}
-	default:
-		return m.reflect(reflect.ValueOf(v), depth)
+		return extent{memory: 256, text: 64 + len(v.Prerelease) + len(v.Metadata) + 2*len(v.Original), nodes: 8}, nil
 	}
-	return nil
+	value := reflect.ValueOf(v)
+	switch value.Kind() {
+	case reflect.Map, reflect.Slice:
+		return m.container(v, value, level)
+	}
+	return m.walk(v, value, level)
 }
 
-// node counts one value.
-func (m *meter) node(depth int) {
-	m.nodes++
-	m.indent += depth
+// container measures a map or a slice, unless it is known.
+func (m *meter) container(v any, value reflect.Value, level int) (extent, error) {
+	key := containerOf(value)
+	known, ok := m.known[key]
+	if !ok || known.version != m.version {
+		e, err := m.walk(v, value, level)
+		if err != nil {
+			return e, err
+		}
+		if value.Kind() == reflect.Slice && value.Len() < 16 && e.depth < 2 {
+			return e, nil // To walk it again is as quick, and its items do not change.
+		}
+		known = knownExtent{extent: e, version: m.version}
+	} else if level+known.depth > maxNesting {
+		return extent{}, errNesting
+	} else if known.contained || level == 0 {
+		return known.extent, nil
+	}
+	known.contained = known.contained || level > 0
+	if m.known == nil {
+		m.known = map[container]knownExtent{}
+	}
+	m.known[key] = known
+	return known.extent, nil
 }
 
-// reflect measures the types that add does not know.
-func (m *meter) reflect(v reflect.Value, depth int) error {
+// mapEntry is how many bytes an entry of a map takes, beside its key and value.
+const mapEntry = 48
+
+// walk measures what has parts.
+func (m *meter) walk(v any, value reflect.Value, level int) (extent, error) {
+	m.visited++
+	e := extent{memory: 48, nodes: 1}
+	switch v := v.(type) {
+	case []string:
+		m.visited += len(v)
+		for _, text := range v {
+			e.contain(textExtent(text), 0)
+		}
+		return e, nil
+	case []int:
+		e.contain(extent{memory: 8 * len(v), nodes: len(v)}, 0)
+		return e, nil
+	case []byte:
+		e.contain(extent{memory: len(v), text: 4 * len(v), nodes: 1}, 0)
+		return e, nil
+	case []any:
+		m.visited += len(v)
+		for _, item := range v {
+			inner, err := m.measure(item, level+1)
+			if err != nil {
+				return e, err
+			}
+			e.contain(inner, 16)
+		}
+		return e, nil
+	case map[string]any:
+		m.visited += len(v)
+		e.memory += 144
+		for key, item := range v {
+			inner, err := m.measure(item, level+1)
+			if err != nil {
+				return e, err
+			}
+			e.contain(textExtent(key), mapEntry)
+			e.contain(inner, 0)
+		}
+		return e, nil
+	}
+	err := m.reflect(&e, value, level)
+	return e, err
+}
+
+// reflect measures the types that walk does not know.
+func (m *meter) reflect(e *extent, v reflect.Value, level int) error {
+	if level > maxNesting {
+		return errNesting
+	}
+	add := func(part reflect.Value) error {
+		inner, err := m.part(part, level+1)
+		e.contain(inner, 16)
+		return err
+	}
 	switch v.Kind() {
 	case reflect.Invalid:
-		m.size += 8
-		m.missing = true
+		e.missing++
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
-			m.size += 8
-			m.missing = true
+			e.missing++
 			return nil
 		}
-		return m.inner(v.Elem(), depth+1)
+		return add(v.Elem())
 	case reflect.String:
-		m.size += 16 + v.Len()
+		e.text, e.memory = v.Len(), e.memory+v.Len()
 	case reflect.Slice, reflect.Array:
-		return m.elements(v, depth)
-	case reflect.Map:
-		m.size += 48 + 48*v.Len()
-		for key, value := range v.Seq2() {
-			if err := errors.Join(m.inner(key, depth+1), m.inner(value, depth+1)); err != nil || m.size > m.limit {
+		m.visited += v.Len()
+		for i := range v.Len() {
+			if err := add(v.Index(i)); err != nil {
 				return err
+			}
+		}
+	case reflect.Map:
+		m.visited += v.Len()
+		e.memory += 144 + mapEntry*v.Len()
+		for key, value := range v.Seq2() {
+			if err := errors.Join(add(key), add(value)); err != nil {
+				return errNesting
 			}
 		}
 	case reflect.Struct:
-		m.size += 48
 		for i := range v.NumField() {
-			m.size += 16 + len(v.Type().Field(i).Name)
-			if err := m.inner(v.Field(i), depth+1); err != nil || m.size > m.limit {
+			e.text += len(v.Type().Field(i).Name)
+			if err := add(v.Field(i)); err != nil {
 				return err
 			}
 		}
-	default:
-		m.size += 64
 	}
 	return nil
 }
 
-// elements measures a slice or an array. Bytes and integers are not looked at one by one.
-func (m *meter) elements(v reflect.Value, depth int) error {
-	switch v.Type().Elem().Kind() {
-	case reflect.Uint8:
-		m.size += 24 + 4*v.Len()
-		return nil
-	case reflect.Int:
-		m.size += 24 + 21*v.Len()
-		m.nodes += v.Len()
-		m.indent += v.Len() * depth
+// part measures a part of a value of a type that walk does not know.
+func (m *meter) part(v reflect.Value, level int) (extent, error) {
+	if v.IsValid() && v.CanInterface() {
+		return m.measure(v.Interface(), level)
+	}
+	m.visited++
+	e := extent{memory: 48, nodes: 1}
+	err := m.reflect(&e, v, level)
+	return e, err
+}
+
+// forget says that something has changed that others may contain.
+func (m *meter) forget() { m.version++ }
+
+// willSet says that dict[key] is about to become value, or to be removed where set is false.
+func (m *meter) willSet(dict map[string]any, key string, value any, set bool) error {
+	id := containerOf(reflect.ValueOf(dict))
+	known, ok := m.known[id]
+	if !ok || known.version != m.version {
+		return nil // Nor is anything known that contains it.
+	}
+	old, exists := dict[key]
+	if known.contained || exists && isContainer(old) {
+		m.forget()
 		return nil
 	}
-	m.size += 48 + 48*v.Len()
-	for i := range v.Len() {
-		if err := m.inner(v.Index(i), depth+1); err != nil || m.size > m.limit {
+	if exists {
+		was, err := m.measure(old, 1)
+		if err != nil {
 			return err
 		}
+		known.memory -= was.memory + mapEntry + 16 + len(key)
+		known.text -= was.text + len(key)
+		known.nodes -= was.nodes + 1
+		known.levels -= was.levels + was.nodes + 1
+		known.missing -= was.missing
 	}
+	if set {
+		is, err := m.measure(value, 1)
+		if err != nil {
+			return err
+		}
+		known.contain(textExtent(key), mapEntry)
+		known.contain(is, 0)
+	}
+	m.known[id] = known
 	return nil
 }
 
-func (m *meter) inner(v reflect.Value, depth int) error {
-	if v.IsValid() && v.CanInterface() {
-		return m.add(v.Interface(), depth)
+func isContainer(v any) bool {
+	switch v.(type) {
+	case nil, string, bool, int, int64, float64, instant, version:
+		return false
 	}
-	if depth > maxNesting {
-		return errNesting
+	return true
+}
+
+// reaches says whether v is the container or contains it.
+func (m *meter) reaches(v any, target container) bool {
+	if !isContainer(v) {
+		return false
 	}
-	m.node(depth)
-	return m.reflect(v, depth)
+	return m.search(reflect.ValueOf(v), target, map[container]bool{})
+}
+
+func (m *meter) search(v reflect.Value, target container, seen map[container]bool) bool {
+	m.visited++
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return !v.IsNil() && m.search(v.Elem(), target, seen)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if m.search(v.Field(i), target, seen) {
+				return true
+			}
+		}
+		return false
+	case reflect.Map, reflect.Slice:
+	default:
+		return false
+	}
+	id := containerOf(v)
+	if id == target {
+		return true
+	}
+	if seen[id] {
+		return false
+	}
+	seen[id] = true
+	if v.Kind() == reflect.Map {
+		for _, item := range v.Seq2() {
+			if m.search(item, target, seen) {
+				return true
+			}
+		}
+		return false
+	}
+	switch v.Type().Elem().Kind() {
+	case reflect.Interface, reflect.Slice, reflect.Map, reflect.Struct, reflect.Pointer:
+		for i := range v.Len() {
+			if m.search(v.Index(i), target, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxExtent is more than any limit.
+const maxExtent = 1 << 40
+
+// plus adds sizes without overflow.
+func plus(a, b int) int { return min(a+b, maxExtent) }
+
+// times multiplies sizes without overflow.
+func times(a, b int) int {
+	if a > 0 && b > maxExtent/a {
+		return maxExtent
+	}
+	return a * b
 }

@@ -44,7 +44,7 @@ func (s *Set) Render(ctx context.Context, data any, set func(source int, text st
 			return append(errs, tooManyErrors)
 		}
 	}
-	m.ctx = nil
+	m.ctx, m.meter = nil, meter{}
 	s.machines.Put(m)
 	return errs
 }

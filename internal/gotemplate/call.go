@@ -1,44 +1,47 @@
 package gotemplate
 
-import (
-	"reflect"
-)
+import "reflect"
 
 // function is what a template may call.
 type function struct {
 	fn any
-	// bound returns how many bytes the function makes at most of these arguments. It is asked before the function is
-	// called, and also takes the steps of what is more work than it looks.
+	// bound returns how many bytes the function makes at most of these arguments. It is called before the function, and
+	// also takes the steps of the work that depends on the arguments. All of them were measured.
 	bound func(*call) (int, error)
 }
 
 // call is one call of a function that is about to be made.
 type call struct {
 	*budget
-	// args are the arguments, those of a variadic function spread out.
+	// args are the arguments, those of a variadic function one by one.
 	args []any
+	// extent is that of all arguments together.
+	extent extent
 }
 
 func (c *call) text(i int) string {
+	if i >= len(c.args) {
+		return ""
+	}
 	s, _ := c.args[i].(string)
 	return s
 }
 
 func (c *call) number(i int) int {
+	if i >= len(c.args) {
+		return 0
+	}
 	n, _ := c.args[i].(int)
 	return n
 }
-
-// measure measures all arguments.
-func (c *call) measure() (meter, error) { return c.budget.measure(c.args...) }
 
 var (
 	errorType        = reflect.TypeFor[error]()
 	reflectValueType = reflect.TypeFor[reflect.Value]()
 )
 
-// guard returns f as templates call it: bounded by b before it runs. It takes the same arguments, so that text/template
-// judges them as it always does. A panic of the function becomes an error in text/template.
+// guard returns f as templates call it: within b. It takes the same arguments, so that text/template checks them as it
+// always does. A panic of the function becomes an error in text/template.
 func guard(f function, b *budget) any {
 	fn := reflect.ValueOf(f.fn)
 	typ := fn.Type()
@@ -48,25 +51,36 @@ func guard(f function, b *budget) any {
 	}
 	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
 	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
-		result, err := invoke(fn, typ, f.bound, args, b)
-		if err != nil {
-			return []reflect.Value{reflect.Zero(typ.Out(0)), reflect.ValueOf(&err).Elem()}
+		size, err := f.admit(b, args, typ.IsVariadic())
+		if err == nil {
+			var result reflect.Value
+			if result, err = invoke(fn, typ, args, size, b); err == nil {
+				return []reflect.Value{result, reflect.Zero(errorType)}
+			}
 		}
-		return []reflect.Value{result, reflect.Zero(errorType)}
+		return []reflect.Value{reflect.Zero(typ.Out(0)), reflect.ValueOf(&err).Elem()}
 	}).Interface()
 }
 
-func invoke(fn reflect.Value, typ reflect.Type, bound func(*call) (int, error), args []reflect.Value, b *budget) (reflect.Value, error) {
+// admit measures the arguments and returns how many bytes the function makes of them at most, if that is within b.
+func (f function) admit(b *budget, args []reflect.Value, variadic bool) (int, error) {
 	if err := b.step(1); err != nil {
-		return reflect.Value{}, err
+		return 0, err
 	}
-	size, err := bound(&call{budget: b, args: spread(args, typ.IsVariadic())})
+	c := &call{budget: b, args: spread(args, variadic)}
+	var err error
+	if c.extent, err = b.measure(c.args...); err != nil {
+		return 0, err
+	}
+	size, err := f.bound(c)
 	if err != nil {
-		return reflect.Value{}, err
+		return 0, err
 	}
-	if err := b.fits(size); err != nil {
-		return reflect.Value{}, err
-	}
+	return size, b.fits(size)
+}
+
+// invoke calls a function that makes at most size bytes.
+func invoke(fn reflect.Value, typ reflect.Type, args []reflect.Value, size int, b *budget) (reflect.Value, error) {
 	var results []reflect.Value
 	if typ.IsVariadic() {
 		results = fn.CallSlice(args)
