@@ -94,7 +94,7 @@ test-faults: ## Inject faults around two replicas for some minutes and check tha
 		KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh) go test -count=1 -v -timeout 3h -run '^TestFaults$$' ./test/faults
 
 FUZZTIME ?= 1m
-FUZZ     := $(addprefix internal/,gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload \
+FUZZ     := $(addprefix internal/,gotemplate:FuzzFunctions gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload \
 	httpapi:FuzzRouter webhook:FuzzAdmission)
 
 .PHONY: fuzz

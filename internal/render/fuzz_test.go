@@ -47,7 +47,7 @@ func FuzzCompile(f *testing.F) {
 			t.Fatalf("program %v with errors %v", program, errs)
 		}
 		checkErrors(t, errs)
-		Warnings(templateOf(spec))
+		Warnings(t.Context(), templateOf(spec))
 		if program != nil {
 			_, errs := program.Render(t.Context(), testData("payload"))
 			checkErrors(t, errs)

@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 			job, errs := goldenJob(t, dir, template)
 			golden(t, filepath.Join(dir, "job.yaml"), job)
 			golden(t, filepath.Join(dir, "errors.txt"), listed(errs))
-			golden(t, filepath.Join(dir, "warnings.txt"), strings.Join(Warnings(template), "\n"))
+			golden(t, filepath.Join(dir, "warnings.txt"), strings.Join(Warnings(t.Context(), template), "\n"))
 		})
 	}
 }

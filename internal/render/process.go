@@ -130,20 +130,26 @@ type lengths map[string]int
 // nothing.
 func (l lengths) expand(text string) int {
 	length := 0
+	unclosed := false // there is no ) any more
 	for {
 		before, after, found := strings.Cut(text, "$")
 		length += len(before)
 		if !found {
 			return min(length, math.MaxInt32) // Variables can double more often than an int has bits.
 		}
-		closer := strings.IndexByte(after, ')')
-		switch {
-		case strings.HasPrefix(after, "$"):
-			length, text = length+1, after[1:]
-		case strings.HasPrefix(after, "(") && closer > 0:
-			length, text = length+l[after[1:closer]], after[closer+1:]
-		default:
-			length, text = length+1, after
+		length, text = length+1, after
+		if strings.HasPrefix(after, "$") {
+			text = after[1:]
+			continue
 		}
+		if unclosed || !strings.HasPrefix(after, "(") {
+			continue
+		}
+		name, rest, closed := strings.Cut(after[1:], ")")
+		if !closed {
+			unclosed = true
+			continue
+		}
+		length, text = length-1+l[name], rest
 	}
 }

@@ -29,7 +29,7 @@ type Examination struct {
 	// payload.
 	Errors field.ErrorList
 
-	// Warnings say what is legal but most likely not meant.
+	// Warnings say what is legal but most likely not meant, in a template that compiles.
 	Warnings []string
 
 	// Jobs are what the trial payloads made, one or two of them, none if there are errors. Where the API server refuses
@@ -66,13 +66,11 @@ func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTempla
 
 // Examine implements Renderer.
 func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination {
-	result := Examination{Warnings: Warnings(template), UsesMetadata: true}
 	program, errs := d.programs.Program(template)
 	if len(errs) > 0 {
-		result.Errors = errs
-		return result
+		return Examination{Errors: errs, UsesMetadata: true}
 	}
-	result.UsesMetadata = program.usesMetadata
+	result := Examination{UsesMetadata: program.usesMetadata, Warnings: Warnings(ctx, template)}
 	job, errs := DryRun(ctx, program, template)
 	if len(errs) > 0 {
 		result.Errors = errs

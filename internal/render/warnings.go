@@ -1,7 +1,9 @@
 package render
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"path"
 	"regexp"
 	"slices"
@@ -14,23 +16,48 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
+// maxWarnings is how many warnings of one template are given. kubectl shows each on a line of its own.
+const maxWarnings = 20
+
 // Warnings says what in a template is legal but most likely not meant, and what to write instead. It does not judge
-// whether the template compiles.
-func Warnings(template *dispatcherv1alpha1.JobTemplate) []string {
-	var warnings []string
+// whether the template compiles. It takes time in proportion to the size of the template, and ends early when ctx ends.
+func Warnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) []string {
+	w := warner{ctx: ctx}
 	spec := &template.Spec.JobTemplate
 	if name := spec.Name; name != "" && !varies(name) {
-		warnings = append(warnings, fmt.Sprintf("%s: all executions give their Job the name %q, so that only one of them can exist at a time: "+
-			"leave it out, or write {{ .Name }} in it", jobTemplatePath.Child("metadata", "name"), gotemplate.Abridge(name)))
+		w.warn(jobTemplatePath.Child("metadata", "name"), "all executions give their Job the name %q, so that only one of them can exist "+
+			"at a time: leave it out, or write {{ .Name }} in it", name)
 	}
 	pod, at := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
 	for i := range pod.InitContainers {
-		warnings = append(warnings, containerWarnings(&pod.InitContainers[i], at.Child("initContainers").Index(i))...)
+		w.container(&pod.InitContainers[i], at.Child("initContainers").Index(i))
 	}
 	for i := range pod.Containers {
-		warnings = append(warnings, containerWarnings(&pod.Containers[i], at.Child("containers").Index(i))...)
+		w.container(&pod.Containers[i], at.Child("containers").Index(i))
 	}
-	return warnings
+	return w.warnings
+}
+
+// warner collects warnings.
+type warner struct {
+	ctx      context.Context
+	warnings []string
+}
+
+// ended says that no more warnings are needed.
+func (w *warner) ended() bool { return len(w.warnings) > maxWarnings || w.ctx.Err() != nil }
+
+// warn adds a warning. What it names may be as long as a template.
+func (w *warner) warn(at *field.Path, format string, named ...string) {
+	if len(w.warnings) >= maxWarnings {
+		w.warnings = append(w.warnings[:maxWarnings], jobTemplatePath.String()+": there are more warnings than are listed here")
+		return
+	}
+	args := make([]any, len(named))
+	for i, name := range named {
+		args[i] = gotemplate.Abridge(name)
+	}
+	w.warnings = append(w.warnings, at.String()+": "+fmt.Sprintf(format, args...))
 }
 
 // action matches the actions of a template.
@@ -49,9 +76,9 @@ func varies(name string) bool {
 	return false
 }
 
-// containerWarnings warns of the commands and variables of one container.
-func containerWarnings(c *corev1.Container, at *field.Path) []string {
-	var warnings []string
+// container warns of the commands and variables of one container.
+func (w *warner) container(c *corev1.Container, at *field.Path) {
+	declared := newVariables(c.Env)
 	words := slices.Concat(c.Command, c.Args)
 	script := shellScript(words)
 	for i, word := range words {
@@ -60,15 +87,16 @@ func containerWarnings(c *corev1.Container, at *field.Path) []string {
 			where = at.Child("args").Index(i - len(c.Command))
 		}
 		if i == script {
-			warnings = append(warnings, scriptWarnings(word, c.Env, where)...)
+			w.script(word, declared, where)
 			continue
 		}
-		warnings = append(warnings, unexpanded(word, c.Env, where)...)
+		w.unexpanded(word, declared.values, where)
 	}
+	before := make(map[string][]string, len(c.Env))
 	for i := range c.Env {
-		warnings = append(warnings, unexpanded(c.Env[i].Value, c.Env[:i], at.Child("env").Index(i).Child("value"))...)
+		w.unexpanded(c.Env[i].Value, before, at.Child("env").Index(i).Child("value"))
+		before[c.Env[i].Name] = nil
 	}
-	return warnings
 }
 
 // shellScript returns which of the words is the script of a shell, as in `sh -c SCRIPT`, or -1.
@@ -92,43 +120,84 @@ var variable = regexp.MustCompile(`\$\$|\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_
 
 // unexpanded warns of $NAME where no shell expands it: of the container's variables wherever they stand, and of others
 // where they stand alone, since a word of awk or of a regular expression may well look like that.
-func unexpanded(text string, env []corev1.EnvVar, at *field.Path) []string {
-	var warnings []string
-	for _, match := range variable.FindAllStringSubmatch(actionPattern.ReplaceAllString(text, "{{}}"), -1) {
-		reference, name := match[0], match[1]+match[2]
-		switch {
-		case name == "":
-		case declared(env, name):
-			warnings = append(warnings, fmt.Sprintf("%s: %s stays as it is, since no shell expands it: write $(%s)", at, reference, name))
+func (w *warner) unexpanded(text string, declared map[string][]string, at *field.Path) {
+	for reference, name := range w.references(variable, text) {
+		switch _, ok := declared[name]; {
+		case ok:
+			w.warn(at, "%s stays as it is, since no shell expands it: write $(%s)", reference, name)
 		case reference == text:
-			warnings = append(warnings, fmt.Sprintf("%s: %s stays as it is, since no shell expands it: run the command in a shell, "+
-				"or set %s in env and write $(%s)", at, reference, name, name))
+			w.warn(at, "%s stays as it is, since no shell expands it: run the command in a shell, or set %s in env and write $(%s)",
+				reference, name, name)
 		}
 	}
-	return warnings
-}
-
-func declared(env []corev1.EnvVar, name string) bool {
-	return slices.ContainsFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
 }
 
 // reference matches the kubelet's $(NAME), and $$ for the same reason as variable does.
 var reference = regexp.MustCompile(`\$\$|\$\(([^()]+)\)`)
 
-// scriptWarnings warns of a payload that becomes part of a shell script, where it can be any command.
-func scriptWarnings(script string, env []corev1.EnvVar, at *field.Path) []string {
-	var warnings []string
+// script warns of a payload that becomes part of a shell script, where it can be any command.
+func (w *warner) script(script string, declared *variables, at *field.Path) {
 	if printsPayload(script) {
-		warnings = append(warnings, fmt.Sprintf("%s: the payload becomes part of a shell script and can be any command: "+
-			"write {{ .Payload | shellQuote }}, or put it into a variable NAME in env and write \"$NAME\"", at))
+		w.warn(at, "the payload becomes part of a shell script and can be any command: write {{ .Payload | shellQuote }}, "+
+			"or put it into a variable NAME in env and write \"$NAME\"")
 	}
-	for _, match := range reference.FindAllStringSubmatch(actionPattern.ReplaceAllString(script, "{{}}"), -1) {
-		for _, e := range env {
-			if e.Name == match[1] && printsPayload(e.Value) {
-				warnings = append(warnings, fmt.Sprintf("%s: Kubernetes puts the value of %s into the shell script, and the payload in it can be any command: "+
-					"write \"$%s\", which the shell itself expands", at, match[0], e.Name))
-			}
+	for match, name := range w.references(reference, script) {
+		if declared.printPayload(name) {
+			w.warn(at, "Kubernetes puts the value of %s into the shell script, and the payload in it can be any command: "+
+				"write \"$%s\", which the shell itself expands", match, name)
 		}
 	}
-	return warnings
+}
+
+// references yields what pattern matches in text, outside of actions, and the name in it, each name once.
+func (w *warner) references(pattern *regexp.Regexp, text string) iter.Seq2[string, string] {
+	return func(yield func(reference, name string) bool) {
+		if !strings.Contains(text, "$") {
+			return
+		}
+		text = actionPattern.ReplaceAllString(text, "{{}}")
+		seen := map[string]bool{}
+		for !w.ended() {
+			match := pattern.FindStringSubmatchIndex(text)
+			if match == nil {
+				return
+			}
+			for group := 2; group < len(match); group += 2 {
+				if match[group] < 0 {
+					continue
+				}
+				name := text[match[group]:match[group+1]]
+				if !seen[name] && !yield(text[match[0]:match[1]], name) {
+					return
+				}
+				seen[name] = true
+			}
+			text = text[match[1]:]
+		}
+	}
+}
+
+// variables are those that a container declares.
+type variables struct {
+	values map[string][]string
+	// printing says which of them print the payload, as far as that was asked.
+	printing map[string]bool
+}
+
+func newVariables(env []corev1.EnvVar) *variables {
+	v := &variables{values: make(map[string][]string, len(env)), printing: map[string]bool{}}
+	for i := range env {
+		v.values[env[i].Name] = append(v.values[env[i].Name], env[i].Value)
+	}
+	return v
+}
+
+// printPayload says whether a value of the variable prints the payload unquoted.
+func (v *variables) printPayload(name string) bool {
+	prints, known := v.printing[name]
+	if !known {
+		prints = slices.ContainsFunc(v.values[name], printsPayload)
+		v.printing[name] = prints
+	}
+	return prints
 }

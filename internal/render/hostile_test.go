@@ -1,0 +1,89 @@
+package render
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/test/cputime"
+)
+
+// maxCPU is many times what is needed for what grows in proportion to a template. What grew by its square took minutes.
+const maxCPU = 10 * time.Second
+
+// hostileTemplates took long to render or to warn of.
+func hostileTemplates() map[string]*dispatcherv1alpha1.JobTemplate {
+	templates := map[string]*dispatcherv1alpha1.JobTemplate{}
+	template := func(name string, args ...string) *corev1.Container {
+		templates[name] = templateOf(jobWithArgs(args...))
+		return &templates[name].Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	}
+	template("a payload of dollars", "{{ .Payload }}")
+	template("a text of dollars", strings.Repeat("$", 1<<20))
+	template("a text of open references", strings.Repeat("$(", 1<<19))
+	template("a text of references", strings.Repeat("$(A)", 1<<18))
+	template("a text of variables", strings.Repeat("$A ", 1<<18))
+	template("a script of variables", "sh", "-c", strings.Repeat("$A ", 1<<18))
+
+	many := template("many variables", strings.Repeat("$A ", 39_000))
+	for i := range 40_000 {
+		many.Env = append(many.Env, corev1.EnvVar{Name: fmt.Sprint("V", i), Value: "$A $B"})
+	}
+	script := template("a script with a long variable", "sh", "-c", strings.Repeat("$(A)", 2_000))
+	script.Env = []corev1.EnvVar{{Name: "A", Value: "{{ .Payload }}" + strings.Repeat("{{ 1 }}", 6_000)}}
+	scripts := template("a script with many variables of one name", "sh", "-c", strings.Repeat("$(A)", 20_000))
+	for range 2_000 {
+		scripts.Env = append(scripts.Env, corev1.EnvVar{Name: "A", Value: "{{ .Name }}"})
+	}
+	return templates
+}
+
+func TestHostileTemplates(t *testing.T) {
+	renderer := NewDirect(16)
+	execution := &dispatcherv1alpha1.JobExecution{}
+	execution.Spec.Payload = strings.Repeat("$", 1<<20-1)
+	for name, template := range hostileTemplates() {
+		t.Run(name, func(t *testing.T) {
+			var warnings []string
+			took := cputime.Of(func() {
+				warnings = renderer.Examine(t.Context(), template).Warnings
+				renderer.Job(t.Context(), template, execution)
+			})
+			if took > maxCPU {
+				t.Errorf("took %v of CPU time", took)
+			}
+			if len(warnings) > maxWarnings+1 || len(strings.Join(warnings, "\n")) > 20_000 {
+				t.Errorf("%d warnings: %.500s", len(warnings), warnings)
+			}
+		})
+	}
+}
+
+func TestWarningsEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	template := templateOf(jobWithArgs("$HOME"))
+	if warnings := Warnings(ctx, template); len(warnings) > 0 {
+		t.Errorf("after its caller has gone: %v", warnings)
+	}
+	if warnings := Warnings(t.Context(), template); len(warnings) != 1 {
+		t.Errorf("got %v, want one warning", warnings)
+	}
+}
+
+// TestManyWarnings has more than are listed, in several strings.
+func TestManyWarnings(t *testing.T) {
+	args := make([]string, 3*maxWarnings)
+	for i := range args {
+		args[i] = fmt.Sprint("$V", i)
+	}
+	warnings := Warnings(t.Context(), templateOf(jobWithArgs(args...)))
+	if len(warnings) != maxWarnings+1 || !strings.Contains(warnings[maxWarnings], "more warnings") {
+		t.Errorf("%d warnings, the last is %q", len(warnings), warnings[len(warnings)-1])
+	}
+}
