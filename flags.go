@@ -99,6 +99,13 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
+	flags.Func("token-audiences",
+		"The audiences for the bearer tokens of HTTP callers, separated by commas. A token must have one of them. "+
+			"Without this flag, it must be a token for the Kubernetes API server.",
+		func(audiences string) error {
+			o.http.TokenAudiences = append(o.http.TokenAudiences, strings.Split(audiences, ",")...)
+			return nil
+		})
 	flags.Func("allowed-hosts",
 		"The host names of ingresses for the HTTP API, separated by commas, such as jobs.example.com or *.example.com. "+
 			"IP addresses, localhost and the Services in the pod's namespace are always allowed. Requests for other hosts "+

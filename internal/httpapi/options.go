@@ -38,6 +38,9 @@ type Options struct {
 	// changes. Without it none are taken.
 	ClientCAFile string
 
+	// TokenAudiences are those of which a bearer token must have one. Without any, it must be one for the API server.
+	TokenAudiences []string
+
 	// AllowedHosts are host names that lead to this server, besides those that newHosts knows. *.DOMAIN allows all names
 	// below a domain, and * alone all names.
 	AllowedHosts []string

@@ -38,7 +38,10 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	if err != nil {
 		return err
 	}
-	callers, err := access.NewDelegated(mgr.GetConfig(), mgr.GetHTTPClient(), secure.clientCAProvider())
+	callers, err := access.NewDelegated(mgr.GetConfig(), mgr.GetHTTPClient(), access.Credentials{
+		ClientCAs: secure.clientCAProvider(),
+		Audiences: options.TokenAudiences,
+	})
 	if err != nil {
 		return err
 	}

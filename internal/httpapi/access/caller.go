@@ -22,6 +22,9 @@ const Timeout = 5 * time.Second
 type Access struct {
 	authenticator authenticator.Request
 	authorizer    authorizer.Authorizer
+
+	// audiences are those of which a token must have one, empty for those of the API server.
+	audiences authenticator.Audiences
 }
 
 // New returns an Access that asks these two.
@@ -42,6 +45,9 @@ func (a *Access) callerOf(ctx context.Context, r *http.Request) (*Caller, error)
 	if len(sent) > 1 {
 		return nil, problem.New(problem.Unauthorized, "the request has %d Authorization headers: send one", len(sent)).
 			WithHeader("WWW-Authenticate", challenge)
+	}
+	if len(a.audiences) > 0 {
+		ctx = authenticator.WithAudiences(ctx, a.audiences)
 	}
 	response, _, err := a.authenticator.AuthenticateRequest(r.WithContext(ctx))
 	switch {

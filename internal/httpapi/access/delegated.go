@@ -46,15 +46,20 @@ const (
 	denyCacheTTL = 2 * time.Second
 )
 
-// NewDelegated returns an Access that the API server of config decides: who a caller is (TokenReview, for bearer
-// tokens; client certificates are verified here) and what the caller may (SubjectAccessReview). Answers are kept for a
-// short time, so a caller that comes often costs no request. Nothing else that a request says of its sender is
-// believed. clientCAs is nil where client certificates are not accepted.
-func NewDelegated(
-	config *rest.Config,
-	httpClient *http.Client,
-	clientCAs dynamiccertificates.CAContentProvider,
-) (*Access, error) {
+// Credentials are those that callers may send.
+type Credentials struct {
+	// ClientCAs sign client certificates, nil where these are not accepted.
+	ClientCAs dynamiccertificates.CAContentProvider
+
+	// Audiences are those of which a token must have one, empty for those of the API server. A token for these alone is
+	// of no use at the API server, to whoever gets hold of it.
+	Audiences []string
+}
+
+// NewDelegated returns an Access that the API server of config decides: who a caller is (TokenReview, for bearer tokens;
+// client certificates are verified here) and what the caller may (SubjectAccessReview). Answers are kept for a short time,
+// so a caller that comes often costs no request. Nothing else that a request says of its sender is believed.
+func NewDelegated(config *rest.Config, httpClient *http.Client, accepted Credentials) (*Access, error) {
 	tokens, err := authenticationv1client.NewForConfigAndClient(config, httpClient)
 	if err != nil {
 		return nil, fmt.Errorf("building a client for TokenReviews: %w", err)
@@ -70,7 +75,7 @@ func NewDelegated(
 		TokenAccessReviewTimeout:           Timeout,
 		WebhookRetryBackoff:                &backoff,
 		CacheTTL:                           tokenCacheTTL,
-		ClientCertificateCAContentProvider: clientCAs,
+		ClientCertificateCAContentProvider: accepted.ClientCAs,
 	}.New()
 	if err != nil {
 		return nil, fmt.Errorf("building the authentication: %w", err)
@@ -84,7 +89,9 @@ func NewDelegated(
 	if err != nil {
 		return nil, fmt.Errorf("building the authorization: %w", err)
 	}
-	return New(who, may), nil
+	delegated := New(who, may)
+	delegated.audiences = accepted.Audiences
+	return delegated, nil
 }
 
 // reviewFailed tells whether a TokenReview was not answered, or with an error. What it answers of a bad token, and what

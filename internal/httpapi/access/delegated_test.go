@@ -25,14 +25,17 @@ import (
 type reviewer struct {
 	// allow says what RBAC says.
 	allow func(who string, what authorizationv1.ResourceAttributes) bool
+	// audiences are those of the access under test, and granted those that the token has.
+	audiences, granted []string
 	// fail, where set, answers in place of a review.
 	fail func(w http.ResponseWriter, resource string) bool
 
 	url string
 
-	mutex  sync.Mutex
-	tokens int
-	asked  []authorizationv1.SubjectAccessReviewSpec
+	mutex    sync.Mutex
+	tokens   int
+	reviewed [][]string
+	asked    []authorizationv1.SubjectAccessReviewSpec
 }
 
 func newReviewer(t testing.TB) *reviewer {
@@ -46,7 +49,11 @@ func newReviewer(t testing.TB) *reviewer {
 func (f *reviewer) access(t testing.TB) *Access {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	access, err := NewDelegated(&rest.Config{Host: f.url, QPS: -1}, &http.Client{Transport: transport}, nil)
+	access, err := NewDelegated(
+		&rest.Config{Host: f.url, QPS: -1},
+		&http.Client{Transport: transport},
+		Credentials{Audiences: f.audiences},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +75,11 @@ func (f *reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f.tokens++
+		f.reviewed = append(f.reviewed, review.Spec.Audiences)
 		if review.Spec.Token == "good" {
 			review.Status = authenticationv1.TokenReviewStatus{
 				Authenticated: true,
+				Audiences:     f.granted,
 				User:          authenticationv1.UserInfo{Username: "alice", Groups: []string{"team-a"}},
 			}
 		} else {
@@ -264,5 +273,30 @@ func TestRefusedTokensLeaveNoTrace(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "the-secret") ||
 		!strings.Contains(err.Error(), "this is not valid: ...") {
 		t.Errorf("the log would have %v", err)
+	}
+}
+
+// With audiences, a token must be for one of them: one for the API server alone is not accepted.
+func TestAudiences(t *testing.T) {
+	for _, test := range []struct {
+		reason             string
+		audiences, granted []string
+		want               problem.Reason // empty if the caller is let in
+	}{
+		{"none are asked for: those of the API server", nil, nil, ""},
+		{"the token has the one that is asked for", []string{"dispatcher"}, []string{"dispatcher"}, ""},
+		{"the token has one of several", []string{"dispatcher", "other"}, []string{"other"}, ""},
+		{"the token has another", []string{"dispatcher"}, []string{"https://kubernetes.default.svc"}, problem.Unauthorized},
+	} {
+		f := newReviewer(t)
+		f.audiences, f.granted = test.audiences, test.granted
+		f.allow = func(string, authorizationv1.ResourceAttributes) bool { return true }
+		err := authorize(f.access(t), call(http.Header{"Authorization": {"Bearer good"}}), executeEcho)
+		if problem.Is(err, test.want) != (test.want != "") || (err == nil) != (test.want == "") {
+			t.Errorf("%s: got %v, want %q", test.reason, err, test.want)
+		}
+		if diff := cmp.Diff([][]string{test.audiences}, f.reviewed); diff != "" {
+			t.Errorf("%s: audiences of the TokenReviews (-want +got):\n%s", test.reason, diff)
+		}
 	}
 }
