@@ -17,7 +17,7 @@ func BenchmarkCompile(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, errs := Compile(&template.Spec.JobTemplate); len(errs) > 0 {
+				if _, errs := compile(&template.Spec.JobTemplate); len(errs) > 0 {
 					b.Fatal(errs)
 				}
 			}
@@ -30,15 +30,15 @@ func BenchmarkRender(b *testing.B) {
 	for _, name := range benchmarked {
 		template := &dispatcherv1alpha1.JobTemplate{}
 		read(b, filepath.Join("testdata", name, "template.yaml"), template)
-		program, errs := Compile(&template.Spec.JobTemplate)
+		program, errs := compile(&template.Spec.JobTemplate)
 		if len(errs) > 0 {
 			b.Fatal(errs)
 		}
-		data := NewData(template, "run-1", "gpu")
+		data := newData(template, "run-1", "gpu")
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, errs := program.Render(b.Context(), data); len(errs) > 0 {
+				if _, errs := program.render(b.Context(), data); len(errs) > 0 {
 					b.Fatal(errs)
 				}
 			}

@@ -17,9 +17,9 @@ import (
 // KiB, the largest 6 MiB.
 const maxCacheBytes = 16 << 20
 
-// Cache holds compiled programs, at most a fixed number of them, and those that were used last. It is safe for
+// cache holds compiled programs, at most a fixed number of them, and those that were used last. It is safe for
 // concurrent use. It is also a Prometheus collector.
-type Cache struct {
+type cache struct {
 	maxPrograms int
 
 	mutex   sync.Mutex
@@ -31,9 +31,9 @@ type Cache struct {
 	lookups *prometheus.CounterVec
 }
 
-// NewCache returns a cache of at most size programs.
-func NewCache(size int) *Cache {
-	c := &Cache{
+// newCache returns a cache of at most size programs.
+func newCache(size int) *cache {
+	c := &cache{
 		maxPrograms: size,
 		entries:     map[cacheKey]*list.Element{},
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -44,7 +44,7 @@ func NewCache(size int) *Cache {
 	c.size = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dispatcher_render_cache_programs",
 		Help: "Compiled templates in the cache.",
-	}, func() float64 { return float64(c.Len()) })
+	}, func() float64 { return float64(c.len()) })
 	return c
 }
 
@@ -63,28 +63,28 @@ func keyOf(spec *batchv1.JobTemplateSpec) (cacheKey, error) {
 type cacheEntry struct {
 	key     cacheKey
 	once    sync.Once
-	program *Program
+	program *program
 	errs    field.ErrorList
 	bytes   int
 }
 
-// Program returns the compiled program of template.
-func (c *Cache) Program(template *dispatcherv1alpha1.JobTemplate) (*Program, field.ErrorList) {
+// program returns the compiled program of template.
+func (c *cache) program(template *dispatcherv1alpha1.JobTemplate) (*program, field.ErrorList) {
 	spec := &template.Spec.JobTemplate
 	key, err := keyOf(spec)
 	if err != nil {
-		return Compile(spec)
+		return compile(spec)
 	}
 	entry := c.entry(key)
 	entry.once.Do(func() {
-		entry.program, entry.errs = Compile(spec)
+		entry.program, entry.errs = compile(spec)
 		c.weigh(entry)
 	})
 	return entry.program, slices.Clone(entry.errs)
 }
 
 // entry returns the entry of key, which is new if there was none.
-func (c *Cache) entry(key cacheKey) *cacheEntry {
+func (c *cache) entry(key cacheKey) *cacheEntry {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if element, ok := c.entries[key]; ok {
@@ -100,7 +100,7 @@ func (c *Cache) entry(key cacheKey) *cacheEntry {
 }
 
 // weigh adds the memory that a new entry takes.
-func (c *Cache) weigh(entry *cacheEntry) {
+func (c *cache) weigh(entry *cacheEntry) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if _, ok := c.entries[entry.key]; !ok {
@@ -115,7 +115,7 @@ func (c *Cache) weigh(entry *cacheEntry) {
 }
 
 // evict removes what was not used for the longest time, until the rest is within the limits.
-func (c *Cache) evict() {
+func (c *cache) evict() {
 	for len(c.entries) > c.maxPrograms || c.bytes > maxCacheBytes {
 		oldest := c.order.Remove(c.order.Back()).(*cacheEntry)
 		delete(c.entries, oldest.key)
@@ -123,8 +123,8 @@ func (c *Cache) evict() {
 	}
 }
 
-// Len returns how many programs the cache holds.
-func (c *Cache) Len() int {
+// len returns how many programs the cache holds.
+func (c *cache) len() int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return len(c.entries)

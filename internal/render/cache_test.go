@@ -12,47 +12,47 @@ import (
 )
 
 func TestCache(t *testing.T) {
-	cache := NewCache(2)
+	cache := newCache(2)
 	template := templateOf(jobWithArgs("{{ .Payload }}"))
-	first, errs := cache.Program(template)
+	first, errs := cache.program(template)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
 
 	t.Run("the same state is compiled once", func(t *testing.T) {
-		if again, _ := cache.Program(template.DeepCopy()); again != first {
+		if again, _ := cache.program(template.DeepCopy()); again != first {
 			t.Error("got another program")
 		}
 	})
 	t.Run("labels and annotations are data", func(t *testing.T) {
 		labelled := template.DeepCopy()
 		labelled.Labels, labelled.Generation, labelled.UID = map[string]string{"a": "b"}, 7, "another"
-		if again, _ := cache.Program(labelled); again != first {
+		if again, _ := cache.program(labelled); again != first {
 			t.Error("got another program")
 		}
 	})
 	t.Run("another spec of the same generation is another program, as after a restore of etcd", func(t *testing.T) {
 		changed := template.DeepCopy()
 		changed.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ .Name }}"
-		if other, _ := cache.Program(changed); other == first {
+		if other, _ := cache.program(changed); other == first {
 			t.Error("got the old program")
 		}
 		changed.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args[0] = "{{ .Namespace }}"
-		cache.Program(changed)
+		cache.program(changed)
 	})
 	t.Run("it is bounded", func(t *testing.T) {
-		if cache.Len() != 2 {
-			t.Errorf("%d programs are kept, want 2", cache.Len())
+		if cache.len() != 2 {
+			t.Errorf("%d programs are kept, want 2", cache.len())
 		}
 	})
 	t.Run("errors are kept as well, each time in a list of their own", func(t *testing.T) {
 		broken := templateOf(jobWithArgs("{{ nosuch }}"))
-		_, errs := cache.Program(broken)
+		_, errs := cache.program(broken)
 		if len(errs) != 1 {
 			t.Fatalf("got %v", errs)
 		}
 		errs[0] = nil
-		if _, again := cache.Program(broken); len(again) != 1 || again[0] == nil {
+		if _, again := cache.program(broken); len(again) != 1 || again[0] == nil {
 			t.Errorf("got %v", again)
 		}
 	})
@@ -60,21 +60,21 @@ func TestCache(t *testing.T) {
 
 // TestCacheBytes fills a cache with large templates.
 func TestCacheBytes(t *testing.T) {
-	cache := NewCache(1000)
+	cache := newCache(1000)
 	for i := range 20 {
 		large := jobWithArgs(strings.Repeat("{{.}}", 9_000) + fmt.Sprint(i))
-		program, errs := cache.Program(templateOf(large))
+		program, errs := cache.program(templateOf(large))
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
-		if again, _ := cache.Program(templateOf(large)); again != program {
+		if again, _ := cache.program(templateOf(large)); again != program {
 			t.Error("the last one is not kept")
 		}
 	}
 	if cache.bytes > maxCacheBytes || cache.bytes < maxCacheBytes/2 {
-		t.Errorf("%d programs with %d bytes are kept", cache.Len(), cache.bytes)
+		t.Errorf("%d programs with %d bytes are kept", cache.len(), cache.bytes)
 	}
-	for cache.Len() > 0 {
+	for cache.len() > 0 {
 		cache.maxPrograms--
 		cache.evict()
 	}
@@ -84,10 +84,10 @@ func TestCacheBytes(t *testing.T) {
 }
 
 func TestCacheMetrics(t *testing.T) {
-	cache := NewCache(10)
+	cache := newCache(10)
 	template := templateOf(jobWithArgs("{{ .Payload }}"))
 	for range 3 {
-		cache.Program(template)
+		cache.program(template)
 	}
 	want := `
 		# HELP dispatcher_render_cache_lookups_total Lookups of compiled templates in the cache, by result.
@@ -108,11 +108,11 @@ func TestCacheMetrics(t *testing.T) {
 	compile, render := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)), testutil.ToFloat64(renderErrors.WithLabelValues(stageRender))
 	renderArg(t, "{{ nosuch }}", "")
 	broken := templateOf(jobWithArgs("{{ if .Payload }}{{ fail `x` }}{{ end }}"))
-	program, _ := cache.Program(broken)
+	program, _ := cache.program(broken)
 	execution := &dispatcherv1alpha1.JobExecution{Spec: dispatcherv1alpha1.JobExecutionSpec{Payload: "x"}}
 	execution.Namespace = broken.Namespace
-	Job(t.Context(), program, broken, execution)
-	DryRun(t.Context(), program, broken) // It renders with the second payload that is tried.
+	program.job(t.Context(), broken, execution)
+	program.trialJob(t.Context(), broken) // It renders with the second payload that is tried.
 	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)) - compile; got != 1 {
 		t.Errorf("%v compile errors counted, want 1", got)
 	}
@@ -123,19 +123,19 @@ func TestCacheMetrics(t *testing.T) {
 
 // TestConcurrency renders many payloads with few programs at the same time: run it with -race.
 func TestConcurrency(t *testing.T) {
-	cache := NewCache(2)
+	cache := newCache(2)
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
 			for j := range 50 {
 				template := templateOf(jobWithArgs(`{{ define "a" }}{{ . | upper }}{{ end }}{{ template "a" .Payload }} {{ (dict "k" .Payload).k }}`, fmt.Sprint(j%3)))
-				program, errs := cache.Program(template)
+				program, errs := cache.program(template)
 				if len(errs) > 0 {
 					t.Error(errs)
 					return
 				}
 				payload := fmt.Sprintf("p%d-%d", i, j)
-				rendered, errs := program.Render(t.Context(), testData(payload))
+				rendered, errs := program.render(t.Context(), testData(payload))
 				if len(errs) > 0 {
 					t.Error(errs)
 					return
@@ -147,7 +147,7 @@ func TestConcurrency(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if cache.Len() > 2 {
-		t.Errorf("%d programs are kept", cache.Len())
+	if cache.len() > 2 {
+		t.Errorf("%d programs are kept", cache.len())
 	}
 }

@@ -8,8 +8,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// Data is what a template sees as its dot.
-type Data struct {
+// renderData is what a template sees as its dot.
+type renderData struct {
 	// Name of the execution.
 	Name string
 	// Namespace of the execution, of the template and of the Job.
@@ -17,17 +17,17 @@ type Data struct {
 	// Payload as it was sent.
 	Payload string
 	// JobTemplate is the template itself.
-	JobTemplate TemplateData
+	JobTemplate templateData
 }
 
-// TemplateData is what a template sees of the JobTemplate that holds it.
-type TemplateData struct {
+// templateData is what a template sees of the JobTemplate that holds it.
+type templateData struct {
 	Name        string
 	Labels      map[string]string
 	Annotations map[string]string
 }
 
-// values is Data as templates see it. Labels and annotations are dictionaries like all others there, so that the
+// values is renderData as templates see it. Labels and annotations are dictionaries like all others there, so that the
 // functions for dictionaries take them, and copies, since `set` changes its argument.
 type values struct {
 	Name, Namespace, Payload string
@@ -37,7 +37,7 @@ type values struct {
 	}
 }
 
-func (d Data) values() values {
+func (d renderData) values() values {
 	v := values{Name: d.Name, Namespace: d.Namespace, Payload: d.Payload}
 	v.JobTemplate.Name = d.JobTemplate.Name
 	v.JobTemplate.Labels = dictionary(d.JobTemplate.Labels)
@@ -53,13 +53,13 @@ func dictionary(m map[string]string) map[string]any {
 	return dict
 }
 
-// NewData returns the data for an execution of template that is called name and carries payload.
-func NewData(template *dispatcherv1alpha1.JobTemplate, name, payload string) Data {
-	return Data{
+// newData returns the data for an execution of template that is called name and carries payload.
+func newData(template *dispatcherv1alpha1.JobTemplate, name, payload string) renderData {
+	return renderData{
 		Name:      name,
 		Namespace: template.Namespace,
 		Payload:   payload,
-		JobTemplate: TemplateData{
+		JobTemplate: templateData{
 			Name:        template.Name,
 			Labels:      template.Labels,
 			Annotations: VisibleAnnotations(template),

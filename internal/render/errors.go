@@ -9,7 +9,7 @@ import (
 )
 
 // fieldErrors returns problems at the paths of the strings that have them.
-func (p *Program) fieldErrors(problems []gotemplate.Error) field.ErrorList {
+func (p *program) fieldErrors(problems []gotemplate.Error) field.ErrorList {
 	var errs field.ErrorList
 	for _, problem := range problems {
 		switch {

@@ -42,14 +42,14 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, template string) {
 		spec := jobWithArgs("sh", "-c", template)
-		program, errs := Compile(spec)
+		program, errs := compile(spec)
 		if (program == nil) == (len(errs) == 0) {
 			t.Fatalf("program %v with errors %v", program, errs)
 		}
 		checkErrors(t, errs)
-		Warnings(t.Context(), templateOf(spec))
+		findWarnings(t.Context(), templateOf(spec))
 		if program != nil {
-			_, errs := program.Render(t.Context(), testData("payload"))
+			_, errs := program.render(t.Context(), testData("payload"))
 			checkErrors(t, errs)
 		}
 	})

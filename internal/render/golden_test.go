@@ -32,22 +32,22 @@ func TestGolden(t *testing.T) {
 			job, errs := goldenJob(t, dir, template)
 			golden(t, filepath.Join(dir, "job.yaml"), job)
 			golden(t, filepath.Join(dir, "errors.txt"), listed(errs))
-			golden(t, filepath.Join(dir, "warnings.txt"), strings.Join(Warnings(t.Context(), template), "\n"))
+			golden(t, filepath.Join(dir, "warnings.txt"), strings.Join(findWarnings(t.Context(), template), "\n"))
 		})
 	}
 }
 
 func goldenJob(t *testing.T, dir string, template *dispatcherv1alpha1.JobTemplate) (string, field.ErrorList) {
 	before := template.DeepCopy()
-	program, errs := Compile(&template.Spec.JobTemplate)
+	program, errs := compile(&template.Spec.JobTemplate)
 	if len(errs) > 0 {
 		return "", errs
 	}
-	run := func() (any, field.ErrorList) { return DryRun(t.Context(), program, template) }
+	run := func() (any, field.ErrorList) { return program.trialJob(t.Context(), template) }
 	if path := filepath.Join(dir, "execution.yaml"); exists(path) {
 		execution := &dispatcherv1alpha1.JobExecution{}
 		read(t, path, execution)
-		run = func() (any, field.ErrorList) { return Job(t.Context(), program, template, execution) }
+		run = func() (any, field.ErrorList) { return program.job(t.Context(), template, execution) }
 	}
 	job, errs := run()
 	if len(errs) > 0 {

@@ -68,10 +68,10 @@ func TestWarningsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	template := templateOf(jobWithArgs("$HOME"))
-	if warnings := Warnings(ctx, template); len(warnings) > 0 {
+	if warnings := findWarnings(ctx, template); len(warnings) > 0 {
 		t.Errorf("after its caller has gone: %v", warnings)
 	}
-	if warnings := Warnings(t.Context(), template); len(warnings) != 1 {
+	if warnings := findWarnings(t.Context(), template); len(warnings) != 1 {
 		t.Errorf("got %v, want one warning", warnings)
 	}
 }
@@ -82,7 +82,7 @@ func TestManyWarnings(t *testing.T) {
 	for i := range args {
 		args[i] = fmt.Sprint("$V", i)
 	}
-	warnings := Warnings(t.Context(), templateOf(jobWithArgs(args...)))
+	warnings := findWarnings(t.Context(), templateOf(jobWithArgs(args...)))
 	if len(warnings) != maxWarnings+1 || !strings.Contains(warnings[maxWarnings], "more warnings") {
 		t.Errorf("%d warnings, the last is %q", len(warnings), warnings[len(warnings)-1])
 	}

@@ -24,12 +24,12 @@ func TestJobInheritsLabels(t *testing.T) {
 		"dispatcher.ivan.vc/job-execution":     "another",
 		"dispatcher.ivan.vc/something-of-ours": "y",
 	}}}
-	program, errs := Compile(&batchv1.JobTemplateSpec{})
+	program, errs := compile(&batchv1.JobTemplateSpec{})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
 	execution := &dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: "n"}}
-	job, errs := Job(t.Context(), program, template, execution)
+	job, errs := program.job(t.Context(), template, execution)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

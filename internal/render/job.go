@@ -13,11 +13,13 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// Job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
-// labels, annotations and controller reference. The program must be template's. As for a CronJob, nothing else of
-// metadata reaches the Job.
-func Job(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
-	job, errs := newJob(ctx, program, template, NewData(template, execution.Name, execution.Spec.Payload))
+// job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
+// labels, annotations and controller reference. p must be template's. As for a CronJob, nothing else of metadata
+// reaches the Job.
+func (p *program) job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
+	job, errs := p.newJob(ctx, template, newData(template, execution.Name, execution.Spec.Payload))
 	if len(errs) > 0 {
 		countErrors(stageRender, errs)
 		return nil, errs
@@ -35,8 +37,10 @@ func own(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) {
 }
 
 // newJob renders the Job of an execution that data tells of, without an owner.
-func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate, data Data) (*batchv1.Job, field.ErrorList) {
-	rendered, errs := program.Render(ctx, data)
+func (p *program) newJob(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, data renderData,
+) (*batchv1.Job, field.ErrorList) {
+	rendered, errs := p.render(ctx, data)
 	if len(errs) > 0 {
 		return nil, errs
 	}
@@ -44,7 +48,9 @@ func newJob(ctx context.Context, program *Program, template *dispatcherv1alpha1.
 }
 
 // jobOf returns the Job of a jobTemplate that was rendered, without an owner.
-func jobOf(rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data Data) (*batchv1.Job, field.ErrorList) {
+func jobOf(
+	rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data renderData,
+) (*batchv1.Job, field.ErrorList) {
 	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
 		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
 			"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out")}

@@ -17,12 +17,12 @@ func TestNothingIsShared(t *testing.T) {
 	template.Spec.JobTemplate.Spec.Template.Labels = map[string]string{"app": "x"}
 	execution := &dispatcherv1alpha1.JobExecution{}
 	execution.Name, execution.Namespace, execution.Labels = "run-1", "jobs", map[string]string{"mine": "yes"}
-	program, errs := Compile(&template.Spec.JobTemplate)
+	program, errs := compile(&template.Spec.JobTemplate)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
 	before := template.DeepCopy()
-	first, errs := Job(t.Context(), program, template, execution)
+	first, errs := program.job(t.Context(), template, execution)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -34,7 +34,7 @@ func TestNothingIsShared(t *testing.T) {
 		clear(m)
 	}
 	first.Spec.Template.Spec.Containers[0].Image = "changed"
-	second, _ := Job(t.Context(), program, template, execution)
+	second, _ := program.job(t.Context(), template, execution)
 	if diff := cmp.Diff(want, second); diff != "" {
 		t.Errorf("the second Job differs (-want +got):\n%s", diff)
 	}
@@ -45,15 +45,15 @@ func TestNothingIsShared(t *testing.T) {
 	t.Run("nor with the spec that was compiled", func(t *testing.T) {
 		template.Spec.JobTemplate.Annotations["a"] = "changed"
 		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = "changed"
-		third, _ := Job(t.Context(), program, before, execution)
+		third, _ := program.job(t.Context(), before, execution)
 		if diff := cmp.Diff(want, third); diff != "" {
 			t.Errorf("the third Job differs (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// TestDryRunName checks the name that a dry-run's execution has: the API server judges it as part of the Job.
-func TestDryRunName(t *testing.T) {
+// TestTrialName checks the name of the execution of a trial: the API server judges it as part of the Job.
+func TestTrialName(t *testing.T) {
 	for _, name := range []string{"a", "example", strings.Repeat("a", 63), strings.Repeat("a", 51) + "-bcd", strings.Repeat("a", 50) + "-.b.c.d"} {
 		execution := trialName(name)
 		if problems := validation.NameIsDNSSubdomain(execution, false); len(problems) > 0 || len(execution) > 63 {
@@ -62,11 +62,11 @@ func TestDryRunName(t *testing.T) {
 	}
 	generated := templateOf(jobWithArgs("{{ .JobTemplate.Name }}"))
 	generated.Name, generated.GenerateName = "", "nightly-"
-	program, errs := Compile(&generated.Spec.JobTemplate)
+	program, errs := compile(&generated.Spec.JobTemplate)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	job, errs := DryRun(t.Context(), program, generated)
+	job, errs := program.trialJob(t.Context(), generated)
 	if len(errs) > 0 || job.Spec.Template.Spec.Containers[0].Args[0] != "nightly-00000" {
 		t.Errorf("got %v, %v", job, errs)
 	}

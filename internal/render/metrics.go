@@ -10,10 +10,10 @@ const (
 	stageRender  = "render"
 )
 
-// renderErrors counts what Compile, Job and DryRun refuse, whoever called them. Cache collects it.
+// renderErrors counts templates that are refused, whoever asked. The cache collects it.
 var renderErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "dispatcher_render_errors_total",
-	Help: "Templates that did not compile, and Jobs and dry-runs that did not render, by stage.",
+	Help: "Templates that did not compile, and Jobs, those of trials too, that did not render, by stage.",
 }, []string{"stage"})
 
 func countErrors(stage string, errs field.ErrorList) {
@@ -23,14 +23,14 @@ func countErrors(stage string, errs field.ErrorList) {
 }
 
 // Describe is part of prometheus.Collector.
-func (c *Cache) Describe(descriptions chan<- *prometheus.Desc) {
+func (c *cache) Describe(descriptions chan<- *prometheus.Desc) {
 	c.size.Describe(descriptions)
 	c.lookups.Describe(descriptions)
 	renderErrors.Describe(descriptions)
 }
 
 // Collect is part of prometheus.Collector: the size of the cache, its hits and misses, and the errors of the package.
-func (c *Cache) Collect(metrics chan<- prometheus.Metric) {
+func (c *cache) Collect(metrics chan<- prometheus.Metric) {
 	c.size.Collect(metrics)
 	c.lookups.Collect(metrics)
 	renderErrors.Collect(metrics)

@@ -11,8 +11,8 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// Program is a compiled jobTemplate. It is immutable and safe for concurrent use.
-type Program struct {
+// program is a compiled jobTemplate. It is immutable and safe for concurrent use.
+type program struct {
 	spec    *batchv1.JobTemplateSpec
 	strings []templatedString
 	set     *gotemplate.Set // of the strings
@@ -28,11 +28,11 @@ type templatedString struct {
 	text string
 }
 
-// Compile parses every templated string of spec once. It reports every string that does not parse, or that uses an
+// compile parses every templated string of spec once. It reports every string that does not parse, or that uses an
 // unknown function or an unknown field, at its path below spec.jobTemplate. The spec is copied: the caller may change
 // it afterwards.
-func Compile(spec *batchv1.JobTemplateSpec) (*Program, field.ErrorList) {
-	p := &Program{spec: spec.DeepCopy()}
+func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
+	p := &program{spec: spec.DeepCopy()}
 	var sources []gotemplate.Source
 	walk(p.spec, func(at place, text string) {
 		if !strings.Contains(text, "{{") {
@@ -45,7 +45,7 @@ func Compile(spec *batchv1.JobTemplateSpec) (*Program, field.ErrorList) {
 		sources = append(sources, source)
 		p.strings = append(p.strings, templatedString{at, text})
 	})
-	set, problems := gotemplate.Compile(sources, reflect.TypeFor[Data]())
+	set, problems := gotemplate.Compile(sources, reflect.TypeFor[renderData]())
 	if len(problems) > 0 {
 		errs := p.fieldErrors(problems)
 		countErrors(stageCompile, errs)
@@ -59,10 +59,10 @@ func Compile(spec *batchv1.JobTemplateSpec) (*Program, field.ErrorList) {
 	return p, nil
 }
 
-// Render runs every template of the program and returns a new jobTemplate without any, or all the errors, each at its
+// render runs every template of the program and returns a new jobTemplate without any, or all the errors, each at its
 // path below spec.jobTemplate. It ends early when ctx ends, and in any case within the budget of gotemplate. Use
 // Retryable to tell errors that say nothing about the template.
-func (p *Program) Render(ctx context.Context, data Data) (*batchv1.JobTemplateSpec, field.ErrorList) {
+func (p *program) render(ctx context.Context, data renderData) (*batchv1.JobTemplateSpec, field.ErrorList) {
 	spec := p.spec.DeepCopy()
 	problems := p.set.Render(ctx, data.values(), func(i int, text string) { p.strings[i].set(spec, text) })
 	if len(problems) > 0 {
@@ -75,7 +75,7 @@ func (p *Program) Render(ctx context.Context, data Data) (*batchv1.JobTemplateSp
 }
 
 // bytes estimates the memory that the program takes.
-func (p *Program) bytes() int {
+func (p *program) bytes() int {
 	// Structs take more than protobuf does. 512 is for the place of a string, which is longer than most strings.
 	return p.set.Bytes() + 4*p.spec.Size() + 512*len(p.strings)
 }

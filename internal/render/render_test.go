@@ -27,12 +27,12 @@ func jobWithAnnotation(text string) *batchv1.JobTemplateSpec {
 }
 
 // testData returns the data that tests render with.
-func testData(payload string) Data {
-	return Data{
+func testData(payload string) renderData {
+	return renderData{
 		Name:      "run-1",
 		Namespace: "jobs",
 		Payload:   payload,
-		JobTemplate: TemplateData{
+		JobTemplate: templateData{
 			Name:        "example",
 			Labels:      map[string]string{"team": "blue"},
 			Annotations: map[string]string{"note": "hello"},
@@ -43,11 +43,11 @@ func testData(payload string) Data {
 // renderArg compiles template as a container's argument and renders it.
 func renderArg(t testing.TB, template, payload string) (string, field.ErrorList) {
 	t.Helper()
-	program, errs := Compile(jobWithArgs(template))
+	program, errs := compile(jobWithArgs(template))
 	if len(errs) > 0 {
 		return "", errs
 	}
-	rendered, errs := program.Render(t.Context(), testData(payload))
+	rendered, errs := program.render(t.Context(), testData(payload))
 	if len(errs) > 0 {
 		return "", errs
 	}

@@ -45,10 +45,10 @@ type Examination struct {
 const secondPayload = ""
 
 // Direct renders in this process. It is safe for concurrent use. It is also a Prometheus collector.
-type Direct struct{ programs *Cache }
+type Direct struct{ programs *cache }
 
 // NewDirect returns a renderer that keeps the compiled programs of at most size templates.
-func NewDirect(size int) *Direct { return &Direct{programs: NewCache(size)} }
+func NewDirect(size int) *Direct { return &Direct{programs: newCache(size)} }
 
 var (
 	_ Renderer             = &Direct{}
@@ -57,21 +57,21 @@ var (
 
 // Job implements Renderer.
 func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
-	program, errs := d.programs.Program(template)
+	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return Job(ctx, program, template, execution)
+	return program.job(ctx, template, execution)
 }
 
 // Examine implements Renderer.
 func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination {
-	program, errs := d.programs.Program(template)
+	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
 		return Examination{Errors: errs, UsesMetadata: true}
 	}
-	result := Examination{UsesMetadata: program.usesMetadata, Warnings: Warnings(ctx, template)}
-	job, errs := DryRun(ctx, program, template)
+	result := Examination{UsesMetadata: program.usesMetadata, Warnings: findWarnings(ctx, template)}
+	job, errs := program.trialJob(ctx, template)
 	if len(errs) > 0 {
 		result.Errors = errs
 		return result
@@ -82,7 +82,7 @@ func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTe
 	}
 	second := template.DeepCopy()
 	second.Spec.SamplePayload = new(secondPayload)
-	if other, errs := DryRun(ctx, program, second); len(errs) == 0 && !equality.Semantic.DeepEqual(job, other) {
+	if other, errs := program.trialJob(ctx, second); len(errs) == 0 && !equality.Semantic.DeepEqual(job, other) {
 		result.Jobs = append(result.Jobs, other)
 	}
 	return result

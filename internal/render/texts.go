@@ -32,7 +32,7 @@ func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []string 
 func Assemble(
 	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []string,
 ) (*batchv1.Job, field.ErrorList, error) {
-	job, errs, err := assemble(template, NewData(template, execution.Name, execution.Spec.Payload), texts)
+	job, errs, err := assemble(template, newData(template, execution.Name, execution.Spec.Payload), texts)
 	if job != nil {
 		own(job, execution)
 	}
@@ -42,11 +42,11 @@ func Assemble(
 // AssembleTrial is Assemble for a Job of an Examination, which has no execution.
 func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []string) (*batchv1.Job, field.ErrorList, error) {
 	template = named(template)
-	return assemble(template, NewData(template, trialName(template.Name), ""), texts)
+	return assemble(template, newData(template, trialName(template.Name), ""), texts)
 }
 
 func assemble(
-	template *dispatcherv1alpha1.JobTemplate, data Data, texts []string,
+	template *dispatcherv1alpha1.JobTemplate, data renderData, texts []string,
 ) (*batchv1.Job, field.ErrorList, error) {
 	spec := template.Spec.JobTemplate.DeepCopy()
 	places := templatedPlaces(spec)

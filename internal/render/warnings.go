@@ -19,9 +19,9 @@ import (
 // maxWarnings is how many warnings of one template are given. kubectl shows each on a line of its own.
 const maxWarnings = 20
 
-// Warnings says what in a template is legal but most likely not meant, and what to write instead. It does not judge
+// findWarnings says what in a template is legal but most likely not meant, and what to write instead. It does not judge
 // whether the template compiles. It takes time in proportion to the size of the template, and ends early when ctx ends.
-func Warnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) []string {
+func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) []string {
 	w := warner{ctx: ctx}
 	spec := &template.Spec.JobTemplate
 	if name := spec.Name; name != "" && !varies(name) {

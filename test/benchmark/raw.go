@@ -82,10 +82,6 @@ func newRawClient(plane *controlplane.ControlPlane, user *rest.Config) (*rawClie
 
 // learn renders the Job of template once, to be copied.
 func (r *rawClient) learn(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) error {
-	program, errs := render.Compile(&template.Spec.JobTemplate)
-	if len(errs) > 0 {
-		return errs.ToAggregate()
-	}
 	execution := &dispatcherv1alpha1.JobExecution{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: template.Namespace,
@@ -98,7 +94,7 @@ func (r *rawClient) learn(ctx context.Context, template *dispatcherv1alpha1.JobT
 		},
 		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template.Name, Payload: payload},
 	}
-	job, errs := render.Job(ctx, program, template, execution)
+	job, errs := render.NewDirect(1).Job(ctx, template, execution)
 	if len(errs) > 0 {
 		return errs.ToAggregate()
 	}

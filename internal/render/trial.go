@@ -13,41 +13,41 @@ import (
 // nothing, an empty JSON object and an empty list.
 var syntheticPayloads = []string{"text", "", "{}", "[]"}
 
-// DryRun renders template as an execution would: with its samplePayload where it has one, else with synthetic payloads,
-// of which one must do. The Job that it returns has no owner, since there is no execution.
-func DryRun(
-	ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate,
+// trialJob renders template as an execution would: with its samplePayload where it has one, else with synthetic
+// payloads, of which one must do. The Job that it returns has no owner, since there is no execution.
+func (p *program) trialJob(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (*batchv1.Job, field.ErrorList) {
-	job, errs := dryRun(ctx, program, template)
+	job, errs := p.tryPayloads(ctx, template)
 	countErrors(stageRender, errs)
 	return job, errs
 }
 
-func dryRun(
-	ctx context.Context, program *Program, template *dispatcherv1alpha1.JobTemplate,
+func (p *program) tryPayloads(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
-		job, errs := newJob(ctx, program, template, NewData(template, trialName(template.Name), *sample))
+		job, errs := p.newJob(ctx, template, newData(template, trialName(template.Name), *sample))
 		for _, err := range errs {
 			err.Detail += " (rendered with spec.samplePayload)"
 		}
 		return job, errs
 	}
-	var telling field.ErrorList
+	var best field.ErrorList
 	for _, payload := range syntheticPayloads {
-		job, errs := newJob(ctx, program, template, NewData(template, trialName(template.Name), payload))
+		job, errs := p.newJob(ctx, template, newData(template, trialName(template.Name), payload))
 		if len(errs) == 0 {
 			return job, nil
 		}
-		if telling == nil || len(errs) < len(telling) || payload == "{}" && len(errs) == len(telling) {
-			telling = errs
+		if best == nil || len(errs) < len(best) || payload == "{}" && len(errs) == len(best) {
+			best = errs
 		}
-		if !program.usesPayload || Retryable(errs) {
+		if !p.usesPayload || Retryable(errs) {
 			return nil, errs
 		}
 	}
-	return nil, append(telling, field.Required(
+	return nil, append(best, field.Required(
 		field.NewPath("spec", "samplePayload"),
 		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): `+
 			`set this to one that it accepts`,
