@@ -28,7 +28,9 @@ const MaxErrors = 50
 
 var tooManyErrors = Error{Source: -1, Message: "has more errors than are listed here"}
 
-var errUTF8 = errors.New("what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters")
+var errUTF8 = errors.New(
+	"what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters",
+)
 
 // ends says whether err ends the whole render: it would be the same for each further template.
 func ends(err error) bool {

@@ -16,7 +16,9 @@ var functions = func() map[string]function {
 	for name, bound := range sprigBounds {
 		all[name] = function{fn: fromSprig[name], bound: bound}
 	}
-	for _, own := range []map[string]function{builtinFunctions, comparisons, dateFunctions, encodingFunctions, dictFunctions, listFunctions, ownFunctions} {
+	for _, own := range []map[string]function{
+		builtinFunctions, comparisons, dateFunctions, encodingFunctions, dictFunctions, listFunctions, ownFunctions,
+	} {
 		maps.Copy(all, own)
 	}
 	return all
@@ -37,26 +39,19 @@ var leftOut = func() map[string]string {
 		slow        = "it is slow on purpose"
 	)
 	return map[string]string{
-		"env": environment, "expandenv": environment,
-		"getHostByName": network,
-		"genPrivateKey": keys, "genCA": keys, "genCAWithKey": keys, "genSelfSignedCert": keys, "genSelfSignedCertWithKey": keys,
-		"genSignedCert": keys, "genSignedCertWithKey": keys, "buildCustomCert": keys,
-		"bcrypt": slow, "htpasswd": slow, "derivePassword": slow,
+		"env": environment, "expandenv": environment, "getHostByName": network, "genPrivateKey": keys, "genCA": keys,
+		"genCAWithKey": keys, "genSelfSignedCert": keys, "genSelfSignedCertWithKey": keys, "genSignedCert": keys,
+		"genSignedCertWithKey": keys, "buildCustomCert": keys, "bcrypt": slow, "htpasswd": slow, "derivePassword": slow,
 		"call": "there are no functions among the data that it could call",
 	}
 }()
 
 // builtinFunctions are those of text/template that it has no reason to treat in a special way.
 var builtinFunctions = map[string]function{
-	"html":     {template.HTMLEscaper, boundPrinted(6)},
-	"js":       {template.JSEscaper, boundPrinted(8)},
-	"urlquery": {template.URLQueryEscaper, boundPrinted(3)},
-	"print":    {fmt.Sprint, boundPrinted(1)},
-	"println":  {fmt.Sprintln, boundPrinted(1)},
-	"printf":   {fmt.Sprintf, boundPrintf},
-	"index":    {index, boundConstant(64)},
-	"len":      {length, boundConstant(8)},
-	"not":      {not, boundConstant(8)},
+	"html": {template.HTMLEscaper, boundPrinted(6)}, "js": {template.JSEscaper, boundPrinted(8)},
+	"urlquery": {template.URLQueryEscaper, boundPrinted(3)}, "print": {fmt.Sprint, boundPrinted(1)},
+	"println": {fmt.Sprintln, boundPrinted(1)}, "printf": {fmt.Sprintf, boundPrintf}, "index": {index, boundConstant(64)},
+	"len": {length, boundConstant(8)}, "not": {not, boundConstant(8)},
 }
 
 // sprigBounds are the functions that are taken from sprig as they are. What is neither here nor among our own ones
@@ -65,49 +60,51 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"hello": boundConstant(16),
 
 	// Text.
-	"abbrev": boundText(2), "abbrevboth": boundText(2), "trunc": boundText(1), "trim": boundText(1), "upper": boundText(3), "lower": boundText(3),
-	"title": boundText(3), "untitle": boundText(3), "substr": boundText(1), "repeat": boundRepeat, "trimall": boundTrimAll, "trimAll": boundTrimAll,
-	"trimSuffix": boundText(1), "trimPrefix": boundText(1), "initials": boundText(3), "swapcase": boundText(3), "shuffle": boundText(4),
-	"snakecase": boundText(4), "camelcase": boundText(4), "kebabcase": boundText(4), "wrap": boundText(2), "wrapWith": boundWrapWith,
-	"contains": boundWalk, "hasPrefix": boundWalk, "hasSuffix": boundWalk, "quote": boundPrinted(4), "squote": boundPrinted(2), "cat": boundPrinted(2),
-	"indent": boundIndent, "nindent": boundIndent, "replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
-	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplit(128), "join": boundJoin, "sortAlpha": boundSorted,
-	"sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk, "adler32sum": boundWalk,
-	"b64enc": boundText(2), "b32enc": boundText(2),
-	"base": boundText(1), "dir": boundText(1), "clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk,
-	"osBase": boundText(1), "osClean": boundText(1), "osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk,
-	"urlParse": boundText(8), "urlJoin": boundText(8),
+	"abbrev": boundText(2), "abbrevboth": boundText(2), "trunc": boundText(1), "trim": boundText(1), "upper": boundText(3),
+	"lower": boundText(3), "title": boundText(3), "untitle": boundText(3), "substr": boundText(1), "repeat": boundRepeat,
+	"trimall": boundTrimAll, "trimAll": boundTrimAll, "trimSuffix": boundText(1), "trimPrefix": boundText(1),
+	"initials": boundText(3), "swapcase": boundText(3), "shuffle": boundText(4), "snakecase": boundText(4),
+	"camelcase": boundText(4), "kebabcase": boundText(4), "wrap": boundText(2), "wrapWith": boundWrapWith,
+	"contains": boundWalk, "hasPrefix": boundWalk, "hasSuffix": boundWalk, "quote": boundPrinted(4),
+	"squote": boundPrinted(2), "cat": boundPrinted(2), "indent": boundIndent, "nindent": boundIndent,
+	"replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
+	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplit(128), "join": boundJoin,
+	"sortAlpha": boundSorted, "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
+	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1), "dir": boundText(1),
+	"clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1), "osClean": boundText(1),
+	"osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk, "urlParse": boundText(8), "urlJoin": boundText(8),
 	"semverCompare": boundShort,
 
 	// Random.
-	"randAlphaNum": boundByFirstArg(4), "randAlpha": boundByFirstArg(4), "randAscii": boundByFirstArg(4), "randNumeric": boundByFirstArg(4),
-	"randBytes": boundByFirstArg(3), "randInt": boundConstant(8), "uuidv4": boundConstant(64),
-	"encryptAES": boundText(4), "decryptAES": boundText(4),
+	"randAlphaNum": boundByFirstArg(4), "randAlpha": boundByFirstArg(4), "randAscii": boundByFirstArg(4),
+	"randNumeric": boundByFirstArg(4), "randBytes": boundByFirstArg(3), "randInt": boundConstant(8),
+	"uuidv4": boundConstant(64), "encryptAES": boundText(4), "decryptAES": boundText(4),
 
 	// Numbers.
 	"atoi": boundNumbers, "int": boundNumbers, "int64": boundNumbers, "float64": boundNumbers, "toDecimal": boundNumbers,
-	"add": boundNumbers, "add1": boundNumbers, "sub": boundNumbers, "mul": boundNumbers, "div": boundNumbers, "mod": boundNumbers,
-	"addf": boundDecimals, "add1f": boundDecimals, "subf": boundDecimals, "mulf": boundDecimals, "divf": boundDecimals,
-	"biggest": boundNumbers, "max": boundNumbers, "min": boundNumbers, "maxf": boundNumbers, "minf": boundNumbers,
-	"ceil": boundNumbers, "floor": boundNumbers, "round": boundNumbers,
+	"add": boundNumbers, "add1": boundNumbers, "sub": boundNumbers, "mul": boundNumbers, "div": boundNumbers,
+	"mod": boundNumbers, "addf": boundDecimals, "add1f": boundDecimals, "subf": boundDecimals, "mulf": boundDecimals,
+	"divf": boundDecimals, "biggest": boundNumbers, "max": boundNumbers, "min": boundNumbers, "maxf": boundNumbers,
+	"minf": boundNumbers, "ceil": boundNumbers, "floor": boundNumbers, "round": boundNumbers,
 	"until": boundRange(-1, 0, -1), "untilStep": boundRange(0, 1, 2), "seq": boundSeq,
 
 	// Lists.
-	"list": boundShallow(32), "tuple": boundShallow(32),
-	"first": boundConstant(16), "mustFirst": boundConstant(16), "last": boundConstant(16), "mustLast": boundConstant(16),
-	"rest": boundShallow(32), "mustRest": boundShallow(32), "initial": boundShallow(32), "mustInitial": boundShallow(32), "reverse": boundShallow(32), "mustReverse": boundShallow(32),
-	"compact": boundShallow(32), "mustCompact": boundShallow(32), "concat": boundShallow(48),
-	"chunk": boundChunk, "mustChunk": boundChunk, "has": boundWalk, "mustHas": boundWalk,
+	"list": boundShallow(32), "tuple": boundShallow(32), "first": boundConstant(16), "mustFirst": boundConstant(16),
+	"last": boundConstant(16), "mustLast": boundConstant(16), "rest": boundShallow(32), "mustRest": boundShallow(32),
+	"initial": boundShallow(32), "mustInitial": boundShallow(32), "reverse": boundShallow(32),
+	"mustReverse": boundShallow(32), "compact": boundShallow(32), "mustCompact": boundShallow(32),
+	"concat": boundShallow(48), "chunk": boundChunk, "mustChunk": boundChunk, "has": boundWalk, "mustHas": boundWalk,
 	"uniq": boundPairs, "mustUniq": boundPairs, "without": boundPairs, "mustWithout": boundPairs,
 
 	// Dictionaries.
-	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32),
-	"pick": boundShallow(64), "omit": boundShallow(64), "dig": boundConstant(16),
+	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32), "pick": boundShallow(64),
+	"omit": boundShallow(64), "dig": boundConstant(16),
 
 	// Defaults and types.
-	"default": boundConstant(16), "empty": boundConstant(8), "coalesce": boundConstant(16), "all": boundConstant(8), "any": boundConstant(8), "ternary": boundConstant(16),
-	"typeOf": boundConstant(64), "typeIs": boundConstant(8), "typeIsLike": boundConstant(8), "kindOf": boundConstant(64), "kindIs": boundConstant(8),
-	"deepEqual": boundWalk, "fail": boundText(1),
+	"default": boundConstant(16), "empty": boundConstant(8), "coalesce": boundConstant(16), "all": boundConstant(8),
+	"any": boundConstant(8), "ternary": boundConstant(16), "typeOf": boundConstant(64), "typeIs": boundConstant(8),
+	"typeIsLike": boundConstant(8), "kindOf": boundConstant(64), "kindIs": boundConstant(8), "deepEqual": boundWalk,
+	"fail": boundText(1),
 
 	// JSON. toJson and the others drop their error, must... return it.
 	"toJson": boundText(6), "mustToJson": boundText(6), "toRawJson": boundText(6), "mustToRawJson": boundText(6),
@@ -115,8 +112,7 @@ var sprigBounds = map[string]func(*call) (int, error){
 
 	// Regular expressions.
 	"regexMatch": boundSearch, "mustRegexMatch": boundSearch, "regexFind": boundSearch, "mustRegexFind": boundSearch,
-	"regexFindAll": boundSearchAll, "mustRegexFindAll": boundSearchAll, "regexSplit": boundSearchAll, "mustRegexSplit": boundSearchAll,
-	"regexReplaceAll": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
-	"regexReplaceAllLiteral": boundSearchAll, "mustRegexReplaceAllLiteral": boundSearchAll,
-	"regexQuoteMeta": boundText(2),
+	"regexFindAll": boundSearchAll, "mustRegexFindAll": boundSearchAll, "regexSplit": boundSearchAll,
+	"mustRegexSplit": boundSearchAll, "regexReplaceAll": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
+	"regexReplaceAllLiteral": boundSearchAll, "mustRegexReplaceAllLiteral": boundSearchAll, "regexQuoteMeta": boundText(2),
 }

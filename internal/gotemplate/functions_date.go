@@ -61,12 +61,12 @@ var errLayout = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
 // runs. An unknown time zone is an error, where sprig takes UTC.
 var dateFunctions = map[string]function{
 	"now":              {func() instant { return newInstant(time.Now().UTC()) }, boundConstant(32)},
-	"ago":              {func(date any) string { return time.Since(toTime(date)).Round(time.Second).String() }, boundShort},
+	"ago":              {ago, boundShort},
 	"date":             {func(layout string, date any) (string, error) { return inZone(layout, date, "UTC") }, boundShort},
 	"date_in_zone":     {inZone, boundShort},
 	"dateInZone":       {inZone, boundShort},
 	"htmlDate":         {func(date any) (string, error) { return inZone(time.DateOnly, date, "UTC") }, boundShort},
-	"htmlDateInZone":   {func(date any, zone string) (string, error) { return inZone(time.DateOnly, date, zone) }, boundShort},
+	"htmlDateInZone":   {htmlDateInZone, boundShort},
 	"date_modify":      {modified, boundShort},
 	"dateModify":       {modified, boundShort},
 	"must_date_modify": {mustModified, boundShort},
@@ -103,6 +103,11 @@ func inZone(layout string, date any, zone string) (string, error) {
 	}
 	return toTime(date).In(location).Format(layout), nil
 }
+
+func htmlDateInZone(date any, zone string) (string, error) { return inZone(time.DateOnly, date, zone) }
+
+// ago returns the time since date, like sprig's ago.
+func ago(date any) string { return time.Since(toTime(date)).Round(time.Second).String() }
 
 func modified(by string, date instant) instant {
 	if changed, err := mustModified(by, date); err == nil {

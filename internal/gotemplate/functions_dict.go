@@ -55,7 +55,9 @@ func newDict(pairs ...any) (map[string]any, error) {
 	return dict, nil
 }
 
-var errInItself = errors.New("a dictionary cannot be put into itself or into a part of itself: put a deepCopy of it there")
+var errInItself = errors.New(
+	"a dictionary cannot be put into itself or into a part of itself: put a deepCopy of it there",
+)
 
 // boundSet is for `set DICT KEY VALUE`.
 func boundSet(c *call) (int, error) {

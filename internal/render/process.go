@@ -118,7 +118,11 @@ func unfit(text string, length int) string {
 	case strings.Contains(text, "\x00"):
 		return hasNUL
 	case length > maxProcessString:
-		return fmt.Sprintf("has %d bytes, more than the %d that Linux gives to a process in one string (for a variable, with its name)", length, maxProcessString)
+		return fmt.Sprintf(
+			"has %d bytes, more than the %d that Linux gives to a process in one string (for a variable, with its name)",
+			length,
+			maxProcessString,
+		)
 	}
 	return ""
 }

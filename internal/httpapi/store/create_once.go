@@ -34,8 +34,8 @@ func (k Key) hash(template string) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", template, k.User, k.UID, k.Value))
 }
 
-// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with it:
-// then repeated is true. An execution that is refused leaves its key unused.
+// CreateOnce stores the execution that a call with an idempotency key asks for, or finds the one that was stored with
+// it: then repeated is true. An execution that is refused leaves its key unused.
 //
 // A create that is not answered is looked up, and never undone: a repeat with the key may have been answered with that
 // execution meanwhile. Whoever is told of an error repeats the call, and gets what there is.
@@ -71,8 +71,8 @@ func (s *Store) CreateOnce(
 	return nil, false, translate(createErr, targetOf(execution))
 }
 
-// setKey makes an execution the one of its template, user and key: by its name, so that the API server keeps it one only,
-// whichever replica stores it and whatever crashes.
+// setKey makes an execution the one of its template, user and key: by its name, so that the API server keeps it one
+// only, whichever replica stores it and whatever crashes.
 func setKey(execution *dispatcherv1alpha1.JobExecution, key Key) {
 	hash := key.hash(execution.Spec.JobTemplateName)
 	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
