@@ -23,7 +23,6 @@ import (
 
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
-	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook/server"
 )
@@ -203,14 +202,7 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 		Metrics:                 o.metrics(),
 		HealthProbeBindAddress:  o.healthProbeBindAddress,
 		PprofBindAddress:        o.pprofBindAddress,
-		LeaderElection:          o.leaderElect,
-		LeaderElectionID:        leaderElectionID,
-		LeaderElectionNamespace: o.leaderElectionNamespace,
-		RenewDeadline:           new(leader.RenewDeadline),
-		// The next leader does not have to wait until the Lease expires. This is safe because the process exits when the
-		// manager has stopped.
-		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       &shutdownTimeout,
+		GracefulShutdownTimeout: &shutdownTimeout,
 	}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -104,19 +105,35 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	// fairness to protect itself.
 	restConfig.QPS = -1
 
-	var lease *leader.Lease
-	if o.leaderElect {
-		lease = leader.NewLease()
-		managerOptions.LeaderElectionConfig = lease.ElectionConfig(restConfig)
-	}
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
+	}
+	lease, err := elect(mgr, o)
+	if err != nil {
+		return nil, err
 	}
 	if err := setUp(mgr, o, pool, lease); err != nil {
 		return nil, err
 	}
 	return mgr, nil
+}
+
+// elect lets the process compete for the Lease that it returns. It leads at once where no leader is to be elected.
+func elect(mgr ctrl.Manager, o *options) (*leader.Lease, error) {
+	if !o.leaderElect {
+		return leader.Alone(time.Now()), nil
+	}
+	lease := leader.NewLease(clock.RealClock{})
+	options := leader.Options{Name: leaderElectionID, Namespace: o.leaderElectionNamespace}
+	election, err := leader.NewElection(mgr, lease, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(election); err != nil {
+		return nil, fmt.Errorf("adding the leader election: %w", err)
+	}
+	return lease, nil
 }
 
 // setUp adds the surfaces, which share the render workers, and the health checks.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -102,10 +103,8 @@ func BenchmarkReconcile(b *testing.B) {
 	} {
 		b.Run(step.name, func(b *testing.B) {
 			api := &benchmarkAPI{template: template, execution: step.execution, job: step.job}
-			clock := clocktesting.NewFakePassiveClock(testTime.Add(-time.Hour))
-			r := newReconciler(api, api, render.NewDirect(16), &events.FakeRecorder{}, clock)
-			r.leadingSince()
-			clock.SetTime(testTime)
+			clock := clocktesting.NewFakePassiveClock(testTime)
+			r := newReconciler(api, api, render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)))
 			b.ReportAllocs()
 			for b.Loop() {
 				r.started.Clear() // So that each time is the first.

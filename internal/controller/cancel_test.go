@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 )
 
 // canceling makes an execution that somebody has canceled, and that the controller has not looked at since.
@@ -158,7 +159,7 @@ func TestCanceledJobIsDeletedLater(t *testing.T) {
 // else makes the controller look past it.
 func TestCanceledBehindTheCache(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution())
-	c.reconciler.leadingSince = func() time.Time { return testTime.Add(time.Second - settledAfter) }
+	c.reconciler.lease = leader.Alone(testTime.Add(time.Second - settledAfter))
 	execution := c.execution()
 	canceling(execution)
 	if err := c.server.Update(t.Context(), execution); err != nil {

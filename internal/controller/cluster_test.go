@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -62,15 +63,13 @@ func newLaggingCluster(t *testing.T, server, cache client.WithWatch) *cluster {
 	t.Helper()
 	c := &cluster{
 		t:        t,
-		clock:    clocktesting.NewFakePassiveClock(testTime.Add(-time.Hour)),
+		clock:    clocktesting.NewFakePassiveClock(testTime),
 		recorder: events.NewFakeRecorder(100),
 		server:   server,
 		cache:    cache,
 	}
 	cached, live := c.clients()
-	c.reconciler = newReconciler(cached, live, render.NewDirect(16), c.recorder, c.clock)
-	c.reconciler.leadingSince()
-	c.clock.SetTime(testTime)
+	c.reconciler = newReconciler(cached, live, render.NewDirect(16), c.recorder, c.clock, leader.Alone(testTime.Add(-time.Hour)))
 	return c
 }
 

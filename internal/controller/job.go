@@ -38,12 +38,12 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 		if existing, err := r.findJob(ctx, seen.execution, nil); existing != nil || err != nil {
 			return existing, err
 		}
-		if err := r.storeJobName(ctx, seen.execution, job.Name); err != nil {
+		if err := r.storeJobName(ctx, seen, job.Name); err != nil {
 			return nil, err
 		}
 	}
 	job.Name = nameOfJob(seen.execution)
-	return r.createJob(ctx, seen.execution, job)
+	return r.createJob(ctx, seen, job)
 }
 
 // findJob looks up the Job of the execution past the cache. It returns the error absent if there is none.
@@ -67,8 +67,9 @@ func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.
 
 // createJob creates the Job, or returns the existing one. The name of the Job ensures that there is only one: the API
 // server stores one object of a name, however many processes try.
-func (r *reconciler) createJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) (*batchv1.Job, error) {
-	if err := r.lease.Check(); err != nil {
+func (r *reconciler) createJob(ctx context.Context, seen observation, job *batchv1.Job) (*batchv1.Job, error) {
+	execution := seen.execution
+	if err := seen.term.Check(); err != nil {
 		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
 	}
 	err := r.client.Create(ctx, job)

@@ -18,10 +18,11 @@ func nameOfJob(execution *dispatcherv1alpha1.JobExecution) string {
 // name, so that the name alone would not prevent a second Job, for example where a leader was frozen and another took
 // over. The optimistic lock lets one of them store its name; the other one gets a conflict and starts over with the
 // stored name.
-func (r *reconciler) storeJobName(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, name string) error {
+func (r *reconciler) storeJobName(ctx context.Context, seen observation, name string) error {
+	execution := seen.execution
 	status := execution.Status.DeepCopy()
 	status.JobName = name
-	stored, err := r.patchStatus(ctx, execution, status)
+	stored, err := r.patchStatus(ctx, seen, status)
 	if err != nil {
 		return err
 	}

@@ -13,13 +13,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 )
 
 const (
 	// staleAfter is the age up to which the cache is trusted for an execution whose Job this process has not created.
 	staleAfter = 10 * time.Second
 
-	// settledAfter is for how long a process must have led before it trusts the cache like this. An execution younger
+	// settledAfter is for how long a term must have lasted before it trusts the cache like this. An execution younger
 	// than that may have been run by the leader before. It exceeds staleAfter by more than a leader needs to notice
 	// that it has lost the Lease.
 	settledAfter = 30 * time.Second
@@ -30,6 +31,9 @@ const (
 
 // observation is the state that a reconcile acts on.
 type observation struct {
+	// term is the one that the rest was observed in, and in which alone it may be acted on.
+	term *leader.Term
+
 	// execution is nil if it does not exist or is being deleted.
 	execution *dispatcherv1alpha1.JobExecution
 
@@ -48,8 +52,8 @@ type observation struct {
 
 // observe reads the execution and its Job, from the cache if it can be trusted. If the Job exists, or the execution is
 // new or finished, it makes no API call.
-func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (observation, error) {
-	var seen observation
+func (r *reconciler) observe(ctx context.Context, term *leader.Term, key types.NamespacedName) (observation, error) {
+	seen := observation{term: term}
 	execution, err := getExecution(ctx, r.client, key)
 	if err != nil {
 		return seen, err
@@ -60,7 +64,7 @@ func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (obs
 	}
 	seen.execution = execution
 	seen.sortJobs(jobs.Items)
-	if seen.job != nil || seen.execution == nil || seen.execution.IsFinished() || !r.cacheMayLag(seen.execution) {
+	if seen.job != nil || seen.execution == nil || seen.execution.IsFinished() || !r.cacheMayLag(term, seen.execution) {
 		return seen, nil
 	}
 
@@ -104,13 +108,13 @@ func (r *reconciler) findMissingJob(ctx context.Context, seen *observation) erro
 }
 
 // cacheMayLag says whether an execution without a Job may have changed since the cache was updated.
-func (r *reconciler) cacheMayLag(execution *dispatcherv1alpha1.JobExecution) bool {
+func (r *reconciler) cacheMayLag(term *leader.Term, execution *dispatcherv1alpha1.JobExecution) bool {
 	now := r.clock.Now()
 	age := now.Sub(execution.CreationTimestamp.Time)
 	_, started := r.started.Get(execution.UID)
 	return started || execution.Status.Job != nil ||
 		age > staleAfter || age < -clockSkew ||
-		now.Sub(r.leadingSince()) < settledAfter
+		now.Sub(term.Since()) < settledAfter
 }
 
 // knownJob returns the reference to the Job from the status or from the memory of this process, or nil.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 )
 
 // A normal life takes five writes: somebody creates the execution, the reconciler makes the Job and two states, and one
@@ -78,7 +79,7 @@ func TestRunsOnce(t *testing.T) {
 			c.setStatus(execution)
 		}, "", []string{}},
 		{"the leader before this one ran it", func(c *cluster) {
-			c.reconciler.leadingSince = func() time.Time { return testTime.Add(time.Second - settledAfter) }
+			c.reconciler.lease = leader.Alone(testTime.Add(time.Second - settledAfter))
 			execution := c.execution()
 			finishedWithJob(execution)
 			c.setStatus(execution)

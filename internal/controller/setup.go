@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/leader"
@@ -59,6 +59,9 @@ type reconciler struct {
 	clock     clock.PassiveClock
 	lease     *leader.Lease
 
+	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever other
+	// replicas do meanwhile. What was observed of an execution belongs to a term.
+
 	// started maps the UIDs of executions to the JobReference of the Job that this process created or found, or to nil
 	// if the execution was canceled without a Job. It is needed until the cache shows this.
 	started *lru.Cache
@@ -69,13 +72,10 @@ type reconciler struct {
 
 	// podOutcomes remembers the outcomes of pods that may have been deleted.
 	podOutcomes podOutcomes
-
-	// leadingSince is when this process reconciled for the first time: at the earliest when it became the leader.
-	leadingSince func() time.Time
 }
 
-// Setup adds the controller to the manager, whose cache must have CacheOptions. The lease is nil if no leader is
-// elected.
+// Setup adds the controller to the manager, whose cache must have CacheOptions. It runs on every replica with a full cache
+// and acts while this process leads.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
@@ -90,20 +90,18 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 	if _, err := templates.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: forgetTemplate}); err != nil {
 		return fmt.Errorf("listening to changes of JobTemplates: %w", err)
 	}
-	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{})
-	r.lease = lease
-	warmup := true
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{}, lease)
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
 		Watches(&batchv1.Job{}, enqueueAtLowerPriority(requestsFor)).
 		Watches(&corev1.Pod{}, r.podHandler()).
+		WatchesRawSource(source.Func(r.enqueueAllOnTerms)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			ReconciliationTimeout:   reconcileTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minRetryInterval, maxRetryInterval),
-			// Replicas that do not lead fill their caches too, so that they can take over at once.
-			EnableWarmup: &warmup,
+			NeedLeaderElection:      new(false),
 		}).
 		Complete(r)
 	if err != nil {
@@ -112,17 +110,17 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 	return nil
 }
 
-func newReconciler(cached client.Client, apiReader client.Reader, renderer render.Renderer, recorder events.EventRecorder, clock clock.PassiveClock) *reconciler {
+func newReconciler(cached client.Client, apiReader client.Reader, renderer render.Renderer, recorder events.EventRecorder, clock clock.PassiveClock, lease *leader.Lease) *reconciler {
 	return &reconciler{
-		client:       cached,
-		apiReader:    apiReader,
-		renderer:     renderer,
-		recorder:     recorder,
-		clock:        clock,
-		started:      lru.New(startedSize),
-		replaced:     lru.New(startedSize),
-		podOutcomes:  newPodOutcomes(),
-		leadingSince: sync.OnceValue(clock.Now),
+		client:      cached,
+		apiReader:   apiReader,
+		renderer:    renderer,
+		recorder:    recorder,
+		clock:       clock,
+		lease:       lease,
+		started:     lru.New(startedSize),
+		replaced:    lru.New(startedSize),
+		podOutcomes: newPodOutcomes(),
 	}
 }
 

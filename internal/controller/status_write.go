@@ -20,11 +20,12 @@ import (
 // writeStatus stores the status if it changed, then counts the execution if it has finished, and records an event. The
 // optimistic lock lets only one of several writers succeed, so that each finished execution is counted and reported
 // once.
-func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) error {
+func (r *reconciler) writeStatus(ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus) error {
+	execution := seen.execution
 	if equality.Semantic.DeepEqual(execution.Status, *status) {
 		return nil
 	}
-	if _, err := r.patchStatus(ctx, execution, status); err != nil {
+	if _, err := r.patchStatus(ctx, seen, status); err != nil {
 		return err
 	}
 	written := &dispatcherv1alpha1.JobExecution{ObjectMeta: execution.ObjectMeta, Spec: execution.Spec, Status: *status}
@@ -37,7 +38,8 @@ func (r *reconciler) writeStatus(ctx context.Context, execution *dispatcherv1alp
 
 // patchStatus stores the status if the execution has not changed since it was read. It returns the stored execution
 // without its spec.
-func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, status *dispatcherv1alpha1.JobExecutionStatus) (*dispatcherv1alpha1.JobExecution, error) {
+func (r *reconciler) patchStatus(ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus) (*dispatcherv1alpha1.JobExecution, error) {
+	execution := seen.execution
 	if replaced, ok := r.replaced.Get(execution.UID); ok && replaced == execution.ResourceVersion {
 		// The API server would refuse this. The watch event of our own write has not arrived yet.
 		return nil, fmt.Errorf("%w: this process has written its status since", errOutdated)
@@ -53,7 +55,7 @@ func (r *reconciler) patchStatus(ctx context.Context, execution *dispatcherv1alp
 	}
 	after := before.DeepCopy()
 	after.Status = *status
-	if err := r.lease.Check(); err != nil {
+	if err := seen.term.Check(); err != nil {
 		return nil, fmt.Errorf("writing the status: %w", err)
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

@@ -3,73 +3,138 @@ package leader
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 )
 
-// RenewDeadline is for how long a leader may act after it last began to renew its Lease, and for how long its elector
-// tries to renew it. Other replicas wait for the LeaseDuration, 15 s, so that a write of the last moment has five
-// seconds to arrive.
+// RenewDeadline is for how long a leader may act after it last began to renew its Lease. Other replicas wait for
+// leaseDuration, so that a write of the last moment has five seconds to arrive.
 const RenewDeadline = 10 * time.Second
 
-// Lease knows for how long this process leads. To be elected is not enough: a process that was stopped for longer than
-// a Lease lasts, for example on a machine that was suspended, continues where it was. Until its elector runs, it still
-// believes that it leads, while another replica does. It would then run executions again that the other one has run and
-// deleted, and finish those that the other one runs. Therefore every write that must happen only once is preceded by
-// Check.
+// ErrLost says that this process does not lead any more, or not for certain.
+var ErrLost = errors.New("the term as the leader is over")
+
+// Lease knows whether this process leads. To be elected is not enough: a process that was stopped for longer than a Lease
+// lasts, for example on a machine that was suspended, continues where it was. Until its elector runs, it still believes
+// that it leads, while another replica does. It would then run executions again that the other one has run and deleted,
+// and finish those that the other one runs. Therefore the leader's work belongs to a Term, and every write that must
+// happen only once is preceded by Term.Check.
 //
 // Only a condition that the API server checks could close the gap between Check and the write.
 type Lease struct {
-	clock   clock.PassiveClock
-	renewed atomic.Pointer[time.Time] // when the last successful renewal was sent
+	clock    clock.PassiveClock
+	deadline time.Duration // RenewDeadline, or 0 if nobody else can lead.
+	won      chan struct{}
+	work     sync.WaitGroup
+
+	mu      sync.Mutex
+	term    *Term
+	renewed time.Time // When the last successful renewal was sent.
 }
 
-// NewLease returns the Lease of a process that has not been elected yet.
-func NewLease() *Lease { return &Lease{clock: clock.RealClock{}} }
-
-// ElectionConfig returns a copy of config for leader election. The Lease notes what is written with it.
-func (l *Lease) ElectionConfig(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &leaseTransport{lease: l, next: next} })
-	return config
+// NewLease returns the Lease of a process that does not lead until Renewed is called.
+func NewLease(clock clock.PassiveClock) *Lease {
+	return &Lease{clock: clock, deadline: RenewDeadline, won: make(chan struct{}, 1)}
 }
 
-// Check returns an error unless this process is certain to lead. It always does if the Lease is nil, for a process that
-// has no other replicas.
-func (l *Lease) Check() error {
-	if l == nil {
-		return nil
+// Alone returns the Lease of a process without other replicas. Its only term has begun at since and does not end.
+func Alone(since time.Time) *Lease {
+	l := &Lease{won: make(chan struct{}, 1)}
+	l.term = &Term{lease: l, since: since}
+	return l
+}
+
+// Won receives a value when a term has begun since it was last read. Another process may have acted before.
+func (l *Lease) Won() <-chan struct{} { return l.won }
+
+// Renewed notes that the Lease was stored with this process as its holder, by a request that was sent at this time. It
+// begins a term unless one goes on.
+func (l *Lease) Renewed(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current() == nil {
+		l.term = &Term{lease: l, since: l.clock.Now()}
+		select {
+		case l.won <- struct{}{}:
+		default:
+		}
 	}
-	renewed := l.renewed.Load()
-	if renewed == nil {
-		return errors.New("not the leader: the Lease was never acquired")
+	l.renewed = sent
+}
+
+// Lost ends the term.
+func (l *Lease) Lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.term = nil
+}
+
+// Begin begins a piece of work of the leader, which its caller has to End. It returns nil unless this process is certain to
+// lead. Work that is not done for that reason has to be looked for when a term begins.
+func (l *Lease) Begin() *Term {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	term := l.current()
+	if term != nil {
+		l.work.Add(1)
 	}
+	return term
+}
+
+// current returns the term that goes on, or nil. A term ends when the Lease is not renewed in time, and a later renewal
+// begins another: otherwise, work that Begin did not allow meanwhile would be forgotten.
+func (l *Lease) current() *Term {
+	if l.term != nil && l.deadline > 0 && l.age() >= l.deadline {
+		l.term = nil
+	}
+	return l.term
+}
+
+// age is the time since the last renewal. The monotonic clock stops while the machine is suspended, and the wall clock may
+// be set back.
+func (l *Lease) age() time.Duration {
 	now := l.clock.Now()
-	// The monotonic clock stops while the machine is suspended, and the wall clock may be set back.
-	age := max(now.Sub(*renewed), now.Round(0).Sub(renewed.Round(0)))
-	if age >= RenewDeadline {
-		return fmt.Errorf("possibly no longer the leader: the Lease was renewed %v ago, more than %v", age.Round(time.Millisecond), RenewDeadline)
+	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
+}
+
+// idle waits until all work has ended, and returns whether it has.
+func (l *Lease) idle(limit time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		l.work.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// Term is a time during which this process leads without interruption. What was read in one term must not be written in
+// another: in between, another process may have acted.
+type Term struct {
+	lease *Lease
+	since time.Time
+}
+
+// Since is when the term began.
+func (t *Term) Since() time.Time { return t.since }
+
+// Check returns an error that wraps ErrLost unless this process is certain to lead still, in this same term.
+func (t *Term) Check() error {
+	t.lease.mu.Lock()
+	defer t.lease.mu.Unlock()
+	if t.lease.current() != t {
+		return fmt.Errorf("%w: the Lease has to be renewed within %v, and by nobody else", ErrLost, t.lease.deadline)
 	}
 	return nil
 }
 
-// leaseTransport notes when the Lease is written.
-type leaseTransport struct {
-	lease *Lease
-	next  http.RoundTripper
-}
-
-func (t *leaseTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	sent := t.lease.clock.Now()
-	response, err := t.next.RoundTrip(request)
-	writes := request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/leases")
-	if err == nil && writes && response.StatusCode < http.StatusMultipleChoices {
-		t.lease.renewed.Store(&sent)
-	}
-	return response, err
-}
+// End ends a piece of work that Lease.Begin has begun.
+func (t *Term) End() { t.lease.work.Done() }

@@ -2,66 +2,121 @@ package leader
 
 import (
 	"errors"
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
-	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
-// roundTripper is a transport that is a function.
-type roundTripper func(*http.Request) (*http.Response, error)
+var testTime = time.Date(2030, time.March, 4, 5, 6, 7, 0, time.UTC)
 
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+// hasBegun says whether a term has begun since it was last asked.
+func hasBegun(l *Lease) bool {
+	select {
+	case <-l.Won():
+		return true
+	default:
+		return false
+	}
+}
 
-// A process leads until RenewDeadline after the request that wrote its Lease was sent: nobody else can have acquired it
-// by then.
-func TestLease(t *testing.T) {
-	const lease, event = "/apis/coordination.k8s.io/v1/namespaces/x/leases/y", "/api/v1/namespaces/x/events"
+// A process leads until RenewDeadline after the request that stored its Lease was sent: until then, nobody else can have
+// acquired it. A renewal that comes later begins another term.
+func TestTerm(t *testing.T) {
+	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	for _, test := range []struct {
-		reason       string
-		method, path string
-		took         time.Duration
-		status       int // 0 for an error
-		later        time.Duration
-		held         bool
+		reason     string
+		renewals   []time.Duration // When those after the first were sent.
+		took       time.Duration   // How long the last of them took.
+		lost       bool
+		later      time.Duration // When the question is asked.
+		leads      bool
+		terms      int
+		isTheFirst bool
 	}{
-		{"acquired", http.MethodPost, lease, 0, 201, time.Second, true},
-		{"renewed", http.MethodPut, lease, 0, 200, 9 * time.Second, true},
-		{"renewed too long ago", http.MethodPut, lease, 0, 200, 10 * time.Second, false},
-		{"renewed by a request that took long", http.MethodPut, lease, 4 * time.Second, 200, 6 * time.Second, false},
-		{"taken by another", http.MethodPut, lease, 0, 409, 0, false},
-		{"not answered", http.MethodPut, lease, 0, 0, 0, false},
-		{"only read", http.MethodGet, lease, 0, 200, 0, false},
-		{"something else is written", http.MethodPost, event, 0, 201, 0, false},
+		{"just acquired", nil, 0, false, 0, true, 1, true},
+		{"acquired a while ago", nil, 0, false, seconds(10) - 1, true, 1, true},
+		{"acquired too long ago", nil, 0, false, seconds(10), false, 1, false},
+		{"renewed", []time.Duration{seconds(2), seconds(9)}, 0, false, seconds(18), true, 1, true},
+		{"renewed too long ago", []time.Duration{seconds(9)}, 0, false, seconds(19), false, 1, false},
+		{"renewed by a request that took long", []time.Duration{seconds(2)}, seconds(7), false, seconds(11), true, 1, true},
+		{"renewed by a request that took long, too long ago", []time.Duration{seconds(2)}, seconds(7), false, seconds(12), false, 1, false},
+		{"renewed too late", []time.Duration{seconds(10)}, 0, false, seconds(10), true, 2, false},
+		{"renewed by a request whose answer came too late", []time.Duration{seconds(9)}, seconds(1), false, seconds(10), true, 2, false},
+		{"seen with another holder", nil, 0, true, seconds(1), false, 1, false},
+		{"the clock was set back", nil, 0, false, -seconds(3600), true, 1, true},
+		{"the clock was set forward", nil, 0, false, seconds(3600), false, 1, false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			clock := clocktesting.NewFakePassiveClock(time.Date(2030, time.March, 4, 5, 6, 7, 0, time.UTC))
-			l := &Lease{clock: clock}
-			config := l.ElectionConfig(&rest.Config{Host: "http://127.0.0.1"})
-			transport := config.WrapTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-				clock.SetTime(clock.Now().Add(test.took))
-				if test.status == 0 {
-					return nil, errors.New("no answer")
+			clock := clocktesting.NewFakePassiveClock(testTime)
+			lease := NewLease(clock)
+			if lease.Begin() != nil || hasBegun(lease) {
+				t.Fatal("leads before the Lease was acquired")
+			}
+			lease.Renewed(testTime)
+			first := lease.Begin()
+			terms := 0
+			if hasBegun(lease) {
+				terms++
+			}
+			for _, sent := range test.renewals {
+				clock.SetTime(testTime.Add(sent + test.took))
+				lease.Renewed(testTime.Add(sent))
+				if hasBegun(lease) {
+					terms++
 				}
-				return &http.Response{StatusCode: test.status, Body: http.NoBody}, nil
-			}))
-			request, err := http.NewRequestWithContext(t.Context(), test.method, config.Host+test.path, strings.NewReader(""))
-			if err != nil {
-				t.Fatal(err)
 			}
-			response, err := transport.RoundTrip(request)
-			if err == nil {
-				_, _ = io.Copy(io.Discard, response.Body)
-				_ = response.Body.Close()
+			if test.lost {
+				lease.Lost()
 			}
-			clock.SetTime(clock.Now().Add(test.later))
-			if err := l.Check(); (err == nil) != test.held {
-				t.Errorf("Check: %v, want nil: %v", err, test.held)
+			clock.SetTime(testTime.Add(test.later))
+			if leads := lease.Begin() != nil; leads != test.leads {
+				t.Errorf("leads = %v, want %v", leads, test.leads)
+			}
+			if terms != test.terms {
+				t.Errorf("%d terms have begun, want %d", terms, test.terms)
+			}
+			if err := first.Check(); (err == nil) != test.isTheFirst || err != nil && !errors.Is(err, ErrLost) {
+				t.Errorf("Check of the first term: %v, want nil: %v", err, test.isTheFirst)
 			}
 		})
+	}
+}
+
+// A question that was answered with no ends the term, even if the clock is set back afterwards: the work that was not done
+// is only looked for when a term begins.
+func TestRefusedWorkIsLookedForLater(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		ask    func(*Lease, *Term) bool
+	}{
+		{"work was to begin", func(l *Lease, _ *Term) bool { return l.Begin() != nil }},
+		{"work was to be finished", func(_ *Lease, term *Term) bool { return term.Check() == nil }},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			clock := clocktesting.NewFakePassiveClock(testTime)
+			lease := NewLease(clock)
+			lease.Renewed(testTime)
+			term := lease.Begin()
+			hasBegun(lease)
+			clock.SetTime(testTime.Add(time.Hour))
+			if test.ask(lease, term) {
+				t.Fatal("leads an hour after the last renewal")
+			}
+			clock.SetTime(testTime.Add(time.Second))
+			lease.Renewed(testTime.Add(time.Second))
+			if !hasBegun(lease) {
+				t.Error("no term has begun")
+			}
+		})
+	}
+}
+
+// The machine's clock may say anything where nobody else can lead.
+func TestAlone(t *testing.T) {
+	lease := Alone(testTime)
+	term := lease.Begin()
+	if term == nil || !term.Since().Equal(testTime) || term.Check() != nil {
+		t.Errorf("term = %+v, want one that goes on", term)
 	}
 }
