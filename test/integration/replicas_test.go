@@ -3,14 +3,18 @@ package integration
 import (
 	"context"
 	"crypto/tls"
+	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/test/controlplane"
 )
 
@@ -49,6 +53,38 @@ var _ = Describe("Two replicas", func() {
 		Expect(leaseHolder(ctx)).NotTo(Equal(holder))
 		eventuallyState(ctx, execution, running)
 		Expect(leads(ctx, other)).To(BeTrue())
+	})
+})
+
+var _ = Describe("A leader that loses the Lease", func() {
+	It("goes on serving, and the work goes on when the Lease is free again", func(ctx SpecContext) {
+		namespace := admin.NewNamespace(ctx)
+		createTemplate(ctx, namespace)
+		leader, other := eventuallyLeader(ctx, startReplicas(ctx))
+		before := putTo(ctx, leader, namespace+"/echo", "").Execution()
+		eventuallyState(ctx, before, running)
+		processes := []int{leader.PID(), other.PID()}
+
+		// A leader tries for ten seconds to get it back.
+		takeLease(ctx, 12)
+		meanwhile := putTo(ctx, other, namespace+"/echo", "").Execution()
+		endPods(ctx, before, corev1.PodSucceeded)
+		tried := newExecution(namespace, "tried", "")
+		Eventually(func(g Gomega) {
+			for _, replica := range []*controlplane.Manager{leader, other} {
+				Expect(replica.Ready(ctx)).To(BeTrue(), "%s is ready", replica.URL)
+				_, err := send(ctx, replica, http.MethodGet, "/templates/"+namespace, "", nil)
+				Expect(err).NotTo(HaveOccurred())
+			}
+			Expect(admin.Create(ctx, tried.DeepCopy(), client.DryRunAll)).To(Succeed())
+			for execution, want := range map[*dispatcherv1alpha1.JobExecution]string{before: succeeded, meanwhile: running} {
+				g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())
+				g.Expect(state(execution)).To(Equal(want))
+			}
+		}).WithContext(ctx).WithPolling(200 * time.Millisecond).Should(Succeed())
+		Expect([]int{leader.PID(), other.PID()}).To(Equal(processes))
+		Expect([]bool{leader.Running(), other.Running()}).To(HaveEach(BeTrue()))
+		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(2))
 	})
 })
 
@@ -141,6 +177,21 @@ func leaseHolder(ctx context.Context) string {
 	Expect(admin.List(ctx, leases, client.InNamespace(managerNamespace))).To(Succeed())
 	Expect(leases.Items).To(HaveLen(1))
 	return ptr.Deref(leases.Items[0].Spec.HolderIdentity, "")
+}
+
+// takeLease gives the Lease of the managers to somebody who does nothing with it, for some seconds.
+func takeLease(ctx context.Context, seconds int32) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		leases := &coordinationv1.LeaseList{}
+		g.Expect(admin.List(ctx, leases, client.InNamespace(managerNamespace))).To(Succeed())
+		g.Expect(leases.Items).To(HaveLen(1))
+		lease := &leases.Items[0]
+		now := metav1.NowMicro()
+		lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds = new("nobody"), &seconds
+		lease.Spec.AcquireTime, lease.Spec.RenewTime = &now, &now
+		g.Expect(admin.Update(ctx, lease)).To(Succeed())
+	}).WithContext(ctx).Should(Succeed())
 }
 
 // servedCertificate is what the suite's manager shows to a new client of its webhooks.
