@@ -32,8 +32,12 @@ const (
 	// execution that has this annotation and lacks a default stays without it.
 	AnnotationDefaulted = "dispatcher.ivan.vc/defaulted"
 
-	// FinalizerJobTracking keeps a Job that has its own ttlSecondsAfterFinished until its outcome is in the status of
-	// the execution. Without it, a Job that is deleted while no controller runs would look as if it had never been
-	// created, and the execution would run twice.
-	FinalizerJobTracking = "dispatcher.ivan.vc/job-tracking"
+	// AnnotationJobTTL is, on a Job that has not finished, the ttlSecondsAfterFinished that its template sets, if that is
+	// less than MinJobTTLSeconds.
+	AnnotationJobTTL = "dispatcher.ivan.vc/job-ttl-seconds-after-finished"
 )
+
+// MinJobTTLSeconds is the least ttlSecondsAfterFinished that a Job is created with, if its template sets any: a week. The
+// controller restores the template's once the outcome of the Job is in the status of the execution. With a shorter one, a
+// Job could be deleted before that, and the execution would take it for one that was deleted by hand.
+const MinJobTTLSeconds = 7 * 24 * 60 * 60

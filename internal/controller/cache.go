@@ -51,14 +51,18 @@ func stripExecution(object any) (any, error) {
 	return execution, nil
 }
 
-// stripJob removes the rendered spec, which contains the payload.
+// stripJob removes the rendered spec, which contains the payload, except what the controller reads.
 func stripJob(object any) (any, error) {
 	job, ok := object.(*batchv1.Job)
 	if !ok {
 		return object, nil
 	}
 	job.ManagedFields = nil
-	job.Spec = batchv1.JobSpec{Suspend: job.Spec.Suspend}
+	job.Spec = batchv1.JobSpec{
+		Parallelism:             job.Spec.Parallelism,
+		Suspend:                 job.Spec.Suspend,
+		TTLSecondsAfterFinished: job.Spec.TTLSecondsAfterFinished,
+	}
 	return job, nil
 }
 

@@ -63,7 +63,7 @@ func TestStripExecution(t *testing.T) {
 
 // Of a Job the cache keeps what tells of its state, and of its spec what a status is derived from.
 func TestStripJob(t *testing.T) {
-	want := newJob(complete, held, suspended)
+	want := newJob(complete, withTTL(60), withoutPods, suspended)
 	job := want.DeepCopy()
 	job.Spec.Template.Spec.Containers = []corev1.Container{{Name: "hello", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: "large"}}}}
 	kept, err := stripJob(job)

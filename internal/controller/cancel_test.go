@@ -38,7 +38,7 @@ func announced(conditionType batchv1.JobConditionType) func(*batchv1.Job) {
 }
 
 func TestCancel(t *testing.T) {
-	const write, readJob, release, remove = "patch status of JobExecution", "get Job", "patch Job", "delete Job"
+	const write, readJob, remove = "patch status of JobExecution", "get Job", "delete Job"
 	unlabelled := func(job *batchv1.Job) { job.Labels = nil }
 	another := func(job *batchv1.Job) { job.UID, job.OwnerReferences = "another", nil }
 
@@ -56,8 +56,8 @@ func TestCancel(t *testing.T) {
 			[]string{readJob, write}, []string{remove}, "Canceled", []string{}},
 		{"one without a word in the status goes too", newExecution(canceling), newJob(), newJob(),
 			[]string{readJob, write}, []string{remove}, "Canceled", []string{}},
-		{"a Job that waits for its outcome to be recorded is let go", newExecution(ranWith(active), canceling), newJob(active, held), newJob(active, held),
-			[]string{readJob, write}, []string{release, remove}, "Canceled", []string{}},
+		{"a Job with a TTL goes at once", newExecution(ranWith(active), canceling), newJob(active, withTTL(60)), newJob(active, withTTL(60)),
+			[]string{readJob, write}, []string{remove}, "Canceled", []string{}},
 		{"a suspended Job does not start", newExecution(ranWith(suspended), canceling), newJob(suspended), newJob(suspended),
 			[]string{readJob, write}, []string{remove}, "Canceled", []string{}},
 		{"what never had a Job gets none", newExecution(canceling), nil, nil,
@@ -146,8 +146,8 @@ func TestCancelTellsWhatRan(t *testing.T) {
 func TestCanceledJobIsDeletedLater(t *testing.T) {
 	ended := newExecution(canceling)
 	ended.Status = failedStatus(ended, nil, &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
-	c := newCluster(t, newTemplate(), ended, newJob(active, held))
-	if diff := cmp.Diff([]string{"patch Job", "delete Job"}, c.step()); diff != "" {
+	c := newCluster(t, newTemplate(), ended, newJob(active, withTTL(60)))
+	if diff := cmp.Diff([]string{"delete Job"}, c.step()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	if calls := c.step(); len(calls) > 0 {

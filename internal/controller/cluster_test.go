@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -445,9 +446,18 @@ func podNamed(name string) func(*corev1.Pod) {
 
 func suspended(job *batchv1.Job) { job.Spec.Suspend = new(true) }
 
-func held(job *batchv1.Job) {
-	job.Finalizers = append(job.Finalizers, dispatcherv1alpha1.FinalizerJobTracking)
+// withTTL makes a Job whose template sets a TTL.
+func withTTL(seconds int) func(*batchv1.Job) {
+	return func(job *batchv1.Job) {
+		job.Annotations[dispatcherv1alpha1.AnnotationJobTTL] = strconv.Itoa(seconds)
+		job.Spec.TTLSecondsAfterFinished = new(int32(dispatcherv1alpha1.MinJobTTLSeconds))
+	}
 }
+
+func withoutPods(job *batchv1.Job) { job.Spec.Parallelism = new(int32(0)) }
+
+// finalized makes a Job that stays for a while when it is deleted.
+func finalized(job *batchv1.Job) { job.Finalizers = append(job.Finalizers, "example.com/other") }
 
 func deleting(job *batchv1.Job) { job.DeletionTimestamp = new(at(20)) }
 

@@ -41,6 +41,17 @@ func (e *retryableError) Unwrap() error { return e.cause }
 // soon.
 var errNamespaceTerminating = errors.New("the namespace is being deleted")
 
+// errOutdated says that an object changed after it was read. Its watch event will enqueue the execution again.
+var errOutdated = errors.New("the object has changed since it was read")
+
+// outdated turns the conflict of a patch with an optimistic lock into errOutdated.
+func outdated(err error) error {
+	if apierrors.IsConflict(err) {
+		return fmt.Errorf("%w: %w", errOutdated, err)
+	}
+	return err
+}
+
 // nextStatus returns the status that follows from the Job, or from the error of ensureJob, and the error to return for
 // a retry.
 func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, error) {

@@ -64,7 +64,7 @@ func TestCreateJob(t *testing.T) {
 		{"a Job that belongs to nothing is left alone", errTaken, newJob(foreign), "JobNameConflict", true, false},
 		{"a Job that belongs to something else is left alone", errTaken, newJob(ofCronJob), "JobNameConflict", true, false},
 		{"the Job of an earlier execution of this name will go", errTaken, newJob(ofEarlierRun), "Waiting", false, true},
-		{"a Job that is on its way will go", errTaken, newJob(foreign, deleting, held), "Waiting", false, true},
+		{"a Job that is on its way will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false, true},
 		{"a Job that went just now leaves room", errTaken, nil, "Waiting", false, true},
 		{"a foreign Job does not turn a quota into a conflict", errQuota, newJob(foreign), "JobForbidden", false, true},
 	} {

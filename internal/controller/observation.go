@@ -42,9 +42,6 @@ type observation struct {
 
 	// jobGone says that the execution had a Job that no longer exists.
 	jobGone bool
-
-	// orphanedJobs are cached Jobs with the execution's name that belong to an earlier execution.
-	orphanedJobs []batchv1.Job
 }
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=get;list;watch
@@ -63,7 +60,7 @@ func (r *reconciler) observe(ctx context.Context, term *leader.Term, key types.N
 		return seen, fmt.Errorf("listing the Jobs of the execution: %w", err)
 	}
 	seen.execution = execution
-	seen.sortJobs(jobs.Items)
+	seen.findJob(jobs.Items)
 	if seen.job != nil || seen.execution == nil || seen.execution.IsFinished() || !r.cacheMayLag(term, seen.execution) {
 		return seen, nil
 	}
@@ -71,22 +68,21 @@ func (r *reconciler) observe(ctx context.Context, term *leader.Term, key types.N
 	if seen.execution, err = getExecution(ctx, r.apiReader, key); err != nil {
 		return seen, err
 	}
-	seen.sortJobs(jobs.Items)
+	seen.findJob(jobs.Items)
 	return seen, r.findMissingJob(ctx, &seen)
 }
 
-// sortJobs separates the Job of the execution from those of earlier executions.
-func (o *observation) sortJobs(jobs []batchv1.Job) {
-	o.job, o.orphanedJobs = nil, nil
+// findJob finds the Job of the execution among the cached Jobs with its name. Others are of earlier executions.
+func (o *observation) findJob(jobs []batchv1.Job) {
 	if o.execution != nil && !o.execution.DeletionTimestamp.IsZero() {
 		o.execution = nil
 	}
+	o.job = nil
 	for i := range jobs {
-		if o.job == nil && o.execution != nil && isJobOf(&jobs[i], o.execution) {
+		if o.execution != nil && isJobOf(&jobs[i], o.execution) {
 			o.job = &jobs[i]
-			continue
+			return
 		}
-		o.orphanedJobs = append(o.orphanedJobs, jobs[i])
 	}
 }
 

@@ -35,9 +35,6 @@ func (r *reconciler) reconcile(ctx context.Context, term *leader.Term, key types
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.releaseOrphanedJobs(ctx, key, seen.orphanedJobs); err != nil {
-		return ctrl.Result{}, err
-	}
 	switch {
 	case seen.execution == nil:
 		return ctrl.Result{}, nil

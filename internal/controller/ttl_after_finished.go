@@ -20,15 +20,13 @@ import (
 func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
 	if seen.job != nil {
-		// The outcome is stored: the cache shows it.
-		if err := r.release(ctx, seen.job); err != nil {
-			return ctrl.Result{}, err
-		}
-		// The process that stored the status Canceled may have ended before it deleted the Job.
+		settle := r.restoreJobTTL
 		if isCanceled(execution) {
-			if err := r.deleteJob(ctx, seen.job); err != nil {
-				return ctrl.Result{}, err
-			}
+			// The process that stored the status Canceled may have ended before it deleted the Job.
+			settle = r.deleteJob
+		}
+		if err := settle(ctx, seen.job); err != nil {
+			return ctrl.Result{}, err
 		}
 	}
 	if ttl := execution.Spec.TTLSecondsAfterFinished; ttl != nil {

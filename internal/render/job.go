@@ -74,13 +74,23 @@ func jobOf(
 	if job.Name == "" {
 		job.Name = data.Name
 	}
-	if job.Spec.TTLSecondsAfterFinished != nil {
-		job.Finalizers = []string{dispatcherv1alpha1.FinalizerJobTracking}
-	}
+	keepUntilRecorded(job)
 	// The template's own labels are kept from the pods: a label that a tool puts on all objects of an application would
 	// make them endpoints of a Service that selects by it.
 	job.Spec.Template.Labels = merged(rendered.Spec.Template.Labels, own)
 	return job, nil
+}
+
+// keepUntilRecorded raises the TTL of the Job, so that the controller can record its outcome first, and notes the one that
+// the template sets.
+func keepUntilRecorded(job *batchv1.Job) {
+	delete(job.Annotations, dispatcherv1alpha1.AnnotationJobTTL)
+	ttl := job.Spec.TTLSecondsAfterFinished
+	if ttl == nil || *ttl < 0 || *ttl >= dispatcherv1alpha1.MinJobTTLSeconds {
+		return
+	}
+	job.Annotations[dispatcherv1alpha1.AnnotationJobTTL] = strconv.Itoa(int(*ttl))
+	job.Spec.TTLSecondsAfterFinished = new(int32(dispatcherv1alpha1.MinJobTTLSeconds))
 }
 
 // merged returns a new map of all entries. Later maps win.

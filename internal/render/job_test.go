@@ -74,3 +74,43 @@ func TestTrialName(t *testing.T) {
 		t.Error("the template was changed")
 	}
 }
+
+// A Job is created with a TTL of a week at least, if with any, and says which one its template sets.
+func TestJobTTL(t *testing.T) {
+	const week = dispatcherv1alpha1.MinJobTTLSeconds
+	for _, test := range []struct {
+		reason    string
+		ttl, want *int32
+		annotated string
+	}{
+		{"the template sets none", nil, nil, ""},
+		{"a short one", new(int32(60)), new(int32(week)), "60"},
+		{"none at all", new(int32(0)), new(int32(week)), "0"},
+		{"almost a week", new(int32(week - 1)), new(int32(week)), "604799"},
+		{"a week", new(int32(week)), new(int32(week)), ""},
+		{"a long one", new(int32(week + 1)), new(int32(week + 1)), ""},
+		{"one that the API server refuses", new(int32(-1)), new(int32(-1)), ""},
+	} {
+		spec := jobWithArgs("x")
+		spec.Spec.TTLSecondsAfterFinished = test.ttl
+		spec.Annotations = map[string]string{dispatcherv1alpha1.AnnotationJobTTL: "5"}
+		template := templateOf(spec)
+		before := template.DeepCopy()
+		job, errs := NewDirect(1).Job(t.Context(), template, &dispatcherv1alpha1.JobExecution{})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if diff := cmp.Diff(test.want, job.Spec.TTLSecondsAfterFinished); diff != "" {
+			t.Errorf("%s: TTL (-want +got):\n%s", test.reason, diff)
+		}
+		if got := job.Annotations[dispatcherv1alpha1.AnnotationJobTTL]; got != test.annotated {
+			t.Errorf("%s: annotation = %q, want %q", test.reason, got, test.annotated)
+		}
+		if len(job.Finalizers) > 0 {
+			t.Errorf("%s: finalizers = %q, want none: nothing may keep a namespace from being deleted", test.reason, job.Finalizers)
+		}
+		if diff := cmp.Diff(before, template); diff != "" {
+			t.Errorf("%s: the template was changed (-want +got):\n%s", test.reason, diff)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package faults
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +35,7 @@ type job struct {
 	owner            types.UID // its controller
 	payload          string    // digest of what its container is given, "" if it is given none
 	complete, failed bool
-	// going is true when Dispatcher has let it go, and the garbage collector is to remove it. That one tries again after up to
+	// going is true when it was deleted, and the garbage collector is to remove it. That one tries again after up to
 	// a quarter of an hour where the API server failed it.
 	going, deleted bool
 	created        time.Time
@@ -132,7 +131,7 @@ func (h *history) recordJob(e event) {
 		}
 		h.jobs[stored.UID] = seen
 	}
-	seen.going = stored.DeletionTimestamp != nil && !slices.Contains(stored.Finalizers, dispatcherv1alpha1.FinalizerJobTracking)
+	seen.going = stored.DeletionTimestamp != nil
 	for _, condition := range stored.Status.Conditions {
 		if condition.Status == corev1.ConditionTrue {
 			seen.complete = seen.complete || condition.Type == batchv1.JobComplete

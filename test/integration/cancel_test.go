@@ -52,15 +52,15 @@ var _ = Describe("An execution that is canceled", func() {
 		Expect(seen.jobs()).To(BeEmpty())
 	})
 
-	It("lets go of a Job that it held, and goes itself at its TTL", func(ctx SpecContext) {
+	It("removes a Job that has a TTL, and goes itself at its own", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).TTLSecondsAfterFinished = new(int32(600))
 			t.Spec.TTLSecondsAfterFinished = new(int32(1))
 		})
 		seen := observe(ctx, namespace)
-		execution := createExecution(ctx, namespace, "held", "")
+		execution := createExecution(ctx, namespace, "timed", "")
 		eventuallyState(ctx, execution, running)
-		Expect(eventuallyJob(ctx, execution).Finalizers).To(ContainElement(dispatcherv1alpha1.FinalizerJobTracking))
+		Expect(eventuallyJob(ctx, execution).Finalizers).To(BeEmpty())
 		cancel(ctx, execution)
 		eventuallyWithoutJob(ctx, execution)
 		eventuallyGone(ctx, execution)

@@ -83,7 +83,7 @@ var _ = Describe("A manager that is killed", func() {
 		Entry("around the status that says Running", step{"patch", "jobexecutions", "status", 1}, plain, false),
 		Entry("around the final status", step{"patch", "jobexecutions", "status", 2}, plain, false),
 		Entry("around the event", step{"create", "events", "", 1}, plain, false),
-		Entry("around the release of a Job that has a TTL", step{"patch", "jobs", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
+		Entry("around the write that gives a Job the TTL of its template", step{"patch", "jobs", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).TTLSecondsAfterFinished = new(int32(0))
 			t.Spec.TTLSecondsAfterFinished = new(int32(600))
 		}, false),

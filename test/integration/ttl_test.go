@@ -79,7 +79,7 @@ var _ = Describe("Clean-up", func() {
 		Expect(seen.jobs()).To(HaveLen(1))
 	})
 
-	It("records the outcome of a Job that ended, and whose TTL ran out, while no manager was there", func(ctx SpecContext) {
+	It("records the outcome of a Job that ended while no manager was there, before its TTL deletes it", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).TTLSecondsAfterFinished = new(int32(0))
 			t.Spec.TTLSecondsAfterFinished = new(int32(600))
@@ -89,10 +89,11 @@ var _ = Describe("Clean-up", func() {
 		created := eventuallyJob(ctx, execution)
 		restartAfterwards()
 		manager.Kill()
+		Expect(created.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(dispatcherv1alpha1.MinJobTTLSeconds)))
 		endPods(ctx, execution, corev1.PodSucceeded)
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(created), created)).To(Succeed())
-			g.Expect(created.DeletionTimestamp).NotTo(BeNil())
+			g.Expect(created.Status.CompletionTime).NotTo(BeNil())
 		}).WithContext(ctx).Should(Succeed())
 		Expect(manager.Start(ctx)).To(Succeed())
 		eventuallyState(ctx, execution, succeeded)
@@ -120,8 +121,31 @@ var _ = Describe("Clean-up", func() {
 		Entry("removes a record that has none", nil, func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) { eventuallyGone(ctx, e) }),
 	)
 
-	It("removes Job and pods of an execution that is deleted midway, a finalizer or not", func(ctx SpecContext) {
-		for name, ttl := range map[string]*int32{"plain": nil, "tracked": new(int32(600))} {
+	It("keeps no namespace from being deleted when no manager is there any more", func(ctx SpecContext) {
+		for name, ttl := range map[string]*int32{"plain": nil, "with-ttl": new(int32(600))} {
+			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+				t.Name = name
+				job(t).TTLSecondsAfterFinished = ttl
+			})
+			for _, execution := range []string{name + "-runs", name + "-ended"} {
+				created := newExecution(namespace, execution, "")
+				created.Spec.JobTemplateName = name
+				Expect(admin.Create(ctx, created)).To(Succeed())
+				eventuallyState(ctx, created, running)
+			}
+		}
+		restartAfterwards()
+		manager.Kill()
+		for _, name := range []string{"plain-ended", "with-ttl-ended"} {
+			endPods(ctx, newExecution(namespace, name, ""), corev1.PodSucceeded)
+		}
+		leaving := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		Expect(admin.Delete(ctx, leaving)).To(Succeed())
+		eventuallyGone(ctx, leaving)
+	})
+
+	It("removes Job and pods of an execution that is deleted midway, with a TTL of the Job or without", func(ctx SpecContext) {
+		for name, ttl := range map[string]*int32{"plain": nil, "with-ttl": new(int32(600))} {
 			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 				t.Name = name
 				job(t).TTLSecondsAfterFinished = ttl

@@ -1,0 +1,35 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
+
+// restoreJobTTL gives a Job whose outcome is in the status the ttlSecondsAfterFinished of its template. Until then it has a
+// longer one, so that it is not deleted before its outcome was seen. A TTL that somebody has changed is left alone.
+func (r *reconciler) restoreJobTTL(ctx context.Context, job *batchv1.Job) error {
+	seconds, err := strconv.ParseInt(job.Annotations[dispatcherv1alpha1.AnnotationJobTTL], 10, 32)
+	raised := ptr.Deref(job.Spec.TTLSecondsAfterFinished, 0) == dispatcherv1alpha1.MinJobTTLSeconds
+	if err != nil || seconds < 0 || !raised || !job.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	restored := job.DeepCopy()
+	restored.Spec.TTLSecondsAfterFinished = new(int32(seconds))
+	delete(restored.Annotations, dispatcherv1alpha1.AnnotationJobTTL)
+	// The lock keeps the patch from another Job of this name.
+	patch := client.MergeFromWithOptions(job, client.MergeFromWithOptimisticLock{})
+	if err := outdated(r.client.Patch(ctx, restored, patch)); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("restoring the TTL of Job %s: %w", job.Name, err)
+	}
+	return nil
+}
