@@ -107,7 +107,7 @@ func BenchmarkReconcile(b *testing.B) {
 			r := newReconciler(api, api, render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)))
 			b.ReportAllocs()
 			for b.Loop() {
-				r.started.Clear() // So that each time is the first.
+				r.startedJobs.byExecution.Clear() // So that each time is the first.
 				if _, err := r.Reconcile(b.Context(), ctrl.Request{NamespacedName: testKey}); err != nil {
 					b.Fatal(err)
 				}

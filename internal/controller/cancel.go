@@ -29,7 +29,7 @@ func (r *reconciler) canceledJob(ctx context.Context, seen observation) (*batchv
 	if job != nil {
 		reference = referenceTo(job)
 	}
-	r.started.Add(seen.execution.UID, reference)
+	r.startedJobs.add(seen.execution.UID, reference)
 	return job, canceled(seen.execution)
 }
 

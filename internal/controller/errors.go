@@ -4,20 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/util/wait"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// This file is the one place that decides which errors are terminal and which are retried.
+// This file is the one place that decides which errors are terminal, and which are retried and when.
+
+const (
+	// minWaitInterval is the shortest time after which an execution is tried again whose Job cannot be created now.
+	minWaitInterval = time.Second
+
+	// maxWaitInterval is the longest. Nothing tells when there is room in a quota again: to watch quotas would cost an
+	// event for each object that they count. 10,000 executions that wait for one are tried 33 times a second.
+	maxWaitInterval = 5 * time.Minute
+
+	// waitJitter is the share of an interval that is added at random, so that executions that began to wait together are
+	// not tried together.
+	waitJitter = 0.2
+)
 
 // terminalError is an error that no retry can cure. It finishes the execution.
 type terminalError struct {
@@ -32,14 +52,18 @@ type retryableError struct {
 	reason  string
 	message string
 	cause   error
+	since   time.Time // Since when the execution has waited.
 }
 
 func (e *retryableError) Error() string { return fmt.Sprintf("%s: %v", e.reason, e.cause) }
 func (e *retryableError) Unwrap() error { return e.cause }
 
-// errNamespaceTerminating says that nothing can be created in the namespace, and that the execution will be deleted
-// soon.
+// errNamespaceTerminating says that nothing can be created in the namespace, and that the execution will be deleted soon.
 var errNamespaceTerminating = errors.New("the namespace is being deleted")
+
+// errContended says that the API server refused a write because of another write, of which no watch event tells. A
+// retry succeeds.
+var errContended = errors.New("another write came first")
 
 // errOutdated says that an object changed after it was read. Its watch event will enqueue the execution again.
 var errOutdated = errors.New("the object has changed since it was read")
@@ -52,35 +76,70 @@ func outdated(err error) error {
 	return err
 }
 
-// nextStatus returns the status that follows from the Job, or from the error of ensureJob, and the error to return for
-// a retry.
-func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, error) {
+// nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error, which
+// is logged, counted and retried by the work queue.
+func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
+	var retryable *retryableError
+	switch {
+	case err == nil:
+		return result, nil
+	case errors.Is(err, errOutdated), errors.Is(err, leader.ErrLost):
+		// A watch event or the next term enqueues the execution.
+		result = ctrl.Result{}
+	case errors.Is(err, errContended):
+		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
+	case errors.Is(err, errNamespaceTerminating):
+		result = ctrl.Result{RequeueAfter: wait.Jitter(maxWaitInterval, waitJitter)}
+	case errors.As(err, &retryable):
+		result = ctrl.Result{RequeueAfter: r.waitInterval(retryable)}
+	default:
+		return ctrl.Result{}, err
+	}
+	log.FromContext(ctx).V(1).Info("The execution waits", "reason", err.Error(), "retriedAfter", result.RequeueAfter)
+	return result, nil
+}
+
+// waitInterval is as long as the execution has waited until now. The intervals so grow to twice the one before, whoever leads
+// and however often it is enqueued in between.
+func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
+	waited := r.clock.Now().Sub(retryable.since)
+	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
+}
+
+// nextStatus returns the status that follows from the Job, or from the error of ensureJob. An error that comes with it
+// is left to nextStep.
+func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, ctrl.Result, error) {
 	var terminal *terminalError
 	var retryable *retryableError
 	status := execution.Status
 	switch {
 	case err == nil:
-		if derived := deriveStatus(execution, job, r.summarizePods(ctx, execution, job)); isWorthWriting(execution, derived) {
-			status = derived
+		derived := deriveStatus(execution, job, r.summarizePods(ctx, execution, job))
+		if delay := r.firstStatusDelay(execution, job, &derived); delay > 0 {
+			return &status, ctrl.Result{RequeueAfter: delay, Priority: new(priorityOfChange)}, nil
 		}
+		status = derived
 	case errors.As(err, &terminal):
-		return new(failedStatus(execution, job, terminal, r.clock.Now())), nil
+		status, err = failedStatus(execution, job, terminal, r.clock.Now()), nil
 	case errors.As(err, &retryable):
 		status = waitingStatus(execution, retryable, r.clock.Now())
+		retryable.since = meta.FindStatusCondition(status.Conditions, dispatcherv1alpha1.ConditionWaiting).LastTransitionTime.Time
 	}
-	return &status, err
+	return &status, ctrl.Result{}, err
 }
 
-// isWorthWriting says whether the status tells more than the execution itself. A new execution is known to wait for its
-// first pod.
-func isWorthWriting(execution *dispatcherv1alpha1.JobExecution, status dispatcherv1alpha1.JobExecutionStatus) bool {
-	written := dispatcherv1alpha1.JobExecution{Status: status}
-	return execution.Status.ObservedGeneration != 0 || written.Summary().Reason != dispatcherv1alpha1.ReasonWaiting
-}
-
-// isRefusal says whether the API server refused the object, as opposed to a problem of the API server.
+// isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that came
+// first. Admission webhooks may refuse with any code.
 func isRefusal(err error) bool {
-	return apierrors.IsAlreadyExists(err) || apierrors.IsForbidden(err) || isInvalid(err)
+	if apierrors.IsAlreadyExists(err) || isInvalid(err) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout
 }
 
 func isInvalid(err error) bool {
@@ -103,9 +162,18 @@ func isTooLarge(err error) bool {
 	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
 }
 
-// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more.
-func isNamespaceTerminating(err error) bool {
-	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err)
+// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook may
+// answer that something else is not found.
+func isNamespaceTerminating(err error, namespace string) bool {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Group == "" && details.Kind == "namespaces" && details.Name == namespace
 }
 
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.
@@ -126,7 +194,7 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error 
 	}
 	return &retryableError{
 		reason:  dispatcherv1alpha1.ReasonJobForbidden,
-		message: fmt.Sprintf("the API server refuses to create the Job: %s; it is retried until the cause is removed or this JobExecution is deleted", truncated(err.Error())),
+		message: fmt.Sprintf("the API server refuses to create the Job: %s; it is retried at growing intervals of up to 5 minutes, until the cause is removed or this JobExecution is canceled", truncated(err.Error())),
 		cause:   err,
 	}
 }
@@ -167,14 +235,14 @@ func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList
 	if render.Retryable(errs) {
 		return &retryableError{
 			reason:  dispatcherv1alpha1.ReasonWaiting,
-			message: fmt.Sprintf("rendering JobTemplate %s took too long and is retried: %s", template.Name, truncated(joined(errs))),
-			cause:   errs.ToAggregate(),
+			message: fmt.Sprintf("rendering JobTemplate %s took too long and is retried: %s", template.Name, truncated(joined(render.Redact(errs)))),
+			cause:   render.Redact(errs).ToAggregate(),
 		}
 	}
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonRenderFailed,
 		message: fmt.Sprintf("JobTemplate %s (generation %d) does not render with this payload: %s; correct it or the payload, then create another JobExecution",
-			template.Name, template.Generation, truncated(joined(errs))),
+			template.Name, template.Generation, truncated(joined(render.Redact(errs)))),
 	}
 }
 

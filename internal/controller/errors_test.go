@@ -72,6 +72,29 @@ func TestRenderFailedNamesEveryField(t *testing.T) {
 	}
 }
 
+// A status can be read by whoever may not read the template.
+func TestRenderFailedQuotesNoTemplate(t *testing.T) {
+	const secret = "s3cret-of-the-template"
+	for name, args := range map[string]string{
+		"a call that fails":  secret + ` {{ fail .Payload }}`,
+		"a value is missing": `{{ (fromJson "{}").a.b }} ` + secret,
+		"an invalid number":  "1",
+	} {
+		template := newTemplate(func(template *dispatcherv1alpha1.JobTemplate) {
+			template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Args = []string{args}
+			if args == "1" {
+				template.Spec.JobTemplate.Namespace = secret
+			}
+		})
+		c := newCluster(t, template, newExecution())
+		c.step()
+		summary := c.summary()
+		if summary.Reason != dispatcherv1alpha1.ReasonRenderFailed || strings.Contains(summary.Message, secret) {
+			t.Errorf("%s: %s: %q, want RenderFailed without the text of the template", name, summary.Reason, summary.Message)
+		}
+	}
+}
+
 // A Job that is too large is not told that it has wrong labels, which the API server set itself.
 func TestTooLarge(t *testing.T) {
 	labelled := apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "run", field.ErrorList{

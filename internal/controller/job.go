@@ -77,8 +77,10 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 	case err == nil:
 		observeJobCreated(execution, r.clock.Now())
 		return r.rememberJob(execution, job), nil
-	case isNamespaceTerminating(err):
+	case isNamespaceTerminating(err, job.Namespace):
 		return nil, errNamespaceTerminating
+	case apierrors.IsConflict(err):
+		return nil, fmt.Errorf("creating Job %s: %w: %w", job.Name, errContended, err)
 	case !isRefusal(err):
 		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
 	}
@@ -89,7 +91,7 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 	getErr := r.apiReader.Get(ctx, client.ObjectKeyFromObject(job), existing)
 	switch {
 	case apierrors.IsNotFound(getErr) && apierrors.IsAlreadyExists(err):
-		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w", job.Name, err)
+		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w: %w", job.Name, errContended, err)
 	case apierrors.IsNotFound(getErr):
 		return nil, createRefused(execution, err)
 	case getErr != nil:
@@ -104,6 +106,6 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 
 // rememberJob keeps a reference to the Job until the cache shows it.
 func (r *reconciler) rememberJob(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) *batchv1.Job {
-	r.started.Add(execution.UID, referenceTo(job))
+	r.startedJobs.add(execution.UID, referenceTo(job))
 	return job
 }

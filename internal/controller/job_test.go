@@ -2,9 +2,11 @@ package controller
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +27,26 @@ var (
 	errTaken     = apierrors.NewAlreadyExists(jobs, "run")
 	errQuotaRace = apierrors.NewConflict(jobs, "run", errors.New("the quota has changed"))
 	errGone      = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "default")
+
+	errNotFoundByWebhook = &apierrors.StatusError{ErrStatus: metav1.Status{
+		Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: `admission webhook "policy" denied the request`,
+	}}
+	errOtherNamespace = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "another")
+	errTeapot         = &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusTeapot, Message: "denied"}}
+)
+
+// retry is what becomes of a reconcile: it fails, or is to be repeated within some time, or neither.
+type retry struct {
+	fails       bool
+	least, most time.Duration
+}
+
+var (
+	ends     = retry{}
+	fails    = retry{fails: true}
+	contends = retry{least: minWaitInterval, most: 2 * minWaitInterval}
+	waits    = retry{least: minWaitInterval, most: minWaitInterval * 6 / 5}
+	rests    = retry{least: maxWaitInterval, most: maxWaitInterval * 6 / 5}
 )
 
 func errTerminating() error {
@@ -41,32 +63,35 @@ func TestCreateJob(t *testing.T) {
 		job.OwnerReferences[0].UID = "uid-of-nightly"
 	}
 	for _, test := range []struct {
-		reason  string
-		answer  error
-		job     *batchv1.Job // on the server, and not in the cache
-		want    string
-		final   bool
-		retried bool
+		reason string
+		answer error
+		job    *batchv1.Job // on the server, and not in the cache
+		want   string
+		final  bool
+		retry  retry
 	}{
-		{"an invalid Job does not get better", errBadJob, nil, "JobInvalid", true, false},
-		{"a malformed Job neither", apierrors.NewBadRequest("cannot be decoded"), nil, "JobInvalid", true, false},
-		{"a Job that is too large neither", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), nil, "JobInvalid", true, false},
-		{"a Job that etcd does not take neither", apierrors.NewInternalError(errors.New("etcdserver: request is too large")), nil, "JobInvalid", true, false},
-		{"a quota may be raised", errQuota, nil, "JobForbidden", false, true},
-		{"the API server's own trouble is not worth a word", errNoRoom, nil, "Waiting", false, true},
-		{"a conflict in the quota's books comes with no watch event", errQuotaRace, nil, "Waiting", false, true},
-		{"nothing is created in a namespace that goes", errTerminating(), nil, "Waiting", false, false},
-		{"nothing is created in a namespace that is gone", errGone, nil, "Waiting", false, false},
-		{"a Job of the execution's own is found", errTaken, newJob(active), "Running", false, false},
-		{"it is found behind a quota that it exhausts itself", errQuota, newJob(active), "Running", false, false},
-		{"it is found behind a policy that came after it", errBadJob, newJob(active), "Running", false, false},
-		{"it is found although it lost its label", errTaken, newJob(active, func(job *batchv1.Job) { job.Labels = nil }), "Running", false, false},
-		{"a Job that belongs to nothing is left alone", errTaken, newJob(foreign), "JobNameConflict", true, false},
-		{"a Job that belongs to something else is left alone", errTaken, newJob(ofCronJob), "JobNameConflict", true, false},
-		{"the Job of an earlier execution of this name will go", errTaken, newJob(ofEarlierRun), "Waiting", false, true},
-		{"a Job that is on its way will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false, true},
-		{"a Job that went just now leaves room", errTaken, nil, "Waiting", false, true},
-		{"a foreign Job does not turn a quota into a conflict", errQuota, newJob(foreign), "JobForbidden", false, true},
+		{"an invalid Job does not get better", errBadJob, nil, "JobInvalid", true, ends},
+		{"a malformed Job neither", apierrors.NewBadRequest("cannot be decoded"), nil, "JobInvalid", true, ends},
+		{"a Job that is too large neither", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), nil, "JobInvalid", true, ends},
+		{"a Job that etcd does not take neither", apierrors.NewInternalError(errors.New("etcdserver: request is too large")), nil, "JobInvalid", true, ends},
+		{"a quota may be raised", errQuota, nil, "JobForbidden", false, waits},
+		{"a webhook may refuse with any code", errNotFoundByWebhook, nil, "JobForbidden", false, waits},
+		{"even one that seems to be about a namespace", errOtherNamespace, nil, "JobForbidden", false, waits},
+		{"and one that no API server uses", errTeapot, nil, "JobForbidden", false, waits},
+		{"the API server's own trouble is not worth a word", errNoRoom, nil, "Waiting", false, fails},
+		{"a conflict in the quota's books comes with no watch event", errQuotaRace, nil, "Waiting", false, contends},
+		{"nothing is created in a namespace that goes", errTerminating(), nil, "Waiting", false, rests},
+		{"nothing is created in a namespace that is gone", errGone, nil, "Waiting", false, rests},
+		{"a Job of the execution's own is found", errTaken, newJob(active), "Running", false, ends},
+		{"it is found behind a quota that it exhausts itself", errQuota, newJob(active), "Running", false, ends},
+		{"it is found behind a policy that came after it", errBadJob, newJob(active), "Running", false, ends},
+		{"it is found although it lost its label", errTaken, newJob(active, func(job *batchv1.Job) { job.Labels = nil }), "Running", false, ends},
+		{"a Job that belongs to nothing is left alone", errTaken, newJob(foreign), "JobNameConflict", true, ends},
+		{"a Job that belongs to something else is left alone", errTaken, newJob(ofCronJob), "JobNameConflict", true, ends},
+		{"the Job of an earlier execution of this name will go", errTaken, newJob(ofEarlierRun), "Waiting", false, waits},
+		{"a Job that is on its way will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false, waits},
+		{"a Job that went just now leaves room", errTaken, nil, "Waiting", false, contends},
+		{"a foreign Job does not turn a quota into a conflict", errQuota, newJob(foreign), "JobForbidden", false, waits},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			server := []client.Object{newTemplate(), newExecution()}
@@ -75,9 +100,9 @@ func TestCreateJob(t *testing.T) {
 			}
 			c := newLaggingCluster(t, store(server...), store(newTemplate(), newExecution()))
 			c.createError = test.answer
-			_, calls, err := c.reconcile()
-			if retried := err != nil; retried != test.retried {
-				t.Errorf("error = %v, want one: %v", err, test.retried)
+			result, calls, err := c.reconcile()
+			if after := result.RequeueAfter; (err != nil) != test.retry.fails || after < test.retry.least || after > test.retry.most {
+				t.Errorf("error = %v, retried after %v, want %+v", err, after, test.retry)
 			}
 			if got := c.summary().Reason; got != test.want {
 				t.Errorf("reason = %s, want %s", got, test.want)
@@ -92,15 +117,16 @@ func TestCreateJob(t *testing.T) {
 	}
 }
 
-// An execution that is held up says so once, however often it is tried, and goes on when it can.
+// An execution that waits says so once, is tried at growing intervals, without an error, and goes on when it can.
 func TestForbiddenOnce(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution())
 	c.createError = errQuota
 	writes := 0
-	for range 3 {
-		_, calls, err := c.reconcile()
-		if !apierrors.IsForbidden(err) {
-			t.Fatalf("error = %v, want the API server's, to be tried again", err)
+	try := func() time.Duration {
+		t.Helper()
+		result, calls, err := c.reconcile()
+		if err != nil || !slices.Contains(calls, "create Job") {
+			t.Fatalf("calls = %q, error = %v, want a try and no error", calls, err)
 		}
 		c.sync()
 		for _, call := range calls {
@@ -108,17 +134,25 @@ func TestForbiddenOnce(t *testing.T) {
 				writes++
 			}
 		}
+		return result.RequeueAfter
+	}
+	for _, least := range []time.Duration{1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		least *= time.Second
+		if after := try(); after < least || after > least*6/5 {
+			t.Errorf("after %v, it is tried again in %v, want about %v", c.clock.Since(testTime), after, least)
+		}
+		if c.clock.Now().Equal(testTime) {
+			try() // Woken by the event of its own status, it does not forget how long it has waited.
+		}
+		c.clock.SetTime(c.clock.Now().Add(least))
 	}
 	if writes != 1 {
 		t.Errorf("%d writes, want 1", writes)
 	}
 	c.createError = apierrors.NewForbidden(jobs, "run", errors.New("exceeded another quota"))
-	if _, _, err := c.reconcile(); err == nil {
-		t.Fatal("want an error, to be tried again")
-	}
-	c.sync()
+	try()
 	if got := c.summary().Message; !strings.Contains(got, "another quota") {
-		t.Errorf("the message %q does not tell what holds it up now", got)
+		t.Errorf("the message %q does not tell what it waits for now", got)
 	}
 	if got := c.events(); !slices.Equal(got, []string{"Warning JobForbidden"}) {
 		t.Errorf("events = %q, want one", got)

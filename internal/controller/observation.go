@@ -107,8 +107,7 @@ func (r *reconciler) findMissingJob(ctx context.Context, seen *observation) erro
 func (r *reconciler) cacheMayLag(term *leader.Term, execution *dispatcherv1alpha1.JobExecution) bool {
 	now := r.clock.Now()
 	age := now.Sub(execution.CreationTimestamp.Time)
-	_, started := r.started.Get(execution.UID)
-	return started || execution.Status.Job != nil ||
+	return r.startedJobs.of(execution.UID) != nil || execution.Status.Job != nil ||
 		age > staleAfter || age < -clockSkew ||
 		now.Sub(term.Since()) < settledAfter
 }
@@ -118,9 +117,10 @@ func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispa
 	if execution.Status.Job != nil {
 		return execution.Status.Job
 	}
-	started, _ := r.started.Get(execution.UID)
-	reference, _ := started.(*dispatcherv1alpha1.JobReference)
-	return reference
+	if started := r.startedJobs.of(execution.UID); started != nil {
+		return started.job
+	}
+	return nil
 }
 
 // readJob reads a Job past the cache. It returns nil if the Job does not exist or if another has its name.
@@ -135,7 +135,7 @@ func (r *reconciler) readJob(ctx context.Context, execution *dispatcherv1alpha1.
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", reference.Name, err)
-	case job.UID != reference.UID:
+	case job.UID != reference.UID && !isJobOf(job, execution):
 		return nil, nil
 	}
 	return job, r.restoreLabel(ctx, execution, job)

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -16,6 +17,22 @@ import (
 const priorityOfChange = -1
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// jobHandler enqueues the execution of a Job at lower priority, and remembers new Jobs. Of those that exist when the process
+// starts, it remembers only the unfinished ones: there may be many others, whose executions have a status.
+func (r *reconciler) jobHandler() handler.EventHandler {
+	enqueuer := enqueueAtLowerPriority(requestsFor)
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if job, ok := e.Object.(*batchv1.Job); ok && !(e.IsInInitialList && finishedCondition(job) != nil) {
+				r.startedJobs.note(job)
+			}
+			enqueuer.Create(ctx, e, q)
+		},
+		UpdateFunc: enqueuer.Update,
+		DeleteFunc: enqueuer.Delete,
+	}
+}
 
 // enqueueAtLowerPriority returns a handler that enqueues the executions of an object behind new executions. Under
 // overload, statuses are then delayed and Jobs are not. Objects that have not changed come last, as controller-runtime

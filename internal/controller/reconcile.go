@@ -2,11 +2,9 @@ package controller
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"dispatcher.ivan.vc/internal/leader"
 )
@@ -23,29 +21,23 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	defer term.End()
 	result, err := r.reconcile(ctx, term, request.NamespacedName)
-	if errors.Is(err, errOutdated) || errors.Is(err, errNamespaceTerminating) || errors.Is(err, leader.ErrLost) {
-		log.FromContext(ctx).V(1).Info("Nothing done", "reason", err.Error())
-		return ctrl.Result{}, nil
-	}
-	return result, err
+	return r.nextStep(ctx, result, err)
 }
 
 func (r *reconciler) reconcile(ctx context.Context, term *leader.Term, key types.NamespacedName) (ctrl.Result, error) {
 	seen, err := r.observe(ctx, term, key)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
 	switch {
+	case err != nil:
+		return ctrl.Result{}, err
 	case seen.execution == nil:
 		return ctrl.Result{}, nil
 	case seen.execution.IsFinished():
 		return r.cleanUp(ctx, seen)
 	}
-
-	job, jobErr := r.ensureJob(ctx, seen)
-	status, retry := r.nextStatus(ctx, seen.execution, job, jobErr)
+	job, err := r.ensureJob(ctx, seen)
+	status, result, err := r.nextStatus(ctx, seen.execution, job, err)
 	if err := r.writeStatus(ctx, seen, status); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, retry
+	return result, err
 }

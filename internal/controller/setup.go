@@ -42,9 +42,8 @@ const (
 	minRetryInterval = 50 * time.Millisecond
 	maxRetryInterval = time.Minute
 
-	// startedSize is how many Jobs this process remembers to have created. It must hold those of the last staleAfter:
-	// enough for hundreds a second.
-	startedSize = 8192
+	// replacedSize is how many status writes this process remembers. It must hold those that the cache does not show yet.
+	replacedSize = 8192
 
 	// byExecution is the index of cached Jobs and pods by the name of the execution that they belong to.
 	byExecution = "dispatcher.jobexecution"
@@ -62,9 +61,7 @@ type reconciler struct {
 	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever other
 	// replicas do meanwhile. What was observed of an execution belongs to a term.
 
-	// started maps the UIDs of executions to the JobReference of the Job that this process created or found, or to nil
-	// if the execution was canceled without a Job. It is needed until the cache shows this.
-	started *lru.Cache
+	startedJobs startedJobs
 
 	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status.
 	// If the cache still shows that version, it lags.
@@ -94,7 +91,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
-		Watches(&batchv1.Job{}, enqueueAtLowerPriority(requestsFor)).
+		Watches(&batchv1.Job{}, r.jobHandler()).
 		Watches(&corev1.Pod{}, r.podHandler()).
 		WatchesRawSource(source.Func(r.enqueueAllOnTerms)).
 		WithOptions(controller.Options{
@@ -118,8 +115,8 @@ func newReconciler(cached client.Client, apiReader client.Reader, renderer rende
 		recorder:    recorder,
 		clock:       clock,
 		lease:       lease,
-		started:     lru.New(startedSize),
-		replaced:    lru.New(startedSize),
+		startedJobs: newStartedJobs(clock),
+		replaced:    lru.New(replacedSize),
 		podOutcomes: newPodOutcomes(),
 	}
 }

@@ -47,6 +47,9 @@ func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, 
 		setUnfinished(&status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, fmt.Sprintf("Job %s is running", job.Name), at)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)
+		if startsNoPods(job) {
+			message = fmt.Sprintf("Job %s has no pods, since its spec.parallelism is 0; it starts when that is raised", job.Name)
+		}
 		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	}
 	return status

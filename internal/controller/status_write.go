@@ -29,7 +29,7 @@ func (r *reconciler) writeStatus(ctx context.Context, seen observation, status *
 		return err
 	}
 	written := &dispatcherv1alpha1.JobExecution{ObjectMeta: execution.ObjectMeta, Spec: execution.Spec, Status: *status}
-	if written.IsFinished() {
+	if status.IsFinished() {
 		r.observeFinished(ctx, written)
 	}
 	r.recordEvent(execution, written)

@@ -84,7 +84,7 @@ func TestNamedJob(t *testing.T) {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	c.reconciler.replaced.Clear()
-	c.reconciler.started.Clear()
+	c.reconciler.startedJobs.byExecution.Clear()
 	for _, behind := range []bool{true, false} {
 		if !behind {
 			c.sync()

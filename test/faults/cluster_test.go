@@ -76,7 +76,7 @@ func (c *cluster) startReplicas() {
 	for _, name := range []string{"first", "second"} {
 		manager, err := c.plane.NewManager(name, binary, identity.Config, "--leader-elect", "--leader-election-namespace="+identity.Namespace)
 		must(c.t, err)
-		r := &replica{Manager: manager, name: name, ledger: c.ledger}
+		r := &replica{Manager: manager, t: c.t, name: name, ledger: c.ledger}
 		c.replicas = append(c.replicas, r)
 		c.t.Cleanup(manager.Close)
 		c.background(r.supervise)

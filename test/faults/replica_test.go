@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"sync"
+	"testing"
 	"time"
 
 	"dispatcher.ivan.vc/test/controlplane"
@@ -12,6 +13,7 @@ import (
 type replica struct {
 	*controlplane.Manager
 
+	t      *testing.T
 	name   string
 	ledger *ledger
 
@@ -19,6 +21,7 @@ type replica struct {
 	life     int
 	notUntil time.Time
 	ready    bool
+	killed   bool
 }
 
 // process is the present one, or the last.
@@ -37,16 +40,17 @@ func (r *replica) kill(pause time.Duration) {
 func (r *replica) keepDown(pause time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notUntil = time.Now().Add(pause)
+	r.notUntil, r.killed = time.Now().Add(pause), true
 }
 
-// supervise starts the process, again and again, until ctx ends.
+// supervise starts the process, again and again, until ctx ends. Once it was ready, nothing but the test may end it: neither
+// an API server that does not answer nor a Lease that is lost.
 func (r *replica) supervise(ctx context.Context) {
 	for ; ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
 		if r.Running() || !r.mayStart() {
 			continue
 		}
-		// It ends by itself where the API server does not answer, and when it lost the lease.
+		// It ends by itself if the API server does not answer while it starts.
 		err := r.Start(ctx)
 		if err != nil {
 			r.kill(time.Second)
@@ -71,9 +75,12 @@ func (r *replica) mayStart() bool {
 	if time.Now().Before(r.notUntil) {
 		return false
 	}
+	if r.ready && !r.killed {
+		r.t.Errorf("%s has ended by itself\n%s", process{r.name, r.life}, r.Output.Tail())
+	}
 	r.ledger.end(process{r.name, r.life})
 	r.life++
-	r.ready = false
+	r.ready, r.killed = false, false
 	return true
 }
 

@@ -38,9 +38,7 @@ func (c *cluster) disturb(f controlplane.Fault) func(context.Context, *rand.Rand
 			if i == which {
 				continue
 			}
-			matches := func(q controlplane.Request) bool {
-				return q.Verb != "watch" && (q.Resource != "leases" || !c.spared(r))
-			}
+			matches := func(q controlplane.Request) bool { return q.Verb != "watch" }
 			fault := controlplane.Share(share, rand.New(rand.NewPCG(seed, uint64(i))), f)
 			remove := r.Proxy.Inject(matches, fault)
 			defer remove()

@@ -11,19 +11,14 @@ import (
 // serverFaults stop what Dispatcher stands on, and what stands on Dispatcher: its webhooks.
 func (c *cluster) serverFaults() []fault {
 	apiServer, etcd := c.plane.APIServer, c.plane.Etcd
-	restarts := []fault{
+	return []fault{
 		{"the API server killed", c.restart(apiServer, apiServer.Kill)},
 		{"the API server stopped", c.restart(apiServer, apiServer.Terminate)},
 		{"etcd killed", c.restart(etcd, etcd.Kill)},
 		{"etcd stopped", c.restart(etcd, etcd.Terminate)},
+		{"no webhook reached", c.cutWebhooks},
+		{"the certificate of the webhooks replaced", c.replaceCertificate},
 	}
-	if c.soaks() {
-		restarts = nil // A leader that cannot renew its Lease ends itself.
-	}
-	return append(restarts,
-		fault{"no webhook reached", c.cutWebhooks},
-		fault{"the certificate of the webhooks replaced", c.replaceCertificate},
-	)
 }
 
 // restart ends a server, and starts it again after a while.
