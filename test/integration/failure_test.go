@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,14 +93,56 @@ var _ = Describe("An execution that cannot succeed", func() {
 		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
 
+	DescribeTable("ends when its Job, which never had a pod, is deleted by hand, and does not run again after a restart:",
+		func(ctx SpecContext, prepare func(context.Context, string), change func(*dispatcherv1alpha1.JobTemplate)) {
+			createTemplate(ctx, namespace, change)
+			prepare(ctx, namespace)
+			execution := createExecution(ctx, namespace, "idle", "")
+			Expect(eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonWaiting)).Status.Job).NotTo(BeNil())
+			restartAfterwards()
+			manager.Kill()
+			deleted := eventuallyJob(ctx, execution)
+			Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+			eventuallyGone(ctx, deleted)
+			Expect(manager.Start(ctx)).To(Succeed())
+			eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobDeleted))
+			letTheControllerCatchUp(ctx)
+			Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
+		},
+		Entry("it asks for none", func(context.Context, string) {}, func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Parallelism = new(int32(0))
+		}),
+		Entry("a quota forbids them", forbidPods, plain),
+	)
+
+	It("says so when a webhook refuses its Job with a 404, and runs as soon as it may", func(ctx SpecContext) {
+		createTemplate(ctx, namespace)
+		denied := &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound,
+			Message: `admission webhook "policy.example.com" denied the request: no such cost center`,
+		}}
+		remove := manager.Proxy.Inject(creates("jobs", namespace), controlplane.Answer(denied))
+		DeferCleanup(remove)
+		execution := createExecution(ctx, namespace, "denied", "")
+		waits := eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonJobForbidden))
+		Expect(message(waits)).To(ContainSubstring("no such cost center"))
+		remove()
+		eventuallyState(ctx, execution, running)
+	})
+
 	It("waits while a quota forbids its Job, and runs as soon as it may", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
 		quota := exhaustQuota(ctx, namespace)
+		errors, before := map[string]string{"controller": "jobexecution"}, len(manager.Output.String())
+		errorsBefore, err := manager.Metric(ctx, "controller_runtime_reconcile_errors_total", errors)
+		Expect(err).NotTo(HaveOccurred())
 		execution := createExecution(ctx, namespace, "patient", "")
 		waits := eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonJobForbidden))
 		Expect(message(waits)).To(ContainSubstring("exceeded quota"))
 		Expect(admin.Delete(ctx, quota)).To(Succeed())
 		eventuallyState(ctx, execution, running)
+		Expect(manager.Metric(ctx, "controller_runtime_reconcile_errors_total", errors)).To(Equal(errorsBefore))
+		Expect(manager.Output.String()[before:]).NotTo(ContainSubstring("Reconciler error"))
 	})
 })
 
@@ -202,6 +245,20 @@ var _ = Describe("One execution is one Job", func() {
 		Entry("not in time", apierrors.NewTimeoutError("slow", 0)),
 	)
 })
+
+// forbidPods makes a quota that allows no pods.
+func forbidPods(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "no-pods"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}},
+	}
+	Expect(admin.Create(ctx, quota)).To(Succeed())
+	Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(quota), quota)).To(Succeed())
+		g.Expect(quota.Status.Used).To(HaveKey(corev1.ResourcePods))
+	}).WithContext(ctx).Should(Succeed())
+}
 
 // creates matches the creation of what is really stored.
 func creates(resource, namespace string) controlplane.Match {
