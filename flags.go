@@ -95,6 +95,9 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 	flags.IntVar(&o.http.MaxWaitingRequests, "max-waiting-requests", httpapi.DefaultMaxWaitingRequests,
 		"The maximum number of HTTP calls that wait for an execution or stream its events or logs at the same time. "+
 			"Further calls are answered with 429.")
+	flags.IntVar(&o.http.MaxConcurrentCreates, "max-concurrent-creates", httpapi.DefaultMaxConcurrentCreates,
+		"The maximum number of JobExecutions that this replica creates at the same time. Further calls wait up to 10s. "+
+			"A create that takes longer than 1s makes room for the next one.")
 	flags.DurationVar(&o.http.MaxWait, "max-wait", httpapi.DefaultMaxWait,
 		"The longest time that an HTTP call may wait for an execution, such as 90s or 5m. "+
 			"Longer waits are shortened to this.")
@@ -113,6 +116,9 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 			o.http.AllowedHosts = append(o.http.AllowedHosts, strings.Split(hosts, ",")...)
 			return nil
 		})
+	flags.TextVar(&o.http.SharedAddresses, "shared-source-addresses", httpapi.DefaultSharedAddresses(),
+		"Source addresses that many HTTP callers share, such as that of a proxy: a comma-separated list of IP addresses "+
+			"and networks. Every other address gets a quarter of --max-requests-in-flight and of --max-waiting-requests.")
 	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
 		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
 }

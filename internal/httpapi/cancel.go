@@ -7,7 +7,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
-	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // cancel stops an execution that has not finished, and keeps it as the record. It answers 200 when the execution has
@@ -26,50 +26,47 @@ func (e *executions) cancel(w http.ResponseWriter, r *http.Request) error {
 	end := execution.Summary()
 	switch {
 	case !execution.IsFinished():
-		w.Header().Set("Location", locationOf(execution))
-		return writeObject(w, form, http.StatusAccepted, published(execution))
+		w.Header().Set("Location", locationOf(execution.JobExecution))
+		return writeExecution(w, form, http.StatusAccepted, execution)
 	case end.Reason != dispatcherv1alpha1.ReasonCanceled:
-		return problem.New(
-			problem.AlreadyFinished,
-			"the execution has finished already, with Succeeded=%s and the reason %s: %s",
-			end.Status,
-			end.Reason,
-			end.Message,
-		)
+		execution.Release()
+		return problem.New(problem.AlreadyFinished,
+			"the execution has finished already, with Succeeded=%s and the reason %s: %s", end.Status, end.Reason, end.Message)
 	}
-	return writeObject(w, form, http.StatusOK, published(execution))
+	return writeExecution(w, form, http.StatusOK, execution)
 }
 
-// stop has an execution canceled and waits a moment for its end. It returns the execution as it is then. Once the API
-// server has taken the change, nothing may be answered that reads as if it had not.
-func (e *executions) stop(
-	w http.ResponseWriter,
-	r *http.Request,
-	execution *dispatcherv1alpha1.JobExecution,
-) (*dispatcherv1alpha1.JobExecution, error) {
+// stop has an execution canceled and waits a moment for its end. It releases the execution, and returns it as it is
+// then. Once the API server has taken the change, nothing may be answered that reads as if it had not.
+func (e *executions) stop(w http.ResponseWriter, r *http.Request, execution *watch.Copy) (*watch.Copy, error) {
+	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})
+	defer subscription.Close()
+	canceled := execution.JobExecution
 	if !execution.Spec.Canceled {
-		canceled, err := e.store.Cancel(r.Context(), execution)
-		if err != nil {
+		var err error
+		if canceled, err = e.store.Cancel(r.Context(), execution.JobExecution); err != nil {
+			execution.Release()
 			return nil, err
 		}
-		execution = canceled
 	}
 	ctx, release, err := e.waiting(w, r, cancelWait)
 	if err != nil {
-		return execution, nil // Too many wait already: this caller is told at once what there is to tell.
+		// Too many wait already: this caller is told at once what there is to tell.
+		return execution.Replaced(published(canceled)), nil
 	}
 	defer release()
-	ended, err := e.watcher.finished(
-		ctx,
-		e.store,
-		types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name},
-	)
-	switch {
-	case problem.Is(err, problem.ExecutionNotFound), err == nil && ended.UID != execution.UID:
-		return nil, store.NotFound(execution)
-	case err != nil:
-		recordOf(r).err = err
-		return execution, nil
+	canceled = watch.WithoutPayload(published(canceled))
+	execution.Release()
+	ended, err := subscription.Look(ctx, canceled)
+	if err == nil {
+		ended, err = subscription.AwaitFrom(ctx, ended, (*dispatcherv1alpha1.JobExecution).IsFinished)
 	}
-	return ended, nil
+	switch {
+	case ended != nil:
+		return ended, nil
+	case problem.Is(err, problem.ExecutionNotFound):
+		return nil, err
+	}
+	recordOf(r).err = err
+	return watch.NewCopy(canceled, nil), nil
 }

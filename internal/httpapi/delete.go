@@ -3,7 +3,7 @@ package httpapi
 import (
 	"net/http"
 
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // delete removes an execution, its Job and its pods, and answers with what the execution was: 200 when it is gone, 202
@@ -14,19 +14,21 @@ func (e *executions) delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	terminating, err := e.store.Delete(r.Context(), execution)
+	terminating, err := e.store.Delete(r.Context(), execution.JobExecution)
 	switch {
 	case err != nil:
+		execution.Release()
 		return err
 	case terminating != nil:
+		defer execution.Release()
 		return writeObject(w, form, http.StatusAccepted, published(terminating))
 	}
-	return writeObject(w, form, http.StatusOK, published(execution))
+	return writeExecution(w, form, http.StatusOK, execution)
 }
 
 // executionToStop returns the execution that a request wants to cancel or delete, if its caller may, and the form of
 // the answer.
-func (e *executions) executionToStop(r *http.Request) (mediaType, *dispatcherv1alpha1.JobExecution, error) {
+func (e *executions) executionToStop(r *http.Request) (mediaType, *watch.Copy, error) {
 	named, err := executionOf(r)
 	if err != nil {
 		return "", nil, err
@@ -36,9 +38,6 @@ func (e *executions) executionToStop(r *http.Request) (mediaType, *dispatcherv1a
 		return "", nil, err
 	}
 	if _, err := queryOf(r); err != nil {
-		return "", nil, err
-	}
-	if err := refuseBody(r); err != nil {
 		return "", nil, err
 	}
 	execution, err := e.lookUp(r, named, "delete")

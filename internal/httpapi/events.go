@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -13,7 +11,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
-	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // events answers with a stream of server-sent events (the HTML standard, section 9.2): the execution as it is, and
@@ -31,29 +29,26 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err
 	}
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
-	defer subscription.close()
+	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	defer subscription.Close()
 	execution, err := e.lookUp(r, named, "get")
 	if err != nil {
 		return err
 	}
-	stream := &eventStream{
-		w:            w,
-		connection:   http.NewResponseController(w),
-		keepAlive:    keepAliveInterval,
-		writeTimeout: streamWriteTimeout,
-	}
+	stream := &eventStream{w: w, connection: http.NewResponseController(w), streamTimes: e.times}
 	header := w.Header()
 	header.Add("Vary", "Accept")
 	if r.Header.Get("Last-Event-ID") == execution.ResourceVersion {
-		stream.sent = execution
+		stream.sent = watch.WithoutPayload(execution.JobExecution)
 		if execution.IsFinished() {
+			execution.Release()
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
 	}
 	ctx, release, err := e.waiting(w, r, maxStream)
 	if err != nil {
+		execution.Release()
 		return err
 	}
 	defer release()
@@ -62,10 +57,20 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	header.Set("X-Accel-Buffering", "no") // A proxy that collects the answer would keep the events from the caller.
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
+		execution.Release()
 		return nil
 	}
-	stream.follow(ctx, subscription, e.store, execution)
+	stream.follow(ctx, subscription, execution)
 	return nil
+}
+
+// streamTimes are those of every stream.
+type streamTimes struct {
+	// keepAlive is how often something is written although there is nothing to say.
+	keepAlive time.Duration
+
+	// writeTimeout is how long the caller may take to take what is written.
+	writeTimeout time.Duration
 }
 
 // eventStream writes the states of one execution.
@@ -73,28 +78,26 @@ type eventStream struct {
 	w          http.ResponseWriter
 	connection *http.ResponseController
 
-	// keepAlive is how often something is written although there is nothing to say.
-	keepAlive time.Duration
+	streamTimes
 
-	// writeTimeout is how long the caller may take to take one event.
-	writeTimeout time.Duration
-
-	// sent is what the caller has seen last, nil at the beginning.
+	// sent is what the caller has seen last, without its payload, nil at the beginning.
 	sent *dispatcherv1alpha1.JobExecution
 }
 
-// follow writes execution, and then every other state of it, until it ends, ctx ends, or the caller does not read.
-func (s *eventStream) follow(
-	ctx context.Context,
-	subscription *subscription,
-	kubeClient *store.Store,
-	execution *dispatcherv1alpha1.JobExecution,
-) {
+// follow writes an execution, and then every other state of it, until it ends, ctx ends, or the caller does not read.
+// It releases the execution, and keeps no payload while nothing happens.
+func (s *eventStream) follow(ctx context.Context, subscription *watch.Subscription, found *watch.Copy) {
 	keepAlive := time.NewTicker(s.keepAlive)
 	defer keepAlive.Stop()
 	defer s.extend() // The end of the answer is still to be written.
+	execution := watch.WithoutPayload(found.JobExecution)
 	// Where there is no news yet, the caller is told at least that the stream is open.
-	if s.write(": "+locationOf(execution)+"\n\n") != nil || s.send(execution) != nil {
+	err := s.write([]byte(": " + locationOf(execution) + "\n\n"))
+	if err == nil {
+		err = s.send(found)
+	}
+	found.Release()
+	if err != nil {
 		return
 	}
 	for open, behind := true, false; open && !execution.IsFinished(); {
@@ -102,18 +105,19 @@ func (s *eventStream) follow(
 		case <-ctx.Done():
 			return
 		case <-keepAlive.C:
-			if s.write(": keep-alive\n\n") != nil {
+			if s.write([]byte(": keep-alive\n\n")) != nil {
 				return
 			}
 			if !behind {
 				continue
 			}
-		case <-subscription.changed:
-			if seen := subscription.state(); seen != nil && seen.UID == execution.UID && !s.isNews(seen) {
+		case <-subscription.Changed():
+			if seen := subscription.State(); seen != nil && seen.UID == execution.UID && !s.isNews(seen) {
+				subscription.Skip()
 				continue
 			}
 		}
-		execution, behind, open = s.catchUp(ctx, subscription, kubeClient, execution)
+		execution, behind, open = s.catchUp(ctx, subscription, execution)
 	}
 }
 
@@ -121,27 +125,27 @@ func (s *eventStream) follow(
 // not be asked, so that it has to be with the next sign of life, and whether more may follow.
 func (s *eventStream) catchUp(
 	ctx context.Context,
-	subscription *subscription,
-	kubeClient *store.Store,
+	subscription *watch.Subscription,
 	execution *dispatcherv1alpha1.JobExecution,
 ) (now *dispatcherv1alpha1.JobExecution, behind, open bool) {
-	found, err := subscription.look(ctx, kubeClient, execution)
+	found, err := subscription.Look(ctx, execution)
 	switch {
 	case found != nil:
-		return found, false, s.send(found) == nil
+		defer found.Release()
+		return watch.WithoutPayload(found.JobExecution), false, s.send(found) == nil
 	case problem.Is(err, problem.ExecutionNotFound):
-		_ = s.event("deleted", execution)
+		_ = s.event("deleted", watch.NewCopy(execution, nil))
 		return execution, false, false
 	}
 	return execution, true, true
 }
 
 // send writes an execution, if the caller has not seen its status yet.
-func (s *eventStream) send(execution *dispatcherv1alpha1.JobExecution) error {
-	if !s.isNews(execution) {
+func (s *eventStream) send(execution *watch.Copy) error {
+	if !s.isNews(execution.JobExecution) {
 		return nil
 	}
-	s.sent = execution
+	s.sent = watch.WithoutPayload(execution.JobExecution)
 	return s.event("execution", execution)
 }
 
@@ -150,24 +154,29 @@ func (s *eventStream) isNews(execution *dispatcherv1alpha1.JobExecution) bool {
 		!equality.Semantic.DeepEqual(s.sent.Status, execution.Status)
 }
 
-func (s *eventStream) event(kind string, execution *dispatcherv1alpha1.JobExecution) error {
-	data, err := json.Marshal(published(execution))
+func (s *eventStream) event(kind string, execution *watch.Copy) error {
+	data, err := execution.Encoded(string(mediaJSON), func(execution *dispatcherv1alpha1.JobExecution) ([]byte, error) {
+		return encode(mediaJSON, published(execution))
+	})
 	if err != nil {
-		return fmt.Errorf("encoding an event: %w", err)
+		return err
 	}
-	// JSON of this encoder has no line breaks.
-	return s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", execution.ResourceVersion, kind, data))
+	// JSON of this encoder has no line breaks, but for one at its end.
+	return s.write(fmt.Appendf(nil, "id: %s\nevent: %s\ndata: ", execution.ResourceVersion, kind), data, []byte("\n"))
 }
 
 // write sends text at once, to a caller that takes it in time.
-func (s *eventStream) write(text string) error {
+func (s *eventStream) write(parts ...[]byte) error {
 	s.extend()
-	if _, err := io.WriteString(s.w, text); err != nil {
-		return fmt.Errorf("writing an event: %w", err)
+	for _, part := range parts {
+		if _, err := s.w.Write(part); err != nil {
+			return fmt.Errorf("writing an event: %w", err)
+		}
 	}
 	if err := s.connection.Flush(); err != nil {
 		return fmt.Errorf("writing an event: %w", err)
 	}
+	rest(s.connection)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // event is a server-sent event, with the execution in its data.
@@ -186,8 +187,8 @@ func TestHeadOfEvents(t *testing.T) {
 func TestEventsOutliveTheAPIServer(t *testing.T) {
 	api := newFakeAPIServer(t)
 	execution := api.put("n", runs).DeepCopy()
-	subscription := api.watcher.subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
-	defer subscription.close()
+	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
+	defer subscription.Close()
 	failures := 0
 	api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
 		failures++
@@ -199,13 +200,12 @@ func TestEventsOutliveTheAPIServer(t *testing.T) {
 	}
 	recorder := httptest.NewRecorder()
 	stream := &eventStream{
-		w:            recorder,
-		connection:   http.NewResponseController(recorder),
-		keepAlive:    time.Millisecond,
-		writeTimeout: time.Second,
+		w:           recorder,
+		connection:  http.NewResponseController(recorder),
+		streamTimes: streamTimes{keepAlive: time.Millisecond, writeTimeout: time.Second},
 	}
 	api.Change(stored, ends)
-	stream.follow(t.Context(), subscription, api.client(t), execution)
+	stream.follow(t.Context(), subscription, watch.NewCopy(execution, nil))
 	body := recorder.Body.String()
 	if !strings.Contains(body, `"reason":"Running"`) || !strings.Contains(body, `"reason":"Succeeded"`) ||
 		!strings.Contains(body, "\n: keep-alive\n\n") {
@@ -218,17 +218,16 @@ func TestEventsNeedAReader(t *testing.T) {
 	api := newFakeAPIServer(t)
 	execution := api.put("n", runs).DeepCopy()
 	execution.Spec.Payload = strings.Repeat("x", 16<<20)
-	subscription := api.watcher.subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
-	defer subscription.close()
-	client, cut := api.client(t), make(chan struct{})
+	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
+	defer subscription.Close()
+	cut := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		stream := &eventStream{
-			w:            w,
-			connection:   http.NewResponseController(w),
-			keepAlive:    time.Hour,
-			writeTimeout: 100 * time.Millisecond,
+			w:           w,
+			connection:  http.NewResponseController(w),
+			streamTimes: streamTimes{keepAlive: time.Hour, writeTimeout: 100 * time.Millisecond},
 		}
-		stream.follow(context.Background(), subscription, client, execution)
+		stream.follow(context.Background(), subscription, watch.NewCopy(execution, nil))
 		close(cut)
 	}))
 	t.Cleanup(server.Close)

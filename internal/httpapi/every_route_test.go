@@ -90,7 +90,7 @@ func TestStrangersLearnNoNames(t *testing.T) {
 				api := newFakeAPIServer(t)
 				api.put("n", ends)
 				api.Template = echo()
-				d := testDependencies(api.client(t))
+				d := testDependencies(api.client(t), testOptions())
 				d.access = access
 				s := newServer(d, testOptions(), logr.Discard())
 				there := serve(s, httptest.NewRequest(method, existing(path), nil))
@@ -221,7 +221,7 @@ func TestAnswersAreNotStored(t *testing.T) {
 		}
 		check(t, path, serve(s, httptest.NewRequest(http.MethodOptions, existing(path), nil)))
 		check(t, "", serve(s, httptest.NewRequest("BREW", existing(path), nil)))
-		d := testDependencies(api.client(t))
+		d := testDependencies(api.client(t), testOptions())
 		d.access = strangers["a user"]
 		check(t, path, serve(newServer(d, testOptions(), logr.Discard()), httptest.NewRequest(method, existing(path), nil)))
 	})

@@ -9,7 +9,9 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // executor handles the calls that execute a JobTemplate.
@@ -51,62 +53,83 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	request, err := e.request(w, r, named)
+	request, claim, err := e.request(w, r, named)
 	if err != nil {
 		return err
 	}
-
-	waiting := r.Context()
+	defer claim.Release()
+	key := store.Key{User: caller.Name(), UID: caller.UID(), Value: asked.key}
 	if asked.waits {
-		// A caller who cannot wait must not have executed anything either.
-		var release func()
-		if waiting, release, err = e.waiters.acquire(r); err != nil {
-			return err
-		}
-		defer release()
+		return e.executeAndWait(w, r, request, key, asked, claim)
 	}
-
-	status := http.StatusCreated
-	var execution *dispatcherv1alpha1.JobExecution
-	if asked.key == "" {
-		execution, err = e.store.Create(r.Context(), request)
-	} else {
-		var repeated bool
-		key := store.Key{User: caller.Name(), UID: caller.UID(), Value: asked.key}
-		if execution, repeated, err = e.store.CreateOnce(r.Context(), request, key); repeated {
-			status = http.StatusOK
-		}
-	}
+	execution, repeated, err := e.create(r, request, key)
 	if err != nil {
 		return err
 	}
-	rec := recordOf(r)
-	rec.execution = execution.Name
 	w.Header().Set("Location", locationOf(execution))
-	if asked.waits {
-		extendTimeouts(w, asked.wait)
-		execution, status = e.await(waiting, w, rec, execution, asked.wait)
-	} else if status == http.StatusOK {
-		// A repeat is answered with the outcome. The execution exists, so nothing may be answered that reads as if it did
-		// not: where nobody can be asked for the right, the caller is treated as one without it.
-		if allowed, err := caller.May(r.Context(), executions.To("get")); err != nil || !allowed {
-			rec.err = err
-			w.WriteHeader(status)
-			return nil
-		}
+	if !repeated {
+		return writeObject(w, asked.form, http.StatusCreated, published(execution))
 	}
-	return writeObject(w, asked.form, status, published(execution))
+	// A repeat is answered with the outcome. The execution exists, so nothing may be answered that reads as if it did
+	// not: where nobody can be asked for the right, the caller is treated as one without it.
+	if allowed, err := caller.May(r.Context(), executions.To("get")); err != nil || !allowed {
+		recordOf(r).err = err
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	return writeObject(w, asked.form, http.StatusOK, published(execution))
 }
 
-// request reads the payload of a call.
-func (e *executor) request(w http.ResponseWriter, r *http.Request, named store.Target) (store.Request, error) {
-	payload, err := readPayload(w, r, e.options.MaxPayloadBytes)
+// executeAndWait creates an execution and answers with its end, or with what there is when the time is over.
+func (e *executor) executeAndWait(
+	w http.ResponseWriter,
+	r *http.Request,
+	request store.Request,
+	key store.Key,
+	asked call,
+	claim *budget.Claim,
+) error {
+	// A caller who cannot wait must not have executed anything either.
+	waiting, release, err := e.waiters.acquire(r)
 	if err != nil {
-		return store.Request{}, err
+		return err
+	}
+	defer release()
+	stored, _, err := e.create(r, request, key)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", locationOf(stored))
+	// While it waits, this call holds no payload, and no place among those in flight.
+	execution := watch.WithoutPayload(published(stored))
+	claim.Release()
+	placeOf(r).Leave()
+	extendTimeouts(w, asked.wait)
+	ended, status := e.await(waiting, w, recordOf(r), execution, asked.wait)
+	return writeExecution(w, asked.form, status, ended)
+}
+
+// request reads the payload of a call. The place of the call among those in flight is lent to others meanwhile: a place
+// is for work, and not for waiting for bytes. The claim is the memory of the payload; the caller must release it.
+func (e *executor) request(
+	w http.ResponseWriter,
+	r *http.Request,
+	named store.Target,
+) (store.Request, *budget.Claim, error) {
+	place := placeOf(r)
+	place.Lend()
+	payload, claim, err := readPayload(w, r, e.options.MaxPayloadBytes, e.memory)
+	if err != nil {
+		return store.Request{}, nil, err
+	}
+	if err := place.Return(r.Context(), placeTimeout); err != nil {
+		claim.Release()
+		return store.Request{}, nil, tooMany(err, e.inFlight, "requests are being handled already: try again later")
 	}
 	rec := recordOf(r)
 	if e.options.LogPayloads {
-		rec.payload = &payload
+		logged := payload
+		rec.payload = &logged
 	}
 	return store.Request{
 		Namespace:  named.Namespace,
@@ -114,7 +137,24 @@ func (e *executor) request(w http.ResponseWriter, r *http.Request, named store.T
 		Payload:    payload,
 		ID:         rec.requestID,
 		ReceivedAt: rec.receivedAt,
-	}, nil
+	}, claim, nil
+}
+
+// create stores the execution, or finds the one of its key: then repeated is true.
+func (e *executor) create(
+	r *http.Request,
+	request store.Request,
+	key store.Key,
+) (execution *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
+	if key.Value == "" {
+		execution, err = e.store.Create(r.Context(), request)
+	} else {
+		execution, repeated, err = e.store.CreateOnce(r.Context(), request, key)
+	}
+	if err == nil {
+		recordOf(r).execution = execution.Name
+	}
+	return execution, repeated, err
 }
 
 // call is what a request asks for, besides its template and its payload.

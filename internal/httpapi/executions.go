@@ -1,17 +1,18 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/gorilla/mux"
+	"k8s.io/apimachinery/pkg/types"
 
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/access"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // executions handles the calls about executions that exist. Each has a file of its own.
@@ -33,7 +34,7 @@ func (e *executions) lookUp(
 	r *http.Request,
 	named store.Target,
 	verb string,
-) (*dispatcherv1alpha1.JobExecution, error) {
+) (*watch.Copy, error) {
 	return e.lookUpFor(r, named, access.Right{Verb: verb, Subresource: access.Executions})
 }
 
@@ -47,7 +48,7 @@ func (e *executions) lookUpFor(
 	r *http.Request,
 	named store.Target,
 	need access.Right,
-) (*dispatcherv1alpha1.JobExecution, error) {
+) (*watch.Copy, error) {
 	need.Namespace, need.Execution = named.Namespace, named.Execution
 	caller, err := e.caller(r)
 	if err != nil {
@@ -59,7 +60,7 @@ func (e *executions) lookUpFor(
 			return nil, err
 		}
 	}
-	found, err := e.store.Get(r.Context(), named.Namespace, named.Execution)
+	found, err := e.read(r.Context(), types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	if problem.Is(err, problem.ExecutionNotFound) {
 		if refused := caller.Authorize(r.Context(), need); refused != nil {
 			return nil, refused
@@ -68,7 +69,9 @@ func (e *executions) lookUpFor(
 	if err != nil {
 		return nil, err
 	}
-	if err := caller.Authorize(r.Context(), need.On(found.Spec.JobTemplateName)); err != nil {
+	err = cmp.Or(caller.Authorize(r.Context(), need.On(found.Spec.JobTemplateName)), refuseBody(r))
+	if err != nil {
+		found.Release()
 		return nil, err
 	}
 	recordOf(r).template = found.Spec.JobTemplateName
@@ -86,6 +89,7 @@ func (e *executions) waiting(
 	if err != nil {
 		return nil, nil, err
 	}
+	placeOf(r).Leave()
 	extendTimeouts(w, wait)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	return ctx, func() {
@@ -94,9 +98,10 @@ func (e *executions) waiting(
 	}, nil
 }
 
-// refuseBody is for calls that would act on no body: what it asks for would be left undone.
+// refuseBody is for calls that take no body: what one asks for would be left undone. It goes by the headers alone, as a
+// body may be long in coming.
 func refuseBody(r *http.Request) error {
-	if read, _ := io.ReadFull(r.Body, make([]byte, 1)); r.ContentLength > 0 || read > 0 {
+	if r.ContentLength != 0 {
 		return problem.New(problem.InvalidRequest, "this call takes no body").WithHeader("Connection", "close")
 	}
 	return nil

@@ -192,7 +192,7 @@ func TestRightsOfCalls(t *testing.T) {
 	} {
 		api := newFakeAPIServer(t)
 		api.put("n")
-		d := testDependencies(api.client(t))
+		d := testDependencies(api.client(t), testOptions())
 		var got []access.Right
 		d.access = asked(&got)
 		response := serve(newServer(d, testOptions(), logr.Discard()), httptest.NewRequest(test.method, test.path, nil))
@@ -252,10 +252,10 @@ func TestTroubleOfCalls(t *testing.T) {
 // Every row is refused before the API server hears of it.
 func TestRefusedCalls(t *testing.T) {
 	for _, test := range []struct {
-		reason             string
-		method, path, body string
-		accept             string
-		want               problem.Body
+		reason       string
+		method, path string
+		accept       string
+		want         problem.Body
 	}{
 		{reason: "a namespace that is none", path: "/executions/A/n", want: refusal(problem.InvalidRequest, "namespace")},
 		{reason: "a name that is none", path: "/executions/a/N", want: refusal(problem.InvalidRequest, "name")},
@@ -289,12 +289,6 @@ func TestRefusedCalls(t *testing.T) {
 			want: refusal(problem.NotAcceptable)},
 		{reason: "before anything is done", method: http.MethodDelete, path: "/executions/a/n", accept: "text/html",
 			want: refusal(problem.NotAcceptable)},
-		{reason: "a body is not read", method: http.MethodDelete, path: "/executions/a/n",
-			body: `{"propagationPolicy":"Orphan"}`, want: refusal(problem.InvalidRequest)},
-
-		{reason: "nor is it where an execution is canceled", method: http.MethodPost, path: "/executions/a/n/cancel",
-			body: "{}", want: refusal(problem.InvalidRequest)},
-
 		{reason: "no time", path: "/executions/a/n?wait=-1", want: refusal(problem.InvalidRequest, "wait")},
 		{reason: "a time with a unit", path: "/executions/a/n?wait=5s", want: refusal(problem.InvalidRequest, "wait")},
 		{reason: "an empty time", path: "/executions/a/n?wait=", want: refusal(problem.InvalidRequest, "wait")},
@@ -313,7 +307,7 @@ func TestRefusedCalls(t *testing.T) {
 			if test.method == "" {
 				test.method = http.MethodGet
 			}
-			request := httptest.NewRequest(test.method, test.path, strings.NewReader(test.body))
+			request := httptest.NewRequest(test.method, test.path, nil)
 			if test.accept != "" {
 				request.Header.Set("Accept", test.accept)
 			}

@@ -24,21 +24,23 @@ import (
 type fakeAPIServer struct {
 	*apitest.Server
 
-	// watcher is that of the server under test.
-	watcher *watcher
+	// dependencies are those of the server under test, which lets everybody do everything.
+	dependencies
 }
 
 func newFakeAPIServer(t testing.TB) *fakeAPIServer {
-	fake := &fakeAPIServer{Server: apitest.New(t), watcher: newWatcher()}
+	fake := &fakeAPIServer{Server: apitest.New(t)}
+	fake.dependencies = testDependencies(fake.client(t), testOptions())
 	fake.OnChange = func(execution *dispatcherv1alpha1.JobExecution, deleted bool) {
-		fake.watcher.notify(execution, deleted)
+		fake.watcher.Notify(execution, deleted)
 	}
 	return fake
 }
 
 // client returns a client of the fake.
 func (f *fakeAPIServer) client(t testing.TB) *store.Store {
-	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), f.Cache(), logr.Discard())
+	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), f.Cache(),
+		DefaultMaxConcurrentCreates, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,19 +49,14 @@ func (f *fakeAPIServer) client(t testing.TB) *store.Store {
 
 // server returns the server under test, not started; its handler can be called.
 func (f *fakeAPIServer) server(t testing.TB, options Options) *server {
-	d := testDependencies(f.client(t))
-	d.watcher = f.watcher
+	d := testDependencies(f.client(t), options)
+	d.watcher, d.memory = f.watcher, f.memory
 	return newServer(d, options, logr.Discard())
 }
 
 // testDependencies lets everybody do everything, at an API server of the test's own.
-func testDependencies(client *store.Store) dependencies {
-	return dependencies{
-		store:    client,
-		watcher:  newWatcher(),
-		access:   accessOf(authorizerfactory.NewAlwaysAllowAuthorizer()),
-		renderer: render.NewDirect(10),
-	}
+func testDependencies(client *store.Store, options Options) dependencies {
+	return newDependencies(client, accessOf(authorizerfactory.NewAlwaysAllowAuthorizer()), render.NewDirect(10), options)
 }
 
 // accessOf is access for anonymous callers, who may do what an authorizer allows.
@@ -70,10 +67,16 @@ func accessOf(may authorizer.Authorizer) *access.Access {
 }
 
 func testOptions() Options {
-	return Options{BindAddress: "127.0.0.1:0", DefaultNamespace: "default", MaxPayloadBytes: DefaultMaxPayloadBytes,
-		MaxRequestsInFlight: DefaultMaxRequestsInFlight, MaxWaitingRequests: DefaultMaxWaitingRequests,
-		MaxWait:      DefaultMaxWait,
-		AllowedHosts: []string{"example.com"}, // that of httptest
+	return Options{
+		BindAddress:          "127.0.0.1:0",
+		DefaultNamespace:     "default",
+		MaxPayloadBytes:      DefaultMaxPayloadBytes,
+		MaxRequestsInFlight:  DefaultMaxRequestsInFlight,
+		MaxWaitingRequests:   DefaultMaxWaitingRequests,
+		MaxConcurrentCreates: DefaultMaxConcurrentCreates,
+		SharedAddresses:      DefaultSharedAddresses(),
+		MaxWait:              DefaultMaxWait,
+		AllowedHosts:         []string{"example.com"}, // that of httptest
 	}
 }
 

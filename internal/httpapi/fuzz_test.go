@@ -30,7 +30,7 @@ func FuzzRouter(f *testing.F) {
 	options.MaxPayloadBytes = 1000
 	options.MaxWait = 5 * time.Millisecond
 	document := readDocument(f)
-	router := newRouter(groupsOf(testDependencies(nil), options)...)
+	router := newRouter(groupsOf(testDependencies(nil, testOptions()), options)...)
 	f.Fuzz(func(t *testing.T, method, path, query, header string, body []byte) {
 		api := newFakeAPIServer(t)
 		api.Store(executionOfFuzz("running", metav1.ConditionUnknown))

@@ -10,6 +10,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // get answers with an execution: at once, or with the parameter wait, when it has finished or that time has passed. A
@@ -34,7 +35,7 @@ func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var execution *dispatcherv1alpha1.JobExecution
+	var execution *watch.Copy
 	if wait > 0 {
 		execution, err = e.await(w, r, named, wait, func(execution *dispatcherv1alpha1.JobExecution) bool {
 			if r.Header.Get("If-None-Match") != "" {
@@ -48,15 +49,16 @@ func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tag := entityTag(execution, form)
+	tag := entityTag(execution.JobExecution, form)
 	header := w.Header()
 	header.Set("ETag", tag)
 	if matches(r, tag) {
+		execution.Release()
 		header.Add("Vary", "Accept")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeObject(w, form, http.StatusOK, published(execution))
+	return writeExecution(w, form, http.StatusOK, execution)
 }
 
 // waitOf reads the parameter wait, in seconds. What asks for more than longest waits that long.
@@ -83,19 +85,19 @@ func (e *executions) await(
 	named store.Target,
 	wait time.Duration,
 	done func(*dispatcherv1alpha1.JobExecution) bool,
-) (*dispatcherv1alpha1.JobExecution, error) {
+) (*watch.Copy, error) {
 	// The subscription comes first: what happens after the look-up is announced.
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
-	defer subscription.close()
+	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	defer subscription.Close()
 	execution, err := e.lookUp(r, named, "get")
-	if err != nil || done(execution) {
+	if err != nil || done(execution.JobExecution) {
 		return execution, err
 	}
 	ctx, release, err := e.waiting(w, r, wait)
 	if err != nil {
+		execution.Release()
 		return nil, err
 	}
 	defer release()
-	execution, err = subscription.until(ctx, e.store, execution, done)
-	return execution, err
+	return subscription.AwaitFrom(ctx, execution, done)
 }

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"net/netip"
 	"time"
 
 	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
@@ -16,12 +18,19 @@ const (
 	// largestMaxPayloadBytes is the most that --max-payload-bytes can be: the limit of the CRD on spec.payload.
 	largestMaxPayloadBytes = 1 << 20
 
-	// DefaultMaxRequestsInFlight bounds the requests at a time where --max-requests-in-flight is not given. Each may hold
-	// a payload a few times over, as text and as JSON: about 1 MiB at the default size.
+	// DefaultMaxRequestsInFlight bounds the requests at a time where --max-requests-in-flight is not given. What they take
+	// of memory has bounds of its own: see below.
 	DefaultMaxRequestsInFlight = 256
 
-	// DefaultMaxWaitingRequests bounds the long polls and streams where --max-waiting-requests is not given. Each holds a
-	// connection and some 20 KiB.
+	// DefaultMaxConcurrentCreates is how many executions are being stored at a time, by one replica, where
+	// --max-concurrent-creates is not given. More would not be stored sooner: the API server has a bounded throughput,
+	// and what stands in line there slows down the Jobs of those that were accepted before. Two replicas together store
+	// half of what the controller works on at a time, so that an execution that was answered with 201 does not wait
+	// behind others for its Job.
+	DefaultMaxConcurrentCreates = 8
+
+	// DefaultMaxWaitingRequests bounds the long polls and streams where --max-waiting-requests is not given. Each takes a
+	// connection and some 40 KiB, and no payload.
 	DefaultMaxWaitingRequests = 1024
 
 	// DefaultMaxWait bounds a wait where --max-wait is not given. Proxies on the way often have shorter limits.
@@ -40,18 +49,35 @@ const (
 	maxLoggedPath = 256
 )
 
+// DefaultSharedAddresses returns the source addresses that may have more than a share of the places where
+// --shared-source-addresses is not given: those of kubectl port-forward.
+func DefaultSharedAddresses() budget.Addresses {
+	return budget.Addresses{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
+}
+
 // Time-outs of a connection. Together they free a connection from a caller that sends or reads slowly, or not at all.
 // A handler that has to take longer moves them for its own connection, with an http.ResponseController.
 const (
 	// readHeaderTimeout is the time for a request line and its headers.
 	readHeaderTimeout = 5 * time.Second
 
-	// readTimeout is the time for a whole request. The largest payload needs 35 KB/s.
-	readTimeout = 30 * time.Second
+	// readTimeout is the time for a whole request. A body that is read has longer: for each second more, minBodyRate bytes
+	// have to arrive. One that trickles in would take a connection and memory for nothing.
+	readTimeout = 10 * time.Second
+	minBodyRate = 20 << 10
 
-	// writeTimeout runs from the end of the headers to the end of the answer: the calls to the API server, reading the
-	// body, the wait for its turn, and time for a slow reader.
-	writeTimeout = readTimeout + access.Timeout + store.CreateQueueTimeout + store.CreateTimeout + writeMargin
+	// longestBody is how long the largest payload may take at that rate.
+	longestBody = readTimeout + largestMaxPayloadBytes/minBodyRate*time.Second
+
+	// writeTimeout runs from the end of the headers to the beginning of the answer: reading the body, the waits for memory
+	// and for a place, the calls to the API server, and the wait for a turn.
+	writeTimeout = longestBody + bodyTurnTimeout + placeTimeout + access.Timeout + store.CreateQueueTimeout +
+		store.CreateTimeout + memoryTimeout + writeMargin
+
+	// An answer has answerGrace to be taken, and then has to be taken at minAnswerRate bytes a second at least: a page
+	// of a list in a minute. Meanwhile it takes memory.
+	answerGrace   = 10 * time.Second
+	minAnswerRate = 80 << 10
 
 	// writeMargin is what a handler that waits leaves for its answer: a last look at the API server, and a slow reader.
 	writeMargin = store.LookupTimeout + 13*time.Second
@@ -59,6 +85,56 @@ const (
 	// idleTimeout is how long a connection is kept for another request. It is longer than the 60 s of common load
 	// balancers, so that they close first and do not send into a closing connection.
 	idleTimeout = 90 * time.Second
+)
+
+// Memory. The Deployment allows 512 MiB, of which the two render workers may take 256 MiB. Below are the bounds of
+// what calls make the manager hold at the worst moment, 120 MiB in all. Beside them it has 2,304 connections of 20
+// KiB, what the controller caches, the 30 MiB of an idle manager, and garbage.
+const (
+	// firstPiece is how much of a body is read at once. Most payloads are not longer.
+	firstPiece = 16 << 10
+
+	// firstPiecesBudget bounds the first pieces: 1,024 bodies that arrive at a time.
+	firstPiecesBudget = 1024 * firstPiece
+
+	// bodyCopies is how often a body is in memory until it is stored: as text, as the JSON that is sent to the API server
+	// and comes back from it, and decoded.
+	bodyCopies = 4
+
+	// bodiesBudget bounds the bodies that are longer than their first piece: 40 of the default limit.
+	bodiesBudget = 40 << 20
+
+	// bodyTurnTimeout is how long a body waits until others are stored.
+	bodyTurnTimeout = 20 * time.Second
+
+	// readBytes is taken to read one object. An object of 256 KiB is in memory three times, as it comes, decoded and
+	// encoded; how large it is, is known when it was read.
+	readBytes = 3 << 19
+
+	// restBytes is an object without its payload.
+	restBytes = 16 << 10
+
+	// readsBudget bounds the objects that are read or written to callers: 21 reads at a time.
+	readsBudget = 32 << 20
+
+	// listBytes is taken for a page of a list: its objects, encoded, and the one that is being decoded.
+	listBytes = store.MaxListBytes + 4<<20
+
+	// listsBudget bounds the pages: 4 at a time.
+	listsBudget = 32 << 20
+
+	// listTurnTimeout is how long a list waits for its turn.
+	listTurnTimeout = 30 * time.Second
+
+	// memoryTimeout is how long a call waits for memory, before it is told that there are too many.
+	memoryTimeout = 20 * time.Second
+
+	// placeTimeout is how long a call whose body has arrived waits for a place among those in flight.
+	placeTimeout = 10 * time.Second
+
+	// spareConnections is how many connections there may be beside those of calls that are handled or wait: idle ones, and
+	// those whose request is on its way.
+	spareConnections = 1024
 )
 
 // Streams of events.
@@ -69,6 +145,9 @@ const (
 
 	// streamWriteTimeout is how long a reader may take to take one event.
 	streamWriteTimeout = 10 * time.Second
+
+	// logBuffer is how much of a log is passed on at once. Each followed log has one.
+	logBuffer = 8 << 10
 
 	// maxStream ends a stream, as the API server ends a watch: whoever comes back is asked for its rights again.
 	maxStream = 30 * time.Minute

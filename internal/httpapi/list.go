@@ -11,6 +11,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // States of an execution, as the parameter state of a list has them.
@@ -74,24 +75,27 @@ func (e *executions) list(w http.ResponseWriter, r *http.Request) error {
 	if err := caller.Authorize(r.Context(), need); err != nil {
 		return err
 	}
-	page, err := e.store.Executions(
-		r.Context(),
-		named.Namespace,
-		wanted,
-		func(execution *dispatcherv1alpha1.JobExecution) bool {
-			execution.ManagedFields = nil
-			// A label is only a label: what an execution may tell hangs on the template that it names.
-			return (!ofOne || execution.Spec.JobTemplateName == template) && (!filtered || stateOf(execution) == state)
-		},
-	)
+	if err := refuseBody(r); err != nil {
+		return err
+	}
+	claim, err := e.memory.forList(r)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
+	keep := func(execution *dispatcherv1alpha1.JobExecution) bool {
+		// A label is only a label: what an execution may tell hangs on the template that it names.
+		return (!ofOne || execution.Spec.JobTemplateName == template) && (!filtered || stateOf(execution) == state)
+	}
+	page, err := e.store.Executions(r.Context(), named.Namespace, wanted, keep)
 	if err != nil {
 		return err
 	}
 	if filtered {
 		page.RemainingItemCount = nil // It counts what the filter would leave out, too.
 	}
-	slices.SortStableFunc(page.Items, func(a, b dispatcherv1alpha1.JobExecution) int {
-		return cmp.Compare(b.CreationTimestamp.Unix(), a.CreationTimestamp.Unix())
+	slices.SortStableFunc(page.Items, func(a, b store.Item) int {
+		return cmp.Compare(b.CreatedAt.Unix(), a.CreatedAt.Unix())
 	})
-	return writeObject(w, form, http.StatusOK, page)
+	return writePage(w, form, page)
 }

@@ -78,7 +78,7 @@ func TestList(t *testing.T) {
 		t.Errorf("the API server's own metadata is passed on, got %+v", list.ListMeta)
 	}
 	page(t, api, "?template=t")
-	want := "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=100"
+	want := "labelSelector=dispatcher.ivan.vc%2Fjob-template%3Dt&limit=32"
 	if api.Queries()[len(api.Queries())-1] != want {
 		t.Errorf("the API server was asked for %s", api.Queries()[len(api.Queries())-1])
 	}

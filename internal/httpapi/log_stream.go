@@ -13,12 +13,13 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // podLogs writes the logs of the pods of one execution.
 type podLogs struct {
 	store        *store.Store
-	subscription *subscription
+	subscription *watch.Subscription
 	execution    *dispatcherv1alpha1.JobExecution
 	asked        logQuery
 	out          *logWriter
@@ -69,14 +70,17 @@ func (l *podLogs) look(ctx context.Context, first bool) (over bool, err error) {
 	if first {
 		return l.execution.IsFinished(), nil
 	}
-	found, err := l.subscription.look(ctx, l.store, l.execution)
+	found, err := l.subscription.Look(ctx, l.execution)
+	if found != nil {
+		defer found.Release()
+	}
 	switch {
 	case problem.Is(err, problem.ExecutionNotFound):
 		return true, nil
 	case err != nil:
 		return false, err
 	}
-	l.execution = found
+	l.execution = watch.WithoutPayload(found.JobExecution)
 	return found.IsFinished(), nil
 }
 
@@ -148,7 +152,7 @@ func (l *podLogs) change(ctx context.Context, version string) error {
 	select {
 	case <-pods.ResultChan(): // Also when the watch ends, which it does after some time.
 		return nil
-	case <-l.subscription.changed:
+	case <-l.subscription.Changed():
 		return nil
 	case <-ctx.Done():
 		return problem.New(problem.Unavailable, "nothing was printed in the time that this call may take: try again").
@@ -163,11 +167,13 @@ type logWriter struct {
 	rec        *record
 	headOnly   bool
 	begun      bool
+	streamTimes
 }
 
-func newLogWriter(w http.ResponseWriter, r *http.Request) *logWriter {
+func newLogWriter(w http.ResponseWriter, r *http.Request, times streamTimes) *logWriter {
 	return &logWriter{
 		ResponseWriter: w,
+		streamTimes:    times,
 		connection:     http.NewResponseController(w),
 		rec:            recordOf(r),
 		headOnly:       r.Method == http.MethodHead,
@@ -188,21 +194,23 @@ func (w *logWriter) begin() {
 	w.extend()
 	w.WriteHeader(http.StatusOK)
 	_ = w.connection.Flush()
+	rest(w.connection)
 }
 
 // copy sends what comes, as it comes.
 func (w *logWriter) copy(from io.Reader) error {
-	buffer := make([]byte, 32<<10)
+	buffer := make([]byte, logBuffer)
 	for {
 		read, readErr := from.Read(buffer)
-		w.extend()
 		if read > 0 {
+			w.extend()
 			if _, err := w.Write(buffer[:read]); err != nil {
 				return err
 			}
 			if err := w.connection.Flush(); err != nil {
 				return err
 			}
+			rest(w.connection)
 		}
 		switch {
 		case errors.Is(readErr, io.EOF):
@@ -216,12 +224,13 @@ func (w *logWriter) copy(from io.Reader) error {
 // extend gives the caller the time to take what is written next.
 func (w *logWriter) extend() {
 	// A connection that cannot do this, which is one of a test, has no time-outs either.
-	_ = w.connection.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	_ = w.connection.SetWriteDeadline(time.Now().Add(w.writeTimeout))
 }
 
 // end ends the answer. An error is the caller's to see: as a problem where nothing was sent yet, else by an answer that
 // does not end as it should.
 func (w *logWriter) end(err error) error {
+	w.extend() // The end of the answer is still to be written.
 	if err == nil || !w.begun {
 		return err
 	}

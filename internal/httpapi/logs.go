@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // logQuery is what a caller wants of a log. Its parameters are those of kubectl logs.
@@ -41,12 +42,14 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
-	defer subscription.close()
+	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	defer subscription.Close()
 	execution, err := e.lookUpFor(r, named, access.Right{Verb: "get", Subresource: access.Logs})
 	if err != nil {
 		return err
 	}
+	kept := watch.WithoutPayload(execution.JobExecution)
+	execution.Release()
 	ctx, release, err := e.waiting(w, r, maxStream)
 	if err != nil {
 		return err
@@ -55,9 +58,9 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	logs := &podLogs{
 		store:        e.store,
 		subscription: subscription,
-		execution:    execution,
+		execution:    kept,
 		asked:        asked,
-		out:          newLogWriter(w, r),
+		out:          newLogWriter(w, r, e.times),
 		done:         map[string]bool{},
 	}
 	return logs.out.end(logs.write(ctx))

@@ -261,7 +261,7 @@ func TestLogsThatAreRefused(t *testing.T) {
 			if !strings.Contains(said, test.wantDetail) {
 				t.Errorf("%q does not tell %q", said, test.wantDetail)
 			}
-			if len(api.watcher.subscribers) > 0 {
+			if api.watcher.Subscriptions() > 0 {
 				t.Error("the subscription was left behind")
 			}
 		})
@@ -279,7 +279,7 @@ func TestLogsTakeTheRightToGetThem(t *testing.T) {
 			http.StatusUnauthorized},
 	} {
 		api, _ := newFakeAPIServerWithPods(t)
-		d := testDependencies(api.client(t))
+		d := testDependencies(api.client(t), testOptions())
 		d.access = only(test.allowed)
 		response := serve(newServer(d, testOptions(), logr.Discard()), httptest.NewRequest(http.MethodGet, logsPath, nil))
 		if response.StatusCode != test.wantStatus {
@@ -456,7 +456,7 @@ func TestFollowedLogsNeedACaller(t *testing.T) {
 	if err := <-r.stopped; err != nil {
 		t.Fatal(err)
 	}
-	if len(s.waiters.slots) > 0 {
+	if s.waiters.places.Taken() > 0 {
 		t.Error("a place is still taken")
 	}
 }

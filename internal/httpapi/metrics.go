@@ -18,9 +18,17 @@ var (
 
 	requestDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dispatcher_http_request_duration_seconds",
-		Help: "Time from the headers of an HTTP request to the end of its answer, by route and method.",
+		Help: "Time from the headers of an HTTP request to the end of its answer, by route and method, " +
+			"of those that did not wait.",
 		// A create takes some milliseconds; the longest wait is createTimeout and lookupTimeout.
 		Buckets: []float64{.0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
+	}, []string{"route", "method"})
+
+	waitDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "dispatcher_http_wait_duration_seconds",
+		Help: "Time from the headers of an HTTP request to the end of its answer, by route and method, " +
+			"of long polls and streams.",
+		Buckets: []float64{.1, 1, 5, 15, 60, 300, 900, 1800},
 	}, []string{"route", "method"})
 
 	requestsInFlight = prometheus.NewGauge(prometheus.GaugeOpts{
@@ -35,7 +43,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(requests, requestDuration, requestsInFlight, requestsWaiting)
+	metrics.Registry.MustRegister(requests, requestDuration, waitDuration, requestsInFlight, requestsWaiting)
 }
 
 // knownMethods bounds the method label: a method is any token that a caller makes up.
@@ -51,8 +59,14 @@ func methodLabel(method string) string {
 	return "other"
 }
 
-func observeRequest(route, method string, code int, duration time.Duration) {
+// observeRequest counts a request that was answered. How long one waits is its caller's choice, and would hide how
+// long the others take.
+func observeRequest(rec *record, method string, code int, duration time.Duration) {
 	method = methodLabel(method)
-	requests.WithLabelValues(route, method, strconv.Itoa(code)).Inc()
-	requestDuration.WithLabelValues(route, method).Observe(duration.Seconds())
+	requests.WithLabelValues(rec.route, method, strconv.Itoa(code)).Inc()
+	durations := requestDuration
+	if rec.waited {
+		durations = waitDuration
+	}
+	durations.WithLabelValues(rec.route, method).Observe(duration.Seconds())
 }

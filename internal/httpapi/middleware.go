@@ -22,7 +22,7 @@ func observe(log logr.Logger, next http.Handler) http.Handler {
 		defer func() {
 			requestsInFlight.Dec()
 			duration := time.Since(rec.receivedAt)
-			observeRequest(rec.route, r.Method, answer.code(), duration)
+			observeRequest(rec, r.Method, answer.code(), duration)
 			logAccess(log, rec, r, answer, duration)
 		}()
 		next.ServeHTTP(answer, withRecord(r, rec))

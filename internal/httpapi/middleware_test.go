@@ -103,7 +103,7 @@ func TestAccessLog(t *testing.T) {
 			api := newFakeAPIServer(t)
 			api.OnCreate = test.onCreate
 			log := &capturedLog{}
-			server := newServer(testDependencies(api.client(t)), test.options, log.logger())
+			server := newServer(testDependencies(api.client(t), test.options), test.options, log.logger())
 			request := httptest.NewRequest(http.MethodPut, test.path, strings.NewReader("top\nsecret"))
 			request.Header.Set("X-Request-Id", "r1")
 			response := serve(server, request)
@@ -136,6 +136,7 @@ func bodyLength(t *testing.T, response *http.Response) int {
 func TestMetrics(t *testing.T) {
 	requests.Reset()
 	requestDuration.Reset()
+	waitDuration.Reset()
 	server := newFakeAPIServer(t).server(t, testOptions())
 	for _, request := range []struct{ method, path string }{
 		{http.MethodPut, "/execute/a/t"}, {http.MethodPut, "/execute/b/u"}, {http.MethodGet, "/execute/t"},
@@ -143,10 +144,14 @@ func TestMetrics(t *testing.T) {
 	} {
 		serve(server, httptest.NewRequest(request.method, request.path, nil))
 	}
+	waiting := httptest.NewRequest(http.MethodPut, "/execute/a/t", nil)
+	waiting.Header.Set("Prefer", "wait=0")
+	serve(server, waiting)
 	const want = `
 # HELP dispatcher_http_requests_total HTTP requests that were answered, by route, method and status code.
 # TYPE dispatcher_http_requests_total counter
 dispatcher_http_requests_total{code="201",method="PUT",route="/execute/{namespace}/{template}"} 2
+dispatcher_http_requests_total{code="202",method="PUT",route="/execute/{namespace}/{template}"} 1
 dispatcher_http_requests_total{code="405",method="GET",route="/execute/{template}"} 1
 dispatcher_http_requests_total{code="405",method="other",route="/execute/{template}"} 2
 dispatcher_http_requests_total{code="404",method="PUT",route="other"} 2
@@ -157,10 +162,14 @@ dispatcher_http_requests_total{code="404",method="PUT",route="other"} 2
 	if got := testutil.CollectAndCount(requestDuration); got != 4 {
 		t.Errorf("%d series of durations, want 4", got)
 	}
+	if got := testutil.CollectAndCount(waitDuration); got != 1 {
+		t.Errorf("%d series of waits, want 1", got)
+	}
 	if got := testutil.ToFloat64(requestsInFlight); got != 0 {
 		t.Errorf("%v requests in flight, want none", got)
 	}
-	for _, metric := range []prometheus.Collector{requests, requestDuration, requestsInFlight, requestsWaiting} {
+	collectors := []prometheus.Collector{requests, requestDuration, waitDuration, requestsInFlight, requestsWaiting}
+	for _, metric := range collectors {
 		problems, err := testutil.CollectAndLint(metric)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%v, %v", problems, err)
@@ -206,7 +215,7 @@ func TestPanics(t *testing.T) {
 
 // A refused caller's body is not read.
 func TestRefusedCallersAreNotRead(t *testing.T) {
-	d := testDependencies(newFakeAPIServer(t).client(t))
+	d := testDependencies(newFakeAPIServer(t).client(t), testOptions())
 	d.access = accessOf(authorizerfactory.NewAlwaysDenyAuthorizer())
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", nil)
 	body := &untouched{}

@@ -50,7 +50,7 @@ func readDocument(t testing.TB) documented {
 // The router's routes and methods are the document's, both ways.
 func TestDocumentHasEveryRoute(t *testing.T) {
 	var want []string
-	router := newRouter(groupsOf(testDependencies(nil), testOptions())...)
+	router := newRouter(groupsOf(testDependencies(nil, testOptions()), testOptions())...)
 	if err := router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 )
 
 // Options of the HTTP API, from the flags of the same meaning.
@@ -27,6 +29,12 @@ type Options struct {
 
 	// MaxWaitingRequests is how many requests may wait at a time: long polls and streams.
 	MaxWaitingRequests int
+
+	// MaxConcurrentCreates is how many executions are being stored at a time.
+	MaxConcurrentCreates int
+
+	// SharedAddresses are source addresses that many callers share, which may have more than a share of the places.
+	SharedAddresses budget.Addresses
 
 	// MaxWait is the longest that a caller may ask to wait. What asks for more waits this long.
 	MaxWait time.Duration
@@ -73,6 +81,7 @@ func (o Options) validate() error {
 	atLeastOne := map[string]int{
 		"max-requests-in-flight": o.MaxRequestsInFlight,
 		"max-waiting-requests":   o.MaxWaitingRequests,
+		"max-concurrent-creates": o.MaxConcurrentCreates,
 	}
 	for name, value := range atLeastOne {
 		if value < 1 {

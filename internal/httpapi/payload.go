@@ -1,14 +1,17 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
@@ -29,32 +32,134 @@ func checkEncoding(r *http.Request) error {
 }
 
 // readPayload reads the body as it was sent, whatever its Content-Type. A body that is declared too large is refused
-// unread, so a client that sent Expect: 100-continue never sends it.
-func readPayload(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
+// unread, so a client that sent Expect: 100-continue never sends it. The claim is the memory that the payload takes
+// until it is stored; the caller must release it.
+func readPayload(
+	w http.ResponseWriter,
+	r *http.Request,
+	limit int64,
+	memory *memory,
+) (payload string, claim *budget.Claim, err error) {
 	tooLarge := problem.New(problem.PayloadTooLarge, "the payload is larger than the %d bytes that are accepted", limit).
 		WithHeader("Connection", "close")
 	if r.ContentLength > limit {
-		return "", tooLarge.Because(fmt.Errorf("the request declares %d bytes", r.ContentLength))
+		return "", nil, tooLarge.Because(fmt.Errorf("the request declares %d bytes", r.ContentLength))
 	}
-	var payload strings.Builder
-	payload.Grow(int(max(r.ContentLength, 0)))
-	if _, err := io.Copy(&payload, http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		if tooMany := (*http.MaxBytesError)(nil); errors.As(err, &tooMany) {
-			return "", tooLarge.Because(err)
-		}
-		if slow := net.Error(nil); errors.As(err, &slow) && slow.Timeout() {
-			return "", problem.New(problem.RequestTimeout, "the payload did not arrive within %s", readTimeout).
+	body := newPacedReader(http.MaxBytesReader(w, r.Body, limit), w, r)
+	defer body.end()
+	text, claim, err := readAll(r.Context(), body, r.ContentLength, limit, memory)
+	if err != nil {
+		claim.Release()
+		slow := net.Error(nil)
+		tooMany := (*http.MaxBytesError)(nil)
+		switch {
+		case errors.As(err, &tooMany):
+			return "", nil, tooLarge.Because(err)
+		case errors.As(err, &slow) && slow.Timeout():
+			return "", nil, problem.New(problem.RequestTimeout,
+				"the payload arrived more slowly than %d bytes a second", minBodyRate).
+				WithHeader("Connection", "close").Because(err)
+		case errors.Is(err, budget.ErrExhausted):
+			return "", nil, problem.New(problem.TooManyRequests, "too many payloads are being stored already: try again later").
 				WithHeader("Connection", "close").Because(err)
 		}
-		return "", problem.New(problem.InvalidRequest, "the payload could not be read to its end").
+		return "", nil, problem.New(problem.InvalidRequest, "the payload could not be read to its end").
 			WithHeader("Connection", "close").Because(err)
 	}
-	if at := firstInvalidByte(payload.String()); at >= 0 {
-		notText := problem.New(problem.InvalidRequest, "the payload is not UTF-8 text")
-		notText.At("payload", fmt.Sprintf("is not valid UTF-8 at byte %d", at))
-		return "", notText
+	if at := firstInvalidByte(text); at >= 0 {
+		claim.Release()
+		return "", nil, problem.New(problem.InvalidRequest, "the payload is not UTF-8 text").
+			At("payload", fmt.Sprintf("is not valid UTF-8 at byte %d", at))
 	}
-	return payload.String(), nil
+	return text, claim, nil
+}
+
+// readAll reads a body in two steps, so that one that trickles in takes little memory, and one that takes more has
+// all that it needs: bodies that wait for each other in the middle would never end.
+func readAll(
+	ctx context.Context,
+	body *pacedReader,
+	declared, limit int64,
+	memory *memory,
+) (string, *budget.Claim, error) {
+	claim, err := memory.firstPieces.Take(ctx, firstPiece)
+	if err != nil {
+		return "", nil, err
+	}
+	size := declared
+	if size < 0 {
+		size = limit
+	}
+	var text strings.Builder
+	text.Grow(int(min(size, firstPiece)))
+	_, err = io.Copy(&text, io.LimitReader(body, firstPiece))
+	if err != nil || body.ended || declared == int64(text.Len()) {
+		return text.String(), claim, err
+	}
+	claim.Release()
+	resume := body.pause()
+	if claim, err = memory.bodies.Take(ctx, size*bodyCopies); err != nil {
+		return "", nil, err
+	}
+	resume()
+	if declared > 0 {
+		text.Grow(int(declared) - text.Len())
+	}
+	_, err = io.Copy(&text, body)
+	claim.Shrink(int64(text.Len()) * bodyCopies)
+	return text.String(), claim, err
+}
+
+// pacedReader fails with a time-out where, after the time-out of any request, less than minBodyRate arrives.
+type pacedReader struct {
+	from       io.Reader
+	connection *http.ResponseController
+	http2      bool
+	grace      time.Duration
+	begun      time.Time
+	read       int64
+	ended      bool
+}
+
+func newPacedReader(from io.Reader, w http.ResponseWriter, r *http.Request) *pacedReader {
+	p := &pacedReader{
+		from:       from,
+		connection: http.NewResponseController(w),
+		http2:      r.ProtoMajor == 2,
+		grace:      readTimeout,
+		begun:      time.Now(),
+	}
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		p.grace = server.ReadTimeout
+	}
+	return p
+}
+
+// Read implements io.Reader. After the end, net/http has lifted the time-out for reading, and waits for the caller to
+// hang up: another would look like that.
+func (p *pacedReader) Read(into []byte) (int, error) {
+	if p.ended {
+		return 0, io.EOF
+	}
+	// A connection that cannot do this, which is one of a test, has no time-outs either.
+	_ = p.connection.SetReadDeadline(p.begun.Add(p.grace + time.Duration(p.read)*time.Second/minBodyRate))
+	read, err := p.from.Read(into)
+	p.read += int64(read)
+	p.ended = err != nil
+	return read, err
+}
+
+// pause stops the clock until the function that it returns is called.
+func (p *pacedReader) pause() (resume func()) {
+	paused := time.Now()
+	return func() { p.begun = p.begun.Add(time.Since(paused)) }
+}
+
+// end lifts the time-out where net/http does not: on a stream of HTTP/2.
+func (p *pacedReader) end() {
+	if p.http2 {
+		_ = p.connection.SetReadDeadline(time.Time{})
+	}
 }
 
 // firstInvalidByte returns the offset of the first byte that is not UTF-8, or -1.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // preferredWait returns how long a caller prefers to wait for the end of the execution, at most longest (RFC 7240,
@@ -68,29 +69,30 @@ func cutUnquoted(text string, separator byte) (before, after string) {
 	return text, ""
 }
 
-// await waits for the end of an execution and returns it with the status to answer with: 200 when it has finished, else
-// 202. The context is that of waiters.acquire: a caller that hangs up ends the wait and not the execution, and so does
-// a server that stops.
+// await waits for the end of an execution that was just stored, and returns it with the status to answer with: 200
+// when it has finished, else 202. The context is that of waiters.acquire: a caller that hangs up ends the wait and
+// not the execution, and so does a server that stops.
 func (e *executor) await(
 	ctx context.Context,
 	w http.ResponseWriter,
 	rec *record,
 	execution *dispatcherv1alpha1.JobExecution,
 	wait time.Duration,
-) (*dispatcherv1alpha1.JobExecution, int) {
+) (*watch.Copy, int) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	subscription := e.watcher.subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})
-	defer subscription.close()
+	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name}
+	subscription := e.watcher.Subscribe(key)
+	defer subscription.Close()
 	// The subscription comes first: what happens after this look is announced.
-	seen, err := subscription.look(ctx, e.store, execution)
+	seen, err := subscription.Look(ctx, execution)
 	if err == nil {
-		seen, err = subscription.until(ctx, e.store, seen, (*dispatcherv1alpha1.JobExecution).IsFinished)
+		seen, err = subscription.AwaitFrom(ctx, seen, (*dispatcherv1alpha1.JobExecution).IsFinished)
 	}
 	if seen == nil {
 		// It is stored, or was, and that is what the caller has to know: nothing may be answered that reads like a refusal.
 		rec.err = err
-		seen = execution
+		seen = watch.NewCopy(execution, nil)
 	}
 	if seen.IsFinished() || e.waiters.stopping.Err() == nil {
 		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))

@@ -92,11 +92,7 @@ func (s *waitingServer) call(ctx context.Context, t *testing.T, prefer string) <
 // subscribed returns the execution that is waited for, as soon as it is.
 func (s *waitingServer) subscribed(t *testing.T) *dispatcherv1alpha1.JobExecution {
 	t.Helper()
-	eventually(t, "the execution is waited for", func() bool {
-		s.api.watcher.mutex.Lock()
-		defer s.api.watcher.mutex.Unlock()
-		return len(s.api.watcher.subscribers) > 0
-	})
+	eventually(t, "the execution is waited for", func() bool { return s.api.watcher.Subscriptions() > 0 })
 	return s.api.Stored()[0]
 }
 
@@ -226,7 +222,7 @@ func TestRepeatWaitsToo(t *testing.T) {
 // Who may execute but not look may not wait for the outcome either, and nothing is created.
 func TestWaitTakesTheRightToGet(t *testing.T) {
 	api := newFakeAPIServer(t)
-	d := testDependencies(api.client(t))
+	d := testDependencies(api.client(t), testOptions())
 	d.access = only(access.Right{Verb: "create", Subresource: access.Executions, Namespace: "default", Template: "t"})
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set("Prefer", "wait=1")
@@ -245,7 +241,9 @@ func TestWaitersAreBounded(t *testing.T) {
 	options := testOptions()
 	options.MaxWaitingRequests = 1
 	s := api.server(t, options)
-	s.waiters.slots.take()
+	if _, err := s.waiters.places.Take("10.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
 	request := httptest.NewRequest(http.MethodPut, "/execute/t", strings.NewReader("p"))
 	request.Header.Set("Prefer", "wait=1")
 	response := serve(s, request)

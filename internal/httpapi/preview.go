@@ -36,10 +36,11 @@ func (e *executor) preview(
 	if err != nil {
 		return err
 	}
-	request, err := e.request(w, r, named)
+	request, claim, err := e.request(w, r, named)
 	if err != nil {
 		return err
 	}
+	defer claim.Release()
 	extendTimeouts(w, store.LookupTimeout+renderTimeout+2*store.CreateTimeout)
 	execution, warnings, err := e.store.TryExecution(r.Context(), request)
 	if err != nil {

@@ -259,7 +259,7 @@ func TestPreviewWithoutTheRightToReadTheTemplate(t *testing.T) {
 			t.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = secret
 		})
 		test.change(api)
-		d := testDependencies(api.client(t))
+		d := testDependencies(api.client(t), testOptions())
 		d.access = accessAs("alice", verbs("create", "get"))
 		response := preview(newServer(d, testOptions(), logr.Discard()), "")
 		body, err := io.ReadAll(response.Body)

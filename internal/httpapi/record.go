@@ -23,6 +23,9 @@ type record struct {
 
 	namespace, template, execution string
 
+	// waited says that the request waited for something to happen, for as long as its caller wanted.
+	waited bool
+
 	// user is the name of the caller, empty where that was not asked.
 	user string
 

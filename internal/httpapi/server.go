@@ -15,7 +15,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"dispatcher.ivan.vc/internal/httpapi/access"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/httpapi/watch"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -26,12 +28,9 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 		return err
 	}
 	log := mgr.GetLogger().WithName("http-api")
-	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(), log)
+	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(),
+		options.MaxConcurrentCreates, log)
 	if err != nil {
-		return err
-	}
-	watcher := newWatcher()
-	if err := watcher.listen(context.Background(), mgr.GetCache()); err != nil {
 		return err
 	}
 	secure, err := newTLS(options)
@@ -45,11 +44,11 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(
-		dependencies{store: kubeClient, watcher: watcher, access: callers, renderer: renderer},
-		options,
-		log,
-	)
+	d := newDependencies(kubeClient, callers, renderer, options)
+	if err := d.watcher.Listen(context.Background(), mgr.GetCache()); err != nil {
+		return err
+	}
+	server := newServer(d, options, log)
 	if secure != nil {
 		server.http.TLSConfig = secure.config()
 		if err := mgr.Add(secure); err != nil {
@@ -73,9 +72,11 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 type server struct {
 	http         *http.Server
 	store        *store.Store
+	inFlight     *budget.Places
 	waiters      *waiters
 	log          logr.Logger
 	drainTimeout time.Duration
+	options      Options
 	listen       func(ctx context.Context, network, address string) (net.Listener, error)
 	listening    atomic.Bool
 }
@@ -83,10 +84,32 @@ type server struct {
 // dependencies are what handlers work with.
 type dependencies struct {
 	store    *store.Store
-	watcher  *watcher
 	access   *access.Access
 	renderer render.Renderer
+	memory   *memory
+	watcher  *watch.Watcher
+	inFlight *budget.Places
 	waiters  *waiters
+	times    streamTimes
+}
+
+func newDependencies(
+	store *store.Store,
+	access *access.Access,
+	renderer render.Renderer,
+	options Options,
+) dependencies {
+	d := dependencies{
+		store:    store,
+		access:   access,
+		renderer: renderer,
+		memory:   newMemory(),
+		inFlight: budget.NewPlaces(options.MaxRequestsInFlight, options.SharedAddresses),
+		waiters:  newWaiters(options.MaxWaitingRequests, options.SharedAddresses),
+		times:    streamTimes{keepAlive: keepAliveInterval, writeTimeout: streamWriteTimeout},
+	}
+	d.watcher = watch.New(d.read)
+	return d
 }
 
 // caller returns who sent a request, and notes it for the access log. It must be called once.
@@ -109,11 +132,9 @@ func groupsOf(d dependencies, options Options) []routes {
 }
 
 func newServer(d dependencies, options Options, log logr.Logger) *server {
-	d.waiters = newWaiters(options.MaxWaitingRequests)
 	router := newRouter(groupsOf(d, options)...)
-	inFlight := make(slots, options.MaxRequestsInFlight)
 	allowed := allowedHosts(options)
-	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
+	router.Use(func(next http.Handler) http.Handler { return limitInFlight(d.inFlight, next) })
 	return &server{
 		http: &http.Server{
 			Addr:              options.BindAddress,
@@ -129,9 +150,11 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 			ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),
 		},
 		store:        d.store,
+		inFlight:     d.inFlight,
 		waiters:      d.waiters,
 		log:          log,
 		drainTimeout: drainTimeout,
+		options:      options,
 		listen:       (&net.ListenConfig{}).Listen,
 	}
 }
@@ -155,6 +178,8 @@ func (s *server) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening for the HTTP API: %w", err)
 	}
+	connections := s.options.MaxRequestsInFlight + s.options.MaxWaitingRequests + spareConnections
+	listener = budget.LimitConnections(listener, connections, s.options.SharedAddresses)
 	s.listening.Store(true)
 	defer s.listening.Store(false)
 	s.log.Info("serving the HTTP API", "address", listener.Addr().String())

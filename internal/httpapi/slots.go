@@ -2,80 +2,80 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
-// slots is a bounded number of places. A place that is taken has to be given back.
-type slots chan struct{}
+type placeKey struct{}
 
-func (s slots) take() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s slots) give() { <-s }
-
-type slotKey struct{}
-
-// limitInFlight refuses a request while as many as there are slots are being handled, rather than to let all of them
-// become slow and their payloads fill the memory. A request that begins to wait leaves its slot: see waiters.
-func limitInFlight(inFlight slots, next http.Handler) http.Handler {
+// limitInFlight refuses a request while as many as there are places are being handled, rather than to let all of them
+// become slow. A place is for work: it is lent to others while a body arrives, and left by a request that begins to
+// wait.
+func limitInFlight(inFlight *budget.Places, next http.Handler) http.Handler {
 	return handler(func(w http.ResponseWriter, r *http.Request) error {
-		if !inFlight.take() {
-			return problem.New(problem.TooManyRequests, "%d requests are being handled already: try again later", cap(inFlight))
+		place, err := inFlight.Take(r.RemoteAddr)
+		if err != nil {
+			return tooMany(err, inFlight, "requests are being handled already: try again later")
 		}
-		leave := sync.OnceFunc(inFlight.give)
-		defer leave()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), slotKey{}, leave)))
+		defer place.Leave()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), placeKey{}, place)))
 		return nil
 	})
 }
 
-// leaveSlot gives a request's slot among those in flight to another.
-func leaveSlot(r *http.Request) {
-	if leave, ok := r.Context().Value(slotKey{}).(func()); ok {
-		leave()
-	}
+// placeOf returns the place of a request among those in flight.
+func placeOf(r *http.Request) *budget.Place {
+	place, _ := r.Context().Value(placeKey{}).(*budget.Place)
+	return place
 }
+
+// tooMany tells a caller that it got no place.
+func tooMany(err error, places *budget.Places, what string) error {
+	if errors.Is(err, budget.ErrShare) {
+		return problem.New(problem.TooManyRequests, "%d of your address's %s", places.Share(), what).Because(err)
+	}
+	return problem.New(problem.TooManyRequests, "%d %s", places.Limit(), what).Because(err)
+}
+
+// errStopping ends what waits when the server begins to stop.
+var errStopping = errors.New("the server is stopping")
 
 // waiters bounds the calls that wait for something to happen: long polls and streams. They take next to no CPU and
 // last long, so they do not count among the requests in flight.
 type waiters struct {
-	slots slots
+	places *budget.Places
 
 	// stopping ends when the server drains: who waits then is answered with what there is.
 	stopping context.Context
 	stop     context.CancelFunc
 }
 
-func newWaiters(limit int) *waiters {
-	w := &waiters{slots: make(slots, limit)}
+func newWaiters(limit int, shared budget.Addresses) *waiters {
+	w := &waiters{places: budget.NewPlaces(limit, shared)}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	return w
 }
 
-// acquire lets a request wait, or refuses it with 429 where too many do. The context that it returns is the request's,
-// and ends when the server begins to stop, too. The caller must call release when it waits no more.
+// acquire lets a request wait, or refuses it with 429 where too many do. The context that it returns is the
+// request's, and ends when the server begins to stop, too. The caller must call release when it waits no more. The
+// request keeps its place among those in flight until it leaves that.
 func (w *waiters) acquire(r *http.Request) (ctx context.Context, release func(), err error) {
-	if !w.slots.take() {
-		return nil, nil, problem.New(problem.TooManyRequests,
-			"%d callers are waiting already: ask without waiting, or try again later", cap(w.slots))
+	place, err := w.places.Take(r.RemoteAddr)
+	if err != nil {
+		return nil, nil, tooMany(err, w.places, "callers are waiting already: ask without waiting, or try again later")
 	}
-	leaveSlot(r)
 	requestsWaiting.Inc()
-	ctx, cancel := context.WithCancel(r.Context())
-	stopWatching := context.AfterFunc(w.stopping, cancel)
+	recordOf(r).waited = true
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stopWatching := context.AfterFunc(w.stopping, func() { cancel(errStopping) })
 	return ctx, sync.OnceFunc(func() {
 		stopWatching()
-		cancel()
+		cancel(nil)
 		requestsWaiting.Dec()
-		w.slots.give()
+		place.Leave()
 	}), nil
 }

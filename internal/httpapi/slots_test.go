@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
@@ -72,6 +74,7 @@ func (s waiting) register(router *mux.Router) {
 			return err
 		}
 		defer release()
+		placeOf(r).Leave()
 		s.entered <- struct{}{}
 		<-ctx.Done()
 		w.WriteHeader(http.StatusAccepted)
@@ -81,8 +84,9 @@ func (s waiting) register(router *mux.Router) {
 }
 
 func TestWaitingRequestsAreBoundedAndLeaveTheirPlaceInFlight(t *testing.T) {
-	s := waiting{newWaiters(2), make(chan struct{}, 2)}
-	inFlight := make(slots, 1)
+	shared := budget.Addresses{netip.MustParsePrefix("192.0.2.1/32")} // that of a request of httptest
+	s := waiting{newWaiters(2, shared), make(chan struct{}, 2)}
+	inFlight := budget.NewPlaces(1, shared)
 	router := newRouter(s)
 	router.Use(func(next http.Handler) http.Handler { return limitInFlight(inFlight, next) })
 	call := func(ctx context.Context, path string) *http.Response {
@@ -118,7 +122,8 @@ func TestWaitingRequestsAreBoundedAndLeaveTheirPlaceInFlight(t *testing.T) {
 	if got := <-ended; got != http.StatusAccepted {
 		t.Errorf("who waited when the server stopped got status %d, want an answer", got)
 	}
-	if got := testutil.ToFloat64(requestsWaiting); got != 0 || len(inFlight) != 0 || len(s.slots) != 0 {
-		t.Errorf("%v wait, %d places in flight and %d of waiters are taken: want none", got, len(inFlight), len(s.slots))
+	if got := testutil.ToFloat64(requestsWaiting); got != 0 || inFlight.Taken() != 0 || s.places.Taken() != 0 {
+		t.Errorf("%v wait, %d places in flight and %d of waiters are taken: want none",
+			got, inFlight.Taken(), s.places.Taken())
 	}
 }

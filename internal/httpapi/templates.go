@@ -44,14 +44,19 @@ func (t *templates) list(w http.ResponseWriter, r *http.Request) error {
 	if err := caller.Authorize(r.Context(), access.Right{Verb: "list", Namespace: named.Namespace}); err != nil {
 		return err
 	}
+	if err := refuseBody(r); err != nil {
+		return err
+	}
+	claim, err := t.memory.forList(r)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
 	page, err := t.store.Templates(r.Context(), named.Namespace, wanted)
 	if err != nil {
 		return err
 	}
-	for i := range page.Items {
-		page.Items[i].ManagedFields = nil
-	}
-	return writeObject(w, form, http.StatusOK, page)
+	return writePage(w, form, page)
 }
 
 // get answers with one JobTemplate.
@@ -75,6 +80,14 @@ func (t *templates) get(w http.ResponseWriter, r *http.Request) error {
 	if err := caller.Authorize(r.Context(), need); err != nil {
 		return err
 	}
+	if err := refuseBody(r); err != nil {
+		return err
+	}
+	claim, err := t.memory.forRead(r.Context())
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
 	template, err := t.store.Template(r.Context(), named.Namespace, named.Template)
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func startTLS(t *testing.T, options Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(testDependencies(newFakeAPIServer(t).client(t)), options, logr.Discard())
+	s := newServer(testDependencies(newFakeAPIServer(t).client(t), options), options, logr.Discard())
 	s.http.TLSConfig = secure.config()
 	s.http.ReadHeaderTimeout = 300 * time.Millisecond
 	return start(t, s)

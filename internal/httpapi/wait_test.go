@@ -118,7 +118,7 @@ func TestWait(t *testing.T) {
 			if got := len(api.Methods()); got != test.wantReads {
 				t.Errorf("the API server was asked %d times, want %d", got, test.wantReads)
 			}
-			if len(api.watcher.subscribers) > 0 {
+			if api.watcher.Subscriptions() > 0 {
 				t.Error("the subscription was left behind")
 			}
 		})
@@ -170,11 +170,9 @@ func TestWaitEndsWithItsCaller(t *testing.T) {
 	api.put("n", runs)
 	ctx, hangUp := context.WithCancel(t.Context())
 	api.once(hangUp)
-	serve(
-		api.server(t, testOptions()),
-		httptest.NewRequestWithContext(ctx, http.MethodGet, "/executions/default/n?wait=300", nil),
-	)
-	if reads := len(api.Methods()); reads != 1 || len(api.watcher.subscribers) > 0 {
-		t.Errorf("%d reads, subscribers %v", reads, api.watcher.subscribers)
+	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/executions/default/n?wait=300", nil)
+	serve(api.server(t, testOptions()), request)
+	if reads := len(api.Methods()); reads != 1 || api.watcher.Subscriptions() > 0 {
+		t.Errorf("%d reads, %d subscriptions", reads, api.watcher.Subscriptions())
 	}
 }

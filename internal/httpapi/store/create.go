@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,7 +70,7 @@ func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha
 	return nil, translate(err, targetOf(execution))
 }
 
-// create stores an execution. It waits for its turn: see maxConcurrentCreates.
+// create stores an execution. It waits for its turn, which ends early where the API server is slow.
 func (s *Store) create(
 	ctx context.Context,
 	execution *dispatcherv1alpha1.JobExecution,
@@ -79,7 +80,9 @@ func (s *Store) create(
 	if err := s.createTurns.Acquire(waiting, 1); err != nil {
 		return nil, apierrors.NewTooManyRequestsError("too many executions are waiting to be stored")
 	}
-	defer s.createTurns.Release(1)
+	endTurn := sync.OnceFunc(func() { s.createTurns.Release(1) })
+	defer endTurn()
+	defer time.AfterFunc(s.createTurn, endTurn).Stop()
 	ctx, cancel = context.WithTimeout(ctx, CreateTimeout)
 	defer cancel()
 	created := &dispatcherv1alpha1.JobExecution{}

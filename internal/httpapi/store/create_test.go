@@ -5,12 +5,15 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
@@ -25,7 +28,8 @@ func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 // newStore returns a client of a fake API server.
 func newStore(t testing.TB, fake *apitest.Server) *Store {
 	t.Helper()
-	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), fake.Cache(), logr.Discard())
+	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), fake.Cache(),
+		testConcurrentCreates, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +221,8 @@ func TestUnconfirmedCreates(t *testing.T) {
 				}
 			}
 			s.unconfirmed.entries[0].since = begin
-			s.unconfirmed.sweep(t.Context(), begin.Add(test.age))
+			s.unconfirmed.now = func() time.Time { return begin.Add(test.age) }
+			s.unconfirmed.sweep(t.Context())
 			if got := len(s.unconfirmed.entries) == 1; got != test.wantKept {
 				t.Errorf("still looked for: %t, want %t", got, test.wantKept)
 			}
@@ -250,5 +255,43 @@ func TestTimeoutsFit(t *testing.T) {
 	}
 	if settledAfter <= apiServerDeadline+sweepInterval {
 		t.Error("the search for an unconfirmed create ends while it can turn up")
+	}
+}
+
+// Many are looked for at a time, and the list keeps its bound meanwhile.
+func TestUnconfirmedCreatesAreLookedForSideBySide(t *testing.T) {
+	api := apitest.New(t)
+	var under sync.WaitGroup
+	under.Add(maxConcurrentLookups)
+	api.OnGet = func(http.ResponseWriter, *http.Request) bool {
+		under.Done()
+		under.Wait() // for as many as may be looked for at a time
+		return false
+	}
+	unconfirmed := newStore(t, api).unconfirmed
+	unconfirmed.now = func() time.Time { return time.Now().Add(settledAfter) } // so that none can turn up any more
+	begin := time.Now()
+	for i := range maxConcurrentLookups {
+		meta := metav1.ObjectMeta{Namespace: "default", Name: "e" + strconv.Itoa(i)}
+		unconfirmed.add(&dispatcherv1alpha1.JobExecution{ObjectMeta: meta})
+		unconfirmed.entries[i].since = begin
+	}
+	unconfirmed.sweep(t.Context())
+	if left := len(unconfirmed.entries); left > 0 {
+		t.Errorf("%d are left", left)
+	}
+	for range maxUnconfirmed {
+		unconfirmed.add(&dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "e"}})
+	}
+	api.OnGet = func(http.ResponseWriter, *http.Request) bool {
+		unconfirmed.add(&dispatcherv1alpha1.JobExecution{})
+		return false
+	}
+	for _, entry := range unconfirmed.entries {
+		entry.since = time.Now().Add(settledAfter) // so that they may still turn up
+	}
+	unconfirmed.sweep(t.Context())
+	if length := len(unconfirmed.entries); length != maxUnconfirmed {
+		t.Errorf("the list has %d entries, of at most %d", length, maxUnconfirmed)
 	}
 }

@@ -14,14 +14,12 @@ const (
 	// LookupTimeout bounds a read, and a delete.
 	LookupTimeout = 3 * time.Second
 
-	// maxConcurrentCreates is how many executions are being stored at a time, by one replica. More would not be stored
-	// sooner: the API server has a bounded throughput, and what stands in line there slows down the Jobs of those that
-	// were accepted before. Two replicas together store half of what the controller works on at a time, so that an
-	// execution that was answered with 201 does not wait behind others for its Job.
-	maxConcurrentCreates = 8
-
 	// CreateQueueTimeout bounds how long a create waits for its turn.
 	CreateQueueTimeout = 10 * time.Second
+
+	// createTurn is how long a create keeps its turn. An API server that takes longer for one is slow, and not busy with
+	// others: more at a time are stored sooner then, and those who wait are not refused while it has room.
+	createTurn = time.Second
 
 	// maxNameAttempts is how many names are tried when one is taken. Two in a row have never been seen: there are 2e14.
 	maxNameAttempts = 3
@@ -29,8 +27,12 @@ const (
 
 // Lists.
 const (
-	// maxListBytes ends a page early: payloads are large, and a page is held in memory.
-	maxListBytes = 4 << 20
+	// MaxListBytes ends a page early: payloads are large, and a page is held in memory.
+	MaxListBytes = 4 << 20
+
+	// firstListPiece is how many objects the API server is asked for first, before it is known how large they are: those
+	// of 128 KiB make a page.
+	firstListPiece = 32
 
 	// maxListRequests is how many requests to the API server a page may take, where it is read in parts or filtered.
 	maxListRequests = 20
@@ -49,6 +51,9 @@ const (
 
 	// unconfirmedTimeout is when the search for one ends even though the API server could not be asked.
 	unconfirmedTimeout = 2 * time.Minute
+
+	// maxConcurrentLookups is how many are looked for at a time: all of them in 94 s, even if the API server answers none.
+	maxConcurrentLookups = 32
 
 	// maxUnconfirmed bounds the memory of the search.
 	maxUnconfirmed = 1000

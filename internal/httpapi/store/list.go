@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,11 +26,17 @@ type PageRequest struct {
 	Selector string
 }
 
-// Page is one page of a list, in the form that Kubernetes has for it.
-type Page[T any] struct {
-	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata"`
-	Items           []T `json:"items"`
+// Page is one page of a list.
+type Page struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+	Items []Item
+}
+
+// Item is one object of a page. It is encoded already, so that of a page no more is in memory than its text.
+type Item struct {
+	CreatedAt metav1.Time
+	JSON      []byte
 }
 
 // Executions returns a page of the executions of a namespace for which keep is true.
@@ -38,40 +45,46 @@ func (s *Store) Executions(
 	namespace string,
 	wanted PageRequest,
 	keep func(*dispatcherv1alpha1.JobExecution) bool,
-) (*Page[dispatcherv1alpha1.JobExecution], error) {
+) (*Page, error) {
 	return readPage(ctx, s, resourceExecutions, namespace, wanted, keep)
 }
 
 // Templates returns a page of the JobTemplates of a namespace.
-func (s *Store) Templates(
-	ctx context.Context,
-	namespace string,
-	wanted PageRequest,
-) (*Page[dispatcherv1alpha1.JobTemplate], error) {
+func (s *Store) Templates(ctx context.Context, namespace string, wanted PageRequest) (*Page, error) {
 	all := func(*dispatcherv1alpha1.JobTemplate) bool { return true }
 	return readPage(ctx, s, resourceTemplates, namespace, wanted, all)
 }
 
-// readPage reads a page in as few parts as its limits allow.
-func readPage[T any](
+// object is what a list is of.
+type object[T any] interface {
+	*T
+	metav1.Object
+}
+
+// readPage reads a page in pieces that the API server can answer within the page's bytes: it would read the rest for
+// nothing. The first has few objects, and tells how many the next can have.
+func readPage[T any, O object[T]](
 	ctx context.Context,
 	s *Store,
 	resource, namespace string,
 	wanted PageRequest,
-	keep func(*T) bool,
-) (*Page[T], error) {
+	keep func(O) bool,
+) (*Page, error) {
 	// A caller that hangs up would look like an API server that is away. The time is bounded.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 	defer cancel()
-	page := &Page[T]{Items: []T{}}
-	size, largest, token := 0, wanted.Limit, wanted.Continue
+	page := &Page{Items: []Item{}}
+	size, seen, next, token := 0, 0, firstListPiece, wanted.Continue
 	for range maxListRequests {
-		largest = min(largest, wanted.Limit-len(page.Items))
-		part := &Page[T]{}
-		read, err := s.list(ctx, resource, namespace, wanted.Selector, largest, token, part)
+		next = max(1, min(next, wanted.Limit-len(page.Items)))
+		part := &piece[T, O]{keep: keep}
+		err := s.list(ctx, resource, namespace, wanted.Selector, next, token, MaxListBytes-size, part)
+		if errors.Is(err, errListTooLarge) && next == 1 && size > 0 {
+			break // It is for the next page.
+		}
 		switch {
-		case errors.Is(err, errListTooLarge) && largest > 1:
-			largest /= 2
+		case errors.Is(err, errListTooLarge) && next > 1:
+			next = min(next/2, max(1, part.count-1))
 			continue
 		case apierrors.IsBadRequest(err) && token != "":
 			return nil, problem.New(problem.InvalidRequest, "invalid query parameter continue").
@@ -79,33 +92,30 @@ func readPage[T any](
 		case err != nil:
 			return nil, translateCall(err, Target{Namespace: namespace})
 		}
-		size += read
-		token = part.Continue
+		size, seen, token = size+part.size, seen+part.count, part.Continue
 		page.TypeMeta, page.ListMeta = part.TypeMeta, part.ListMeta
-		for i := range part.Items {
-			if keep(&part.Items[i]) {
-				page.Items = append(page.Items, part.Items[i])
-			}
-		}
-		if token == "" || len(page.Items) == wanted.Limit || size >= maxListBytes {
+		page.Items = append(page.Items, part.items...)
+		if token == "" || len(page.Items) == wanted.Limit || size >= MaxListBytes {
 			break
 		}
+		next = (MaxListBytes - size) / max(1, size/max(1, seen))
 	}
 	return page, nil
 }
 
-// errListTooLarge is for a list of more than maxListBytes.
+// errListTooLarge is for a list of more bytes than were to be read.
 var errListTooLarge = errors.New("the list is too large to be read at once")
 
-// list reads the beginning of a list, or where it goes on after a token, into into, and returns its size in bytes. It
-// reads no more than maxListBytes: objects may have a MiB each, and memory is shared by all callers.
+// list reads the beginning of a list, or where it goes on after a token, into a piece. It reads no more than so many
+// bytes: objects may have a MiB each, and memory is shared by all callers.
 func (s *Store) list(
 	ctx context.Context,
 	resource, namespace, selector string,
 	limit int,
 	token string,
-	into any,
-) (int, error) {
+	size int,
+	into io.ReaderFrom,
+) error {
 	request := about(s.dispatcher.Get(), resource, namespace).Param("limit", strconv.Itoa(limit))
 	if selector != "" {
 		request.Param("labelSelector", selector)
@@ -115,18 +125,99 @@ func (s *Store) list(
 	}
 	stream, err := request.Stream(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = stream.Close() }()
-	body, err := io.ReadAll(io.LimitReader(stream, maxListBytes+1))
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("reading a list: %w", err)
-	case len(body) > maxListBytes:
-		return 0, errListTooLarge
+	bounded := &io.LimitedReader{R: stream, N: int64(size) + 1}
+	_, err = into.ReadFrom(bounded)
+	if bounded.N == 0 {
+		return errListTooLarge
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return 0, fmt.Errorf("decoding a list: %w", err)
+	return err
+}
+
+// piece is a part of a page, as the API server answers with it. It is decoded object by object.
+type piece[T any, O object[T]] struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+
+	keep  func(O) bool
+	items []Item
+
+	// count is how many objects there were, and size how many bytes.
+	count, size int
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (p *piece[T, O]) ReadFrom(stream io.Reader) (int64, error) {
+	decoder := json.NewDecoder(stream)
+	err := p.decode(decoder)
+	p.size = int(decoder.InputOffset())
+	if err != nil {
+		err = fmt.Errorf("decoding a list: %w", err)
 	}
-	return len(body), nil
+	return decoder.InputOffset(), err
+}
+
+func (p *piece[T, O]) decode(decoder *json.Decoder) error {
+	if err := expect(decoder, '{'); err != nil {
+		return err
+	}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "apiVersion":
+			err = decoder.Decode(&p.APIVersion)
+		case "kind":
+			err = decoder.Decode(&p.Kind)
+		case "metadata":
+			err = decoder.Decode(&p.ListMeta)
+		case "items":
+			err = p.decodeItems(decoder)
+		default:
+			err = decoder.Decode(&json.RawMessage{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return expect(decoder, '}')
+}
+
+func (p *piece[T, O]) decodeItems(decoder *json.Decoder) error {
+	if err := expect(decoder, '['); err != nil {
+		return err
+	}
+	for decoder.More() {
+		item := O(new(T))
+		if err := decoder.Decode(item); err != nil {
+			return err
+		}
+		p.count++
+		item.SetManagedFields(nil)
+		if !p.keep(item) {
+			continue
+		}
+		var encoded bytes.Buffer
+		encoder := json.NewEncoder(&encoded)
+		encoder.SetEscapeHTML(false) // This is no HTML, and would make some payloads six times as long.
+		if err := encoder.Encode(item); err != nil {
+			return err
+		}
+		text := bytes.Clone(bytes.TrimSpace(encoded.Bytes()))
+		p.items = append(p.items, Item{CreatedAt: item.GetCreationTimestamp(), JSON: text})
+	}
+	return expect(decoder, ']')
+}
+
+// expect takes the next token, which has to be this one.
+func expect(decoder *json.Decoder, want json.Delim) error {
+	got, err := decoder.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("got %v, want %s", got, want)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
@@ -38,16 +39,18 @@ type Store struct {
 	// cache has JobTemplates and JobExecutions, perhaps as they were a moment ago.
 	cache       client.Reader
 	createTurns *semaphore.Weighted
+	createTurn  time.Duration
 	unconfirmed *unconfirmedCreates
 }
 
-// New returns a Store at the API server of config. cache has JobTemplates and
-// JobExecutions.
+// New returns a Store at the API server of config. cache has JobTemplates and JobExecutions. maxConcurrentCreates is
+// how many executions the Store creates at a time.
 func New(
 	config *rest.Config,
 	httpClient *http.Client,
 	scheme *runtime.Scheme,
 	cache client.Reader,
+	maxConcurrentCreates int,
 	log logr.Logger,
 ) (*Store, error) {
 	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
@@ -65,8 +68,12 @@ func New(
 		}
 		return built, nil
 	}
-	s := &Store{cache: cache, createTurns: semaphore.NewWeighted(maxConcurrentCreates)}
-	s.unconfirmed = &unconfirmedCreates{store: s, log: log}
+	s := &Store{
+		cache:       cache,
+		createTurns: semaphore.NewWeighted(int64(maxConcurrentCreates)),
+		createTurn:  createTurn,
+	}
+	s.unconfirmed = &unconfirmedCreates{store: s, log: log, now: time.Now}
 	var err error
 	if s.dispatcher, err = restClient("/apis", dispatcherv1alpha1.GroupVersion); err != nil {
 		return nil, err

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -19,9 +21,10 @@ import (
 type unconfirmedCreates struct {
 	store *Store
 	log   logr.Logger
+	now   func() time.Time
 
 	mutex   sync.Mutex
-	entries []unconfirmedCreate
+	entries []*unconfirmedCreate
 }
 
 type unconfirmedCreate struct {
@@ -37,8 +40,8 @@ func (s *Store) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			s.unconfirmed.sweep(ctx, now)
+		case <-ticker.C:
+			s.unconfirmed.sweep(ctx)
 		}
 	}
 }
@@ -46,8 +49,8 @@ func (s *Store) Run(ctx context.Context) {
 // Close looks for such executions one last time, and logs those of which it is still unknown whether they exist.
 func (s *Store) Close(ctx context.Context) {
 	u := s.unconfirmed
-	u.sweep(ctx, time.Now())
-	for _, entry := range u.take() {
+	u.sweep(ctx)
+	for _, entry := range u.list() {
 		u.log.Info(
 			"stopping before it is known whether an execution exists whose create failed",
 			identify(entry.execution)...)
@@ -66,34 +69,41 @@ func (u *unconfirmedCreates) add(execution *dispatcherv1alpha1.JobExecution) {
 	}
 	// Of the execution, only what tells it from others is kept: payloads are large.
 	kept := &dispatcherv1alpha1.JobExecution{ObjectMeta: *execution.ObjectMeta.DeepCopy()}
-	u.entries = append(u.entries, unconfirmedCreate{execution: kept, since: time.Now()})
+	u.entries = append(u.entries, &unconfirmedCreate{execution: kept, since: u.now()})
 }
 
-// sweep looks once for every entry, and forgets those that are settled.
-func (u *unconfirmedCreates) sweep(ctx context.Context, now time.Time) {
-	var unsettled []unconfirmedCreate
-	for _, entry := range u.take() {
-		if !u.settle(ctx, entry, now) {
-			unsettled = append(unsettled, entry)
-		}
+// sweep looks once for every entry, for many at a time, and forgets those that are settled. Entries stay on the list
+// while they are looked for, so that its bound holds.
+func (u *unconfirmedCreates) sweep(ctx context.Context) {
+	var lookups errgroup.Group
+	lookups.SetLimit(maxConcurrentLookups)
+	for _, entry := range u.list() {
+		lookups.Go(func() error {
+			if u.settle(ctx, entry) {
+				u.forget(entry)
+			}
+			return nil
+		})
 	}
-	u.mutex.Lock()
-	defer u.mutex.Unlock()
-	u.entries = append(unsettled, u.entries...)
+	_ = lookups.Wait()
 }
 
-func (u *unconfirmedCreates) take() []unconfirmedCreate {
+func (u *unconfirmedCreates) list() []*unconfirmedCreate {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
-	taken := u.entries
-	u.entries = nil
-	return taken
+	return slices.Clone(u.entries)
+}
+
+func (u *unconfirmedCreates) forget(settled *unconfirmedCreate) {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	u.entries = slices.DeleteFunc(u.entries, func(entry *unconfirmedCreate) bool { return entry == settled })
 }
 
 // settle deletes an execution if it has turned up, and tells whether it need not be looked for any more.
-func (u *unconfirmedCreates) settle(ctx context.Context, entry unconfirmedCreate, now time.Time) bool {
+func (u *unconfirmedCreates) settle(ctx context.Context, entry *unconfirmedCreate) bool {
 	log := u.log.WithValues(identify(entry.execution)...)
-	age := now.Sub(entry.since)
+	age := u.now().Sub(entry.since) // as the look-up begins: what it does not find was not there then
 	found, err := u.store.get(ctx, entry.execution.Namespace, entry.execution.Name)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"dispatcher.ivan.vc/internal/httpapi/budget"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+)
+
+// memory is what calls may take, all together, of the memory that the manager has. Each part has a bound of its own,
+// so that large payloads do not keep executions from being read, nor lists either of them.
+type memory struct {
+	// firstPieces are the beginnings of bodies, and bodies are those that are longer, until they are stored.
+	firstPieces, bodies *budget.Bytes
+
+	// reads are single objects that are read and answered with.
+	reads *budget.Bytes
+
+	// lists are pages of lists.
+	lists *budget.Bytes
+}
+
+func newMemory() *memory {
+	return &memory{
+		firstPieces: budget.NewBytes(firstPiecesBudget, memoryTimeout),
+		bodies:      budget.NewBytes(bodiesBudget, bodyTurnTimeout),
+		reads:       budget.NewBytes(readsBudget, memoryTimeout),
+		lists:       budget.NewBytes(listsBudget, listTurnTimeout),
+	}
+}
+
+// forRead takes what reading one object needs.
+func (m *memory) forRead(ctx context.Context) (*budget.Claim, error) {
+	claim, err := m.reads.Take(ctx, readBytes)
+	if err != nil {
+		return nil, problem.New(problem.TooManyRequests, "too many objects are being read already: try again later").
+			Because(err)
+	}
+	return claim, nil
+}
+
+// forList takes what a page of a list needs.
+func (m *memory) forList(r *http.Request) (*budget.Claim, error) {
+	claim, err := m.lists.Take(r.Context(), listBytes)
+	if err != nil {
+		return nil, problem.New(problem.TooManyRequests, "too many lists are being read already: try again later").
+			Because(err)
+	}
+	return claim, nil
+}

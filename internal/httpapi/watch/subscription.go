@@ -1,0 +1,163 @@
+package watch
+
+import (
+	"context"
+	"errors"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
+)
+
+// Subscription is one call's interest in one execution.
+type Subscription struct {
+	changed chan struct{}
+	watcher *Watcher
+	topic   *topic
+
+	// behind says that the last change was not looked at yet. The watcher's mutex guards it.
+	behind bool
+}
+
+// Changed has a value when the execution changed since the last one was taken. Several changes make one value. Whoever
+// takes it calls Look or Skip.
+func (s *Subscription) Changed() <-chan struct{} { return s.changed }
+
+// Close ends the subscription. It may be called more than once.
+func (s *Subscription) Close() {
+	w, t := s.watcher, s.topic
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	delete(t.subscriptions, s)
+	t.caughtUp(s)
+	if len(t.subscriptions) == 0 && w.topics[t.key] == t {
+		delete(w.topics, t.key)
+	}
+}
+
+// State returns the execution as the informer saw it last, nil where it was deleted or nothing was seen of it. It is
+// shared, must not be changed, and may lack what the cache does not keep: its payload.
+func (s *Subscription) State() *dispatcherv1alpha1.JobExecution {
+	s.watcher.mutex.Lock()
+	defer s.watcher.mutex.Unlock()
+	return s.topic.latest
+}
+
+// Skip says that the last change need not be read.
+func (s *Subscription) Skip() {
+	s.watcher.mutex.Lock()
+	defer s.watcher.mutex.Unlock()
+	s.topic.caughtUp(s)
+}
+
+// Await waits until done says so of an execution, which was read after the subscription began, or until ctx ends, and
+// returns it as the API server has it then. An execution that was deleted as soon as it had finished, as a TTL of 0
+// makes it, is returned as it was then, with the payload of execution; one that was deleted otherwise is not found.
+// Where the caller hung up nobody looks at the result, and nothing is read for it.
+func (s *Subscription) Await(
+	ctx context.Context,
+	execution *dispatcherv1alpha1.JobExecution,
+	done func(*dispatcherv1alpha1.JobExecution) bool,
+) (*Copy, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), context.Canceled) {
+				return NewCopy(execution, nil), nil
+			}
+			return s.Look(ctx, execution)
+		case <-s.changed:
+		}
+		if seen := s.State(); seen != nil && seen.UID == execution.UID && !done(seen) {
+			s.Skip()
+			continue
+		}
+		found, err := s.Look(ctx, execution)
+		if err != nil {
+			if found != nil && done(found.JobExecution) {
+				return found, nil
+			}
+			return nil, err
+		}
+		if done(found.JobExecution) {
+			return found, nil
+		}
+		execution = WithoutPayload(found.JobExecution)
+		found.Release()
+	}
+}
+
+// AwaitFrom is Await for an execution that the call has a copy of, which it releases before it waits.
+func (s *Subscription) AwaitFrom(
+	ctx context.Context,
+	first *Copy,
+	done func(*dispatcherv1alpha1.JobExecution) bool,
+) (*Copy, error) {
+	if done(first.JobExecution) {
+		return first, nil
+	}
+	execution := WithoutPayload(first.JobExecution)
+	first.Release()
+	return s.Await(ctx, execution, done)
+}
+
+// Look returns an execution as the API server has it after the last change. Where it was deleted, or another has its
+// name by now, the error says that it was not found, and the execution is returned as it was when it had finished, if
+// that was seen. The caller must release what it gets.
+func (s *Subscription) Look(ctx context.Context, before *dispatcherv1alpha1.JobExecution) (*Copy, error) {
+	found, err := s.read(ctx)
+	if err == nil && found.UID == before.UID {
+		return found, nil
+	}
+	if err == nil {
+		found.Release()
+		err = store.NotFound(before)
+	}
+	s.watcher.mutex.Lock()
+	last := s.topic.final
+	s.watcher.mutex.Unlock()
+	if !problem.Is(err, problem.ExecutionNotFound) || last == nil || last.UID != before.UID {
+		return nil, err
+	}
+	ended := *last
+	ended.Spec.Payload = before.Spec.Payload
+	return NewCopy(&ended, nil), err
+}
+
+// read reads the execution once for all who ask after the same change. It does not end with ctx: a caller that hangs up
+// would look like an API server that is away, and others may wait for the same read.
+func (s *Subscription) read(ctx context.Context) (*Copy, error) {
+	w, t := s.watcher, s.topic
+	w.mutex.Lock()
+	read := t.read
+	if read == nil {
+		read = &sharedRead{done: make(chan struct{}), holds: 2}
+		t.read = read
+		go w.fetch(context.WithoutCancel(ctx), t, read)
+	}
+	read.holds++
+	t.caughtUp(s)
+	w.mutex.Unlock()
+	<-read.done
+
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	defer read.unhold()
+	if read.err != nil {
+		return nil, read.err
+	}
+	return read.copy.retain(), nil
+}
+
+func (w *Watcher) fetch(ctx context.Context, t *topic, read *sharedRead) {
+	found, err := w.get(ctx, t.key)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	read.copy, read.err = found, err
+	close(read.done)
+	if err != nil && t.read == read {
+		t.dropRead()
+	}
+	t.tidy()
+	read.unhold()
+}
