@@ -108,6 +108,22 @@ func TestLargeRequests(t *testing.T) {
 	})
 }
 
+func TestWhoGivesUpKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := New(2, 2, 2)
+		a := newAsking(t, queue)
+		a.ask("small", Origin{Address: "a"}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = queue.Acquire(ctx, Origin{Address: "b"}, 2) }()
+		synctest.Wait()
+		a.ask("behind", Origin{Address: "c"}, 1)
+		a.want("it waits behind the large one", "small")
+		cancel()
+		synctest.Wait()
+		a.want("the large one has gone", "small", "behind")
+	})
+}
+
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queue := New(1, 1, 1)
