@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"dispatcher.ivan.vc/internal/cabundle"
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/sandbox"
@@ -45,7 +47,7 @@ type options struct {
 
 	webServerCertificate, webhookCertificate, metricsCertificate certificate
 
-	webhookClientCAFile, webhookClientNames string
+	webhookClientCAFile, webhookClientNames, caConfigMap string
 
 	renderWorkers                                        int
 	leaderElectionNamespace                              string
@@ -151,6 +153,9 @@ func (o *options) bindProcess(flags *flag.FlagSet) {
 			"use 128 MiB of memory. With more processes, increase the memory limit. With 1, a slow template delays all others.")
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"The address of /healthz and /readyz, as host:port. 0 disables them.")
+	flags.StringVar(&o.caConfigMap, "ca-config-map", "",
+		"The ConfigMap, as namespace/name, to which the manager copies the CA certificate that its callers need. The CA "+
+			"certificate is ca.crt in --web-server-cert-path, or else in --webhook-cert-path. By default, it is not copied.")
 	flags.StringVar(&o.pprofBindAddress, "pprof-bind-address", disabled,
 		"The address of the Go profiler (pprof), as host:port. It has no access control. 0 disables it.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false,
@@ -193,6 +198,9 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 	if err != nil {
 		return ctrl.Options{}, err
 	}
+	if _, _, err := o.publishedCA(); err != nil {
+		return ctrl.Options{}, err
+	}
 	for name, address := range map[string]string{
 		"metrics": o.metricsBindAddress, "health-probe": o.healthProbeBindAddress, "pprof": o.pprofBindAddress,
 	} {
@@ -210,6 +218,20 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 		PprofBindAddress:        o.pprofBindAddress,
 		GracefulShutdownTimeout: &shutdownTimeout,
 	}, nil
+}
+
+// publishedCA returns the file with the CA certificate for callers and the ConfigMap to copy it to, which is empty if it is
+// not to be copied.
+func (o *options) publishedCA() (file string, configMap types.NamespacedName, err error) {
+	if o.caConfigMap == "" {
+		return "", types.NamespacedName{}, nil
+	}
+	namespace, name, found := strings.Cut(o.caConfigMap, "/")
+	if !found || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return "", types.NamespacedName{}, fmt.Errorf("--ca-config-map: must be namespace/name, got %q", o.caConfigMap)
+	}
+	directory := cmp.Or(o.webServerCertificate.path, o.webhookCertificate.path)
+	return filepath.Join(directory, cabundle.Key), types.NamespacedName{Namespace: namespace, Name: name}, nil
 }
 
 // webhooks returns the options of the webhook server.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/cabundle"
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
@@ -138,6 +139,9 @@ func elect(mgr ctrl.Manager, o *options) (*leader.Lease, error) {
 
 // setUp adds the surfaces, which share the render workers, and the health checks.
 func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease) error {
+	if err := publishCA(mgr, o); err != nil {
+		return err
+	}
 	if err := webhook.Setup(mgr, pool, webhook.Options{RenderWorkers: o.renderWorkers}); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
@@ -161,6 +165,15 @@ func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease
 		return fmt.Errorf("adding the liveness check: %w", err)
 	}
 	return nil
+}
+
+// publishCA adds the publisher of the CA certificate if a flag names a ConfigMap for it.
+func publishCA(mgr ctrl.Manager, o *options) error {
+	file, configMap, err := o.publishedCA()
+	if err != nil || configMap.Name == "" {
+		return err
+	}
+	return cabundle.Setup(mgr, file, configMap)
 }
 
 // release returns the version set by the linker, or else the one that the go command recorded.

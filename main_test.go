@@ -48,6 +48,7 @@ func TestWrongFlags(t *testing.T) {
 		{"no render worker", "--render-workers=0", "--render-workers"},
 		{"too many render workers", "--render-workers=9", "--render-workers"},
 		{"no port", "--webhook-bind-address=localhost", "--webhook-bind-address"},
+		{"a ConfigMap without a namespace", "--ca-config-map=dispatcher-ca", "--ca-config-map"},
 		{"names of clients without a CA", "--webhook-client-names=api", "--webhook-client-ca-file"},
 		{"port 0", "--webhook-bind-address=:0", "--webhook-bind-address"},
 		{"no port for metrics", "--metrics-bind-address=localhost", "--metrics-bind-address"},
