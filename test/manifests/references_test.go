@@ -172,7 +172,7 @@ func TestSecureOverlay(t *testing.T) {
 			anywhere[port.Port.StrVal] = len(rule.From) == 0
 		}
 	}
-	if diff := cmp.Diff(map[string]bool{"webhook": true, "http": false, "metrics": false}, anywhere); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"webhook": false, "http": false, "metrics": false}, anywhere); diff != "" {
 		t.Errorf("ports that are open to everybody (-want +got):\n%s", diff)
 	}
 }
