@@ -36,6 +36,8 @@ type ControlPlane struct {
 
 	environment *envtest.Environment
 	controllers string
+	// webhookClient says that the API server shows webhooks a client certificate.
+	webhookClient bool
 	manager     *Process
 	output      *Output
 	directory   string
@@ -80,6 +82,11 @@ func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlan
 	// Some distributions enforce this: who sets blockOwnerDeletion needs the right to update the owner's finalizers.
 	c.environment.ControlPlane.GetAPIServer().Configure().
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
+	if c.webhookClient {
+		if err := c.configureWebhookClient(); err != nil {
+			return c, err
+		}
+	}
 	config, err := c.environment.Start()
 	if err != nil {
 		return c, fmt.Errorf("starting the API server: %w", err)

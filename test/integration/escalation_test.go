@@ -6,6 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -34,6 +35,34 @@ var _ = Describe("The right to write a JobTemplate", func() {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
 		template.Labels = map[string]string{"team": "data"}
 		Expect(author.Update(ctx, template)).To(Succeed())
+	})
+
+	It("is needed to change labels and annotations that the template uses", func(ctx SpecContext) {
+		namespace := admin.NewNamespace(ctx)
+		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"}, Verbs: []string{"*"}}
+		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}}
+		author := newUser(ctx, namespace, "author", templates)
+		developer := newUser(ctx, namespace, "developer", templates, createsJobs)
+		template := newTemplate(namespace)
+		template.Annotations = map[string]string{"image": "alpine:latest"}
+		template.Finalizers = []string{"example.com/author"}
+		container(template).Image = "{{ .JobTemplate.Annotations.image }}"
+		Expect(developer.Create(ctx, template)).To(Succeed())
+		patch := func(c client.Client, patch string) error {
+			return c.Patch(ctx, template.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch)))
+		}
+
+		By("refusing another image, and one that is not there")
+		Expect(apierrors.IsForbidden(patch(author, `{"metadata":{"annotations":{"image":"evil:latest"}}}`))).To(BeTrue())
+		Expect(apierrors.IsForbidden(patch(author, `{"metadata":{"annotations":null}}`))).To(BeTrue())
+		Expect(apierrors.IsInvalid(patch(developer, `{"metadata":{"annotations":{"image":null}}}`))).To(BeTrue())
+
+		By("letting pass what the template does not see")
+		Expect(patch(author, `{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}"}}}`)).To(Succeed())
+		Expect(patch(author, `{"metadata":{"finalizers":null}}`)).To(Succeed())
+
+		By("accepting a change from one who may create Jobs")
+		Expect(patch(developer, `{"metadata":{"annotations":{"image":"alpine:3"}}}`)).To(Succeed())
 	})
 
 	It("comes with the roles edit and view of the cluster", func(ctx SpecContext) {

@@ -83,7 +83,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(stopContract()).To(Succeed()) })
 	caller = &http.Client{Transport: &contractTransport{contract: described, base: http.DefaultTransport}}
-	plane, err = controlplane.Start(root(), scheme)
+	plane, err = controlplane.Start(root(), scheme, controlplane.WithWebhookClientCertificate())
 	if plane != nil {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
 	}
