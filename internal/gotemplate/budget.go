@@ -18,6 +18,9 @@ type limits struct {
 	total int
 	// depth is how deep templates may call each other.
 	depth int
+	// levels is how deep blocks may be nested in such templates, all of them together. Each level takes some of the
+	// stack.
+	levels int
 	// time is for a machine that is slow or a function that is slower than its steps say: the other limits come first,
 	// and unlike this one they always come at the same point.
 	time time.Duration
@@ -29,6 +32,7 @@ var defaultLimits = limits{
 	value:  8 << 20,
 	total:  24 << 20,
 	depth:  100,
+	levels: 2000,
 	time:   2 * time.Second,
 }
 
@@ -53,8 +57,8 @@ type budget struct {
 	ctx      context.Context
 	deadline time.Time
 
-	steps, output, total, depth int
-	nextClock                   int
+	steps, output, total, depth, levels int
+	nextClock                           int
 
 	meter meter
 
@@ -149,17 +153,22 @@ func (b *budget) made(n int) error {
 	return nil
 }
 
-// enter and leave count how deep templates call each other.
-func (b *budget) enter() (string, error) {
+// enter and leave count how deep templates call each other. levels is how deep the blocks in the template are nested.
+func (b *budget) enter(levels int) (string, error) {
 	b.depth++
-	if b.depth > b.limits.depth {
+	b.levels += levels
+	switch {
+	case b.depth > b.limits.depth:
 		return "", &limitError{fmt.Sprintf("its limit of %d templates that call each other", b.limits.depth)}
+	case b.levels > b.limits.levels:
+		return "", &limitError{fmt.Sprintf("its limit of %d nested blocks in templates that call each other", b.limits.levels)}
 	}
 	return "", b.step(1)
 }
 
-func (b *budget) leave() string {
+func (b *budget) leave(levels int) string {
 	b.depth--
+	b.levels -= levels
 	return ""
 }
 

@@ -2,9 +2,9 @@ package gotemplate
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template/parse"
 )
@@ -32,10 +32,13 @@ type checker struct {
 	problems []problem
 	nodes    int
 	depth    int
+	// levels is how deep blocks are nested here, and deepest is how deep they were in the tree.
+	levels, deepest int
 }
 
 // tree checks one tree. root is the type of its $, nil if it is not known.
 func (c *checker) tree(root *parse.ListNode, dot reflect.Type) {
+	c.deepest = 0
 	c.list(root, scope{dot: dot, root: dot})
 }
 
@@ -54,7 +57,7 @@ func (c *checker) count(pos parse.Pos) bool {
 	case c.nodes == maxNodes+1:
 		c.report(pos, "all templates together may have at most %d parts", maxNodes)
 	case c.depth == maxBlocks+1:
-		c.report(pos, "actions and parentheses may be nested at most %d deep", maxBlocks)
+		c.report(pos, "%v", errBlocks)
 		c.nodes = maxNodes + 1
 	}
 	return c.nodes <= maxNodes
@@ -65,7 +68,9 @@ func (c *checker) list(list *parse.ListNode, in scope) {
 		return
 	}
 	c.depth++
-	defer func() { c.depth-- }()
+	c.levels++
+	c.deepest = max(c.deepest, c.levels)
+	defer func() { c.depth--; c.levels-- }()
 	for _, node := range list.Nodes {
 		if !c.count(node.Position()) {
 			return
@@ -211,13 +216,14 @@ func (c *checker) function(n *parse.IdentifierNode) {
 	}
 }
 
-// bodies puts the calls that bound recursion into the defined templates.
-func (c *checker) bodies() {
-	for _, name := range slices.Sorted(maps.Keys(c.defined)) {
-		root := c.defined[name].Root
-		root.Nodes = slices.Insert(root.Nodes, 0, action(root.Pos, enterFunction))
-		root.Nodes = append(root.Nodes, action(root.Pos, leaveFunction))
+// body checks a defined template, and puts into it the calls that bound recursion.
+func (c *checker) body(root *parse.ListNode) {
+	c.tree(root, nil)
+	levels := &parse.NumberNode{
+		NodeType: parse.NodeNumber, Pos: root.Pos, IsInt: true, Int64: int64(c.deepest), Text: strconv.Itoa(c.deepest),
 	}
+	root.Nodes = slices.Insert(root.Nodes, 0, action(root.Pos, enterFunction, levels))
+	root.Nodes = append(root.Nodes, action(root.Pos, leaveFunction, levels))
 }
 
 // appendCall appends a call of the function to a pipeline.
@@ -226,15 +232,15 @@ func appendCall(pipe *parse.PipeNode, name string) {
 }
 
 // action returns a node that calls the function and prints what it gives.
-func action(pos parse.Pos, name string) parse.Node {
-	pipe := &parse.PipeNode{NodeType: parse.NodePipe, Pos: pos, Cmds: []*parse.CommandNode{command(pos, name)}}
+func action(pos parse.Pos, name string, args ...parse.Node) parse.Node {
+	pipe := &parse.PipeNode{NodeType: parse.NodePipe, Pos: pos, Cmds: []*parse.CommandNode{command(pos, name, args...)}}
 	return &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: pipe}
 }
 
-func command(pos parse.Pos, name string) *parse.CommandNode {
+func command(pos parse.Pos, name string, args ...parse.Node) *parse.CommandNode {
 	return &parse.CommandNode{
 		NodeType: parse.NodeCommand,
 		Pos:      pos,
-		Args:     []parse.Node{parse.NewIdentifier(name).SetPos(pos)},
+		Args:     append([]parse.Node{parse.NewIdentifier(name).SetPos(pos)}, args...),
 	}
 }

@@ -74,9 +74,8 @@ func (c *compiler) trees(i int) []problem {
 	}
 	check.tree(parsed.Main.Root, c.data)
 	for _, name := range parsed.names() {
-		check.tree(parsed.Defined[name].Root, nil)
+		check.body(parsed.Defined[name].Root)
 	}
-	check.bodies()
 	c.nodes = check.nodes
 
 	c.add(parsed.Main, main, main)

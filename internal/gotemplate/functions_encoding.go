@@ -101,12 +101,12 @@ func boundFromYAML(c *call) (int, error) {
 }
 
 // fromJSON returns nil for what is not JSON, as sprig does.
-func fromJSON(text string) any {
+func fromJSON(text string) (any, error) {
 	value, err := mustFromJSON(text)
-	if err != nil {
-		return nil
+	if errors.Is(err, errNesting) {
+		return nil, err
 	}
-	return value
+	return value, nil
 }
 
 func mustFromJSON(text string) (any, error) {
@@ -119,28 +119,35 @@ func mustFromJSON(text string) (any, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("there is more text after the JSON value")
 	}
-	return whole(value), nil
+	return withNumbers(value, 0)
 }
 
-// whole replaces the numbers in value, in place.
-func whole(value any) any {
+// withNumbers replaces the json.Numbers in value, in place.
+func withNumbers(value any, depth int) (_ any, err error) {
+	if depth > maxNesting {
+		return nil, errNesting
+	}
 	switch v := value.(type) {
 	case json.Number:
 		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
+			return n, nil
 		}
 		f, _ := v.Float64()
-		return f
+		return f, nil
 	case []any:
 		for i := range v {
-			v[i] = whole(v[i])
+			if v[i], err = withNumbers(v[i], depth+1); err != nil {
+				return nil, err
+			}
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = whole(v[k])
+			if v[k], err = withNumbers(v[k], depth+1); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return value
+	return value, nil
 }
 
 // toYAML prints value as YAML, without the newline at its end.

@@ -13,7 +13,7 @@ import (
 )
 
 // fuzzLimits are small, so that the fuzzer tries much.
-var fuzzLimits = limits{steps: 10_000, output: 64 << 10, value: 256 << 10, total: 1 << 20, depth: 20, time: time.Second}
+var fuzzLimits = limits{steps: 10_000, output: 64 << 10, value: 256 << 10, total: 1 << 20, depth: 20, levels: 400, time: time.Second}
 
 // runaway is how much CPU time no render comes near that keeps to fuzzLimits: what the clock ends may go on for as
 // long as one call of a function takes.

@@ -20,6 +20,7 @@ const (
 	limitValue   = "bytes for one value"
 	limitTotal   = "bytes for all values together"
 	limitOutput  = "bytes of output"
+	limitLevels  = "nested blocks in templates that call each other"
 	limitDepth   = "templates that call each other"
 	limitCycle   = "cannot be put into itself"
 	limitNesting = "nested more than 100 deep, or contains itself"
@@ -206,6 +207,7 @@ func liveBytes() uint64 {
 
 // Templates that are hostile to the parser.
 func TestHostileSource(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(maxStack))
 	rows := []struct{ name, template, want string }{
 		{"a long template", "{{ .Payload }}" + strings.Repeat("x", maxTemplate), "at most 131072 bytes"},
 		{"many actions", strings.Repeat("{{.}}", 25_000), "at most 20000 parts"},
@@ -214,6 +216,11 @@ func TestHostileSource(t *testing.T) {
 		{"more parentheses", "{{ " + strings.Repeat("(", 60_000) + "1" + strings.Repeat(")", 60_000) + " }}", "max expression depth exceeded"},
 		{"many blocks", strings.Repeat("{{if 1}}", 7_000) + strings.Repeat("{{end}}", 7_000), "nested at most 200 deep"},
 		{"many else ifs", "{{if 1}}" + strings.Repeat("{{else if 1}}", 5_000) + "{{end}}", "nested at most 200 deep"},
+		{"as many blocks as there can be", strings.Repeat("{{if 1}}", 16_000), "nested at most 200 deep"},
+		{"as many else ifs as there can be", "{{if 1}}" + strings.Repeat("{{else if 1}}", 10_000), "nested at most 200 deep"},
+		{"as many trimmed blocks as there can be", strings.Repeat("{{- with 1}}", 10_000), "nested at most 200 deep"},
+		{"many else withs", "{{with 1}}" + strings.Repeat("{{ else  with 1}}", 7_000), "nested at most 200 deep"},
+		{"many definitions", strings.Repeat("{{define `a`}}", 9_000), "nested at most 200 deep"},
 		{"many errors", strings.Repeat("{{ nosuch }}", 1_000), "more errors than are listed"},
 	}
 	for _, row := range rows {

@@ -13,7 +13,10 @@ import (
 )
 
 // hostileLimits are an eighth of the limits of a render, and the values below are as much smaller.
-var hostileLimits = limits{steps: 125_000, output: 256 << 10, value: 1 << 20, total: 3 << 20, depth: 100, time: time.Hour}
+var hostileLimits = limits{steps: 125_000, output: 256 << 10, value: 1 << 20, total: 3 << 20, depth: 100, levels: 2000, time: time.Hour}
+
+// maxReturned is how many bytes a result may have that may share parts with the arguments.
+const maxReturned = 2 << 20
 
 // maxAllocated is how many bytes one call of a function may allocate within hostileLimits. What lives at a time is
 // less.
@@ -236,6 +239,10 @@ func checkCall(t *testing.T, name, what string, args []reflect.Value) {
 	}
 	if text, ok := result.(string); ok && len(text) > hostileLimits.value {
 		t.Errorf("%s with %s returned %d bytes", name, what, len(text))
+	}
+	var fresh meter
+	if e, err := fresh.measure(result, 0); err != nil && name != "fail" || e.memory > maxReturned {
+		t.Errorf("%s with %s returned a value of %d bytes: %v", name, what, e.memory, err)
 	}
 }
 

@@ -73,7 +73,8 @@ func (m *machine) run(i int, escape Escaper, data any) (text string, err error) 
 	if cap(m.out) > 64<<10 {
 		m.out = nil
 	}
-	m.out, m.literal, m.escape, m.depth, m.hint = m.out[:0], 0, escape, 0, ""
+	m.out, m.literal, m.escape, m.hint = m.out[:0], 0, escape, ""
+	m.depth, m.levels = 0, 0
 	if err := m.templates[i].Execute(m, data); err != nil {
 		return "", err
 	}
