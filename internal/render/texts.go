@@ -71,7 +71,8 @@ func templatedPlaces(spec *batchv1.JobTemplateSpec) []place {
 	return places
 }
 
-// get returns the string at p in spec, or nothing where spec does not reach as far: most metadata does not reach a Job.
+// get returns the string at p in spec, or nothing where spec does not reach as far: most metadata does not reach a
+// Job.
 func (p place) get(spec *batchv1.JobTemplateSpec) string {
 	v := reflect.ValueOf(spec).Elem()
 	for _, h := range p.hops {

@@ -95,7 +95,7 @@ func (w walker) entries(v reflect.Value, at place) {
 func (w walker) fields(v reflect.Value, at place) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() {
+		if !f.IsExported() || v.Field(i).IsZero() { // Most fields of a Job are not set, and then hold no template.
 			continue
 		}
 		next := at.then(hop{kind: reflect.Struct, index: i})

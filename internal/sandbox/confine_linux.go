@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confine takes from this process what a render does not need. None of it can be taken back. New privileges were given up
-// before this program was started: see spawner.
+// confine takes from this process what a render does not need. None of it can be taken back. New privileges were given
+// up before this program was started: see spawner.
 func confine() error {
+	closeInherited()
+	unmapProgram()
 	data, err := dataSize()
 	if err != nil {
 		return err
 	}
-	unmapProgram()
 	for _, limit := range []struct {
 		name     string
 		resource int
@@ -34,16 +35,34 @@ func confine() error {
 			return fmt.Errorf("setting %s: %w", limit.name, err)
 		}
 	}
-	// If the container runs out of memory, a worker shall go and not the manager. Where /proc does not let it, the limits
-	// above still hold.
+	// If the container runs out of memory, a worker shall go and not the manager. Where /proc does not let it, the
+	// limits above still hold.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	// A worker ends when its pipe does. Signals that are sent to a group or to all processes are not meant for it.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
 	return nil
 }
 
-// dataSize is what RLIMIT_DATA counts of this process: all writable memory of its own. Most of what a Go program has of it is never
-// used: tables for a heap of any size, and the stacks of threads that C would use.
+// closeInherited closes all files but the three pipes. Go's own files are never inherited, but those are that the
+// manager was started with.
+func closeInherited() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if err != nil || strings.HasPrefix(target, "anon_inode:[event") { // What Go waits for files with.
+			continue
+		}
+		if file, err := strconv.Atoi(entry.Name()); err == nil && file > 2 {
+			_ = syscall.Close(file)
+		}
+	}
+}
+
+// dataSize is what RLIMIT_DATA counts of this process: all writable memory of its own. Most of what a Go program has
+// of it is never used: tables for a heap of any size, and the stacks of threads that C would use.
 func dataSize() (uint64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -61,8 +80,9 @@ func dataSize() (uint64, error) {
 	return 0, errors.New("/proc/self/status does not tell the size of this process")
 }
 
-// unmapProgram gives back the pages of the program itself that its start has touched, some 30 MiB. What a render needs of them comes
-// back from the page cache, where they are anyway. It only makes the process smaller: where it does not work, nothing is lost.
+// unmapProgram gives back the pages of the program itself that its start has touched, some 30 MiB. What a render needs
+// of them comes back from the page cache, where they are anyway. It only makes the process smaller: where it does not
+// work, nothing is lost.
 func unmapProgram() {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {

@@ -35,17 +35,21 @@ func (a *allowance) next() time.Time {
 }
 
 // enforce kills a process that has taken too much.
-func (a *allowance) enforce() {
+func (a *allowance) enforce() error {
 	switch {
 	case a.used() > a.cpu:
 		a.process.kill(reasonCPU)
 	case !time.Now().Before(a.deadline):
 		a.process.kill(reasonTime)
+	default:
+		return nil
 	}
+	return errTooMuch
 }
 
-// exchange writes a frame and reads the frame that answers it. A process that takes too much meanwhile is killed, and
-// then the pipe says that it has ended.
+var errTooMuch = errors.New("the request took too much time")
+
+// exchange writes a frame and reads the frame that answers it. A process that takes too much meanwhile is killed.
 func (a *allowance) exchange(frame []byte) ([]byte, error) {
 	if err := a.write(frame); err != nil {
 		return nil, err
@@ -84,7 +88,9 @@ func (a *allowance) transfer(buffer []byte, setDeadline func(time.Time) error, m
 		buffer = buffer[n:]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			a.enforce()
+			if err := a.enforce(); err != nil {
+				return err
+			}
 		case err != nil && len(buffer) > 0:
 			return err
 		case n == 0 && err == nil:

@@ -36,15 +36,6 @@ func (p *Pool) keepWorker(starts chan struct{}) {
 	}
 }
 
-func (p *Pool) isStopped() bool {
-	select {
-	case <-p.stopped:
-		return true
-	default:
-		return false
-	}
-}
-
 // startWorker starts a process and waits until it is ready.
 func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
 	starts <- struct{}{}
@@ -53,6 +44,7 @@ func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.know(worker)
 	allowed := newAllowance(worker, startTimeout, startTimeout)
 	content, err := allowed.read()
 	if err == nil {
@@ -70,18 +62,13 @@ func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
 func (p *Pool) serve(worker *process) {
 	for {
 		c := p.queue.next(worker.ended, p.stopped)
-		switch {
-		case c == nil && p.isStopped():
-			worker.kill(reasonShutdown)
-			p.bury(worker, nil)
-			return
-		case c == nil:
+		if c == nil {
 			p.bury(worker, nil)
 			return
 		}
 		done, err := p.carryOut(worker, c)
 		if err != nil {
-			p.lost(worker, c, err)
+			p.lost(worker, c)
 			return
 		}
 		p.queue.done(c)
@@ -159,13 +146,11 @@ func (p *Pool) exchangeOnce(allowed *allowance, c *call) (*answer, error) {
 }
 
 // lost ends a call whose worker has ended, or is about to.
-func (p *Pool) lost(worker *process, c *call, err error) {
+func (p *Pool) lost(worker *process, c *call) {
 	select {
 	case <-worker.ended:
 	case <-time.After(reapTimeout):
 		worker.kill(reasonProtocol) // It closed its pipe and lives on.
-	case <-p.stopped:
-		worker.kill(reasonShutdown)
 	}
 	reason := p.bury(worker, c)
 	errs := p.blame(reason, c)
@@ -181,7 +166,7 @@ func (p *Pool) lost(worker *process, c *call, err error) {
 	case reason == reasonTime:
 		errs = retryable("rendering was not done after %v, and took little CPU time: the machine is too slow", p.limits.wall)
 	default:
-		errs = retryable("the render worker was killed: %w", err)
+		errs = retryable("two render workers were killed from outside, one after the other")
 	}
 	p.queue.done(c)
 	c.outcome <- outcome{errs: errs}
@@ -190,6 +175,7 @@ func (p *Pool) lost(worker *process, c *call, err error) {
 // bury waits until a worker is gone, counts why, and says so in the log.
 func (p *Pool) bury(worker *process, c *call) (reason string) {
 	worker.close()
+	p.forget(worker)
 	reason = worker.reason()
 	p.metrics.exits.WithLabelValues(reason).Inc()
 	if reason == reasonShutdown {

@@ -18,8 +18,9 @@ const (
 	// rememberedFor is how long a template and a payload that ended a worker are refused without another try.
 	rememberedFor = 5 * time.Minute
 
-	// suspectAfter is how many different payloads must end workers, with none in between that renders, before a template is
-	// rendered at intervals only. One bad payload, sent any number of times, takes nothing from a template's other callers.
+	// suspectAfter is how many different payloads must end workers, with none in between that renders, before a
+	// template is rendered at intervals only. One bad payload, sent any number of times, takes nothing from a
+	// template's other callers.
 	suspectAfter = 3
 
 	// suspectInterval is the time between two tries of such a template.
@@ -56,8 +57,13 @@ func newKillers(clock clock.PassiveClock) *killers {
 	return &killers{clock: clock, calls: lru.New(rememberedCalls), templates: lru.New(rememberedTemplates)}
 }
 
-// refuse returns the error of a call that is not to be tried now.
-func (k *killers) refuse(key callKey) field.ErrorList {
+// refuse returns the error of a call that is not to be tried now. Where nothing is remembered, it does not ask for the
+// key.
+func (k *killers) refuse(keyOf func() callKey) field.ErrorList {
+	if k.calls.Len() == 0 {
+		return nil
+	}
+	key := keyOf()
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	now := k.clock.Now()

@@ -5,8 +5,8 @@ import "time"
 // What a worker may take. The Deployment's memory limit has room for the manager and two workers at these limits: see
 // the comment at GOMEMLIMIT in config/manager/deployment.yaml.
 const (
-	// maxMemory is what a worker may allocate beyond what its start took. More fails, which ends a Go process. The heap of
-	// a render that keeps to the renderer's own limits stays below.
+	// maxMemory is what a worker may allocate beyond what its start took. More fails, which ends a Go process. The
+	// heap of a render that keeps to the renderer's own limits stays below.
 	maxMemory = 96 << 20
 
 	// heapTarget makes the worker's garbage collector work harder before garbage meets maxMemory.
@@ -26,8 +26,8 @@ const (
 	maxTemplates     = 256
 	maxTemplateBytes = 4 << 20
 
-	// maxRetained is the size of the live heap at which a worker forgets its templates, so that what earlier requests left
-	// behind never makes a later one fail.
+	// maxRetained is the size of the live heap at which a worker forgets its templates, so that what earlier requests
+	// left behind never makes a later one fail.
 	maxRetained = 32 << 20
 )
 
@@ -46,8 +46,8 @@ const (
 
 // limits bound what one request may take. Tests use smaller ones.
 type limits struct {
-	// jobCPU and examineCPU are the CPU time of a request. It says the same on every machine, busy or not, so a request
-	// that takes more is refused for good. An examination renders up to five times.
+	// jobCPU and examineCPU are the CPU time of a request. It says the same on every machine, busy or not, so a
+	// request that takes more is refused for good. An examination renders up to five times.
 	jobCPU, examineCPU time.Duration
 
 	// wall is the time on the clock, for a worker that hangs or is starved of CPU. It says nothing about the template.

@@ -15,7 +15,8 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// Workers of these tests are this test's binary, as workers of the manager are the manager's. The first argument says which.
+// Workers of these tests are this test's binary, as workers of the manager are the manager's. The first argument says
+// which.
 var commands = map[string]func() error{
 	Command: func() error {
 		return work(func() render.Renderer { return &badRenderer{Renderer: render.NewDirect(maxTemplates)} })
@@ -39,24 +40,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// badRenderer does what the payload says, and renders where it says nothing. The renderer's own budget refuses all known templates
-// that would do the same.
+// badRenderer does what the payload says, and renders where it says nothing. The renderer's own budget refuses all
+// known templates that would do the same.
 type badRenderer struct{ render.Renderer }
 
 const (
-	doOverflow = "overflow the stack"
-	doAllocate = "allocate without end"
-	doBigSlice = "allocate at once"
-	doSpin     = "spin"
-	doSleep    = "sleep"
-	doPanic    = "panic"
-	doExit     = "exit"
-	doReport   = "report"
-	doGarbage  = "make garbage"
+	doOverflow = "please overflow the stack"
+	doAllocate = "please allocate without end"
+	doBigSlice = "please allocate at once"
+	doSpin     = "please spin"
+	doSleep    = "please sleep"
+	doPanic    = "please panic"
+	doExit     = "please exit"
+	doReport   = "please report"
+	doGarbage  = "please make garbage"
+	doWait     = "please wait while there is" // a file
 )
 
-func (b *badRenderer) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
-	do, _, _ := strings.Cut(execution.Spec.Payload, ":")
+func (b *badRenderer) Job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
+	do, argument, _ := strings.Cut(execution.Spec.Payload, ":")
 	switch do {
 	case doOverflow:
 		overflow(0)
@@ -83,6 +87,10 @@ func (b *badRenderer) Job(ctx context.Context, template *dispatcherv1alpha1.JobT
 	case doGarbage:
 		for range 2000 {
 			sink = make([]byte, 1<<20)
+		}
+	case doWait:
+		for _, err := os.Stat(argument); err == nil; _, err = os.Stat(argument) {
+			time.Sleep(time.Millisecond)
 		}
 	case doReport:
 		execution.Spec.Payload = report()

@@ -100,7 +100,8 @@ type answer struct {
 	warnings     []string
 	usesMetadata bool
 
-	// jobs are the texts of each Job: one of a request for a Job, up to two of an examination, none if there are errors.
+	// jobs are the texts of each Job: one of a request for a Job, up to two of an examination, none if there are
+	// errors.
 	jobs [][]string
 }
 

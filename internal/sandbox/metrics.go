@@ -30,7 +30,7 @@ func newMetrics() *poolMetrics {
 		}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dispatcher_render_errors_total",
-			Help: "Templates that were refused when they were examined, and Jobs that did not render, by request.",
+			Help: "Templates that were refused, and Jobs that did not render, by request.",
 		}, []string{"request"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dispatcher_render_cache_lookups_total",

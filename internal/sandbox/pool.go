@@ -34,10 +34,12 @@ type Options struct {
 	Log logr.Logger
 }
 
-// Pool renders in processes of its own. It is a render.Renderer and a prometheus.Collector, and safe for concurrent use.
+// Pool renders in processes of its own. It is a render.Renderer and a prometheus.Collector, and safe for concurrent
+// use.
 //
-// An error of the type field.ErrorTypeInternal says nothing about the template and may go away: see render.Retryable. A template and
-// a payload that end a worker are refused for good; a worker that somebody else kills is replaced, and its request tried again once.
+// An error of the type field.ErrorTypeInternal says nothing about the template and may go away: see render.Retryable.
+// A template and a payload that end a worker are refused for good; a worker that somebody else kills is replaced, and
+// its request tried again once.
 type Pool struct {
 	log     logr.Logger
 	args    []string // of a worker
@@ -47,9 +49,12 @@ type Pool struct {
 	metrics *poolMetrics
 	spawner *spawner
 
-	stopped chan struct{}
-	workers sync.WaitGroup
 	slots   int
+	workers sync.WaitGroup
+
+	mutex     sync.Mutex // for the two below
+	processes map[*process]bool
+	stopped   chan struct{}
 
 	// running is how many workers are ready. startError is why the last start failed, nil where it did not.
 	running    atomic.Int32
@@ -70,8 +75,10 @@ func NewPool(o Options) (*Pool, error) {
 		queue:   newQueue(o.Workers),
 		killers: newKillers(clock.RealClock{}),
 		metrics: newMetrics(),
-		stopped: make(chan struct{}),
 		slots:   o.Workers,
+
+		processes: map[*process]bool{},
+		stopped:   make(chan struct{}),
 	}
 	return p, nil
 }
@@ -87,13 +94,43 @@ func (p *Pool) Start() {
 
 // Stop ends the workers and returns when none is left. Requests that are under way end as retryable errors.
 func (p *Pool) Stop() {
+	p.mutex.Lock()
 	close(p.stopped)
+	for worker := range p.processes {
+		worker.kill(reasonShutdown)
+	}
+	p.mutex.Unlock()
 	p.workers.Wait()
 	p.spawner.stop()
 }
 
-// Check is a health check: it fails while no worker runs because none can be started. A worker that ended and is being replaced is
-// no failure, or templates could take this process out of service.
+// know makes sure that Stop kills a worker, if it has not been called already.
+func (p *Pool) know(worker *process) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.processes[worker] = true
+	if p.isStopped() {
+		worker.kill(reasonShutdown)
+	}
+}
+
+func (p *Pool) forget(worker *process) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	delete(p.processes, worker)
+}
+
+func (p *Pool) isStopped() bool {
+	select {
+	case <-p.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Check is a health check: it fails while no worker runs because none can be started. A worker that ended and is being
+// replaced is no failure, or templates could take this process out of service.
 func (p *Pool) Check(*http.Request) error {
 	if p.running.Load() > 0 {
 		return nil
@@ -129,7 +166,9 @@ func (c *call) key() callKey {
 }
 
 // Job implements render.Renderer.
-func (p *Pool) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
+func (p *Pool) Job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
 	done := p.ask(ctx, kindJob, template, execution, func(a *answer) (outcome, error) {
 		if len(a.errs) > 0 {
 			return outcome{errs: a.errs}, nil
@@ -175,7 +214,10 @@ func (p *Pool) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemp
 }
 
 // ask has a worker answer, and returns what accept made of the answer, or the errors for which there is none.
-func (p *Pool) ask(ctx context.Context, kind kind, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, accept func(*answer) (outcome, error)) outcome {
+func (p *Pool) ask(
+	ctx context.Context, kind kind, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+	accept func(*answer) (outcome, error),
+) outcome {
 	begun := time.Now()
 	encoded, err := encodeTemplate(template)
 	if err != nil {
@@ -188,7 +230,7 @@ func (p *Pool) ask(ctx context.Context, kind kind, template *dispatcherv1alpha1.
 		accept:    accept,
 		outcome:   make(chan outcome, 1),
 	}
-	if refused := p.killers.refuse(c.key()); len(refused) > 0 {
+	if refused := p.killers.refuse(c.key); len(refused) > 0 {
 		return outcome{errs: refused}
 	}
 	done := p.wait(ctx, c)

@@ -89,7 +89,8 @@ func startProcess(s *spawner, args []string) (*process, error) {
 		Stdin:  in,
 		Stdout: out,
 		Stderr: &p.words,
-		// A killed process leaves no child that could keep the pipe of its last words open. This is for what cannot be.
+		// A killed process leaves no child that could keep the pipe of its last words open. This is for what cannot
+		// be.
 		WaitDelay: time.Second,
 		SysProcAttr: &syscall.SysProcAttr{
 			Setpgid:   true, // A Ctrl-C at the manager's terminal is for the manager.

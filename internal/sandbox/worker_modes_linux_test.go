@@ -2,12 +2,15 @@ package sandbox
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
@@ -81,7 +84,9 @@ func report() string {
 		return err.Error()
 	}
 	f.OOMScore = strings.TrimSpace(string(score))
-	for name, resource := range map[string]int{"core": unix.RLIMIT_CORE, "data": unix.RLIMIT_DATA, "files": unix.RLIMIT_NOFILE, "size": unix.RLIMIT_FSIZE} {
+	for name, resource := range map[string]int{
+		"core": unix.RLIMIT_CORE, "data": unix.RLIMIT_DATA, "files": unix.RLIMIT_NOFILE, "size": unix.RLIMIT_FSIZE,
+	} {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(resource, &limit); err != nil {
 			return err.Error()
@@ -93,7 +98,8 @@ func report() string {
 		return err.Error()
 	}
 	for line := range strings.Lines(string(status)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && (strings.HasPrefix(name, "Vm") || strings.HasPrefix(name, "Rss") || name == "Threads") {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.HasPrefix(name, "Vm") || strings.HasPrefix(name, "Rss") || name == "Threads" {
 			f.MemoryKB[name] = strings.TrimSpace(value)
 		}
 	}
@@ -104,4 +110,20 @@ func report() string {
 	return string(text)
 }
 
-func runParent() error { return nil }
+// runParent has a pool whose only worker spins, says which process that is, and waits to be killed.
+func runParent() error {
+	p, err := NewPool(Options{Workers: 1, Log: logr.Discard()})
+	if err != nil {
+		return err
+	}
+	p.limits.jobCPU = time.Hour
+	p.Start()
+	template := echo()
+	job, errs := p.Job(context.Background(), template, executionOf(template, doReport))
+	if len(errs) > 0 {
+		return errs.ToAggregate()
+	}
+	fmt.Println(job.Annotations["payload"])
+	p.Job(context.Background(), template, executionOf(template, doSpin))
+	return nil
+}
