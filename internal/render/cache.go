@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -18,7 +17,7 @@ import (
 const maxCacheBytes = 16 << 20
 
 // cache holds compiled programs, at most a fixed number of them, and those that were used last. It is safe for
-// concurrent use. It is also a Prometheus collector.
+// concurrent use.
 type cache struct {
 	maxPrograms int
 
@@ -26,26 +25,11 @@ type cache struct {
 	entries map[cacheKey]*list.Element // of *cacheEntry
 	order   list.List                  // the last used first
 	bytes   int
-
-	size    prometheus.GaugeFunc
-	lookups *prometheus.CounterVec
 }
 
 // newCache returns a cache of at most size programs.
 func newCache(size int) *cache {
-	c := &cache{
-		maxPrograms: size,
-		entries:     map[cacheKey]*list.Element{},
-		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dispatcher_render_cache_lookups_total",
-			Help: "Lookups of compiled templates in the cache, by result.",
-		}, []string{"result"}),
-	}
-	c.size = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "dispatcher_render_cache_programs",
-		Help: "Compiled templates in the cache.",
-	}, func() float64 { return float64(c.len()) })
-	return c
+	return &cache{maxPrograms: size, entries: map[cacheKey]*list.Element{}}
 }
 
 // cacheKey is the hash of a jobTemplate in the form of protobuf. A program depends on nothing else: not on labels and
@@ -88,11 +72,9 @@ func (c *cache) entry(key cacheKey) *cacheEntry {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if element, ok := c.entries[key]; ok {
-		c.lookups.WithLabelValues("hit").Inc()
 		c.order.MoveToFront(element)
 		return element.Value.(*cacheEntry)
 	}
-	c.lookups.WithLabelValues("miss").Inc()
 	entry := &cacheEntry{key: key}
 	c.entries[key] = c.order.PushFront(entry)
 	c.evict()

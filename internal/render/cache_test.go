@@ -5,10 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 func TestCache(t *testing.T) {
@@ -80,44 +76,6 @@ func TestCacheBytes(t *testing.T) {
 	}
 	if cache.bytes != 0 {
 		t.Errorf("%d bytes are kept in no programs", cache.bytes)
-	}
-}
-
-func TestCacheMetrics(t *testing.T) {
-	cache := newCache(10)
-	template := templateOf(jobWithArgs("{{ .Payload }}"))
-	for range 3 {
-		cache.program(template)
-	}
-	want := `
-		# HELP dispatcher_render_cache_lookups_total Lookups of compiled templates in the cache, by result.
-		# TYPE dispatcher_render_cache_lookups_total counter
-		dispatcher_render_cache_lookups_total{result="hit"} 2
-		dispatcher_render_cache_lookups_total{result="miss"} 1
-		# HELP dispatcher_render_cache_programs Compiled templates in the cache.
-		# TYPE dispatcher_render_cache_programs gauge
-		dispatcher_render_cache_programs 1
-	`
-	if err := testutil.CollectAndCompare(cache, strings.NewReader(want), "dispatcher_render_cache_lookups_total", "dispatcher_render_cache_programs"); err != nil {
-		t.Error(err)
-	}
-	if problems, err := testutil.CollectAndLint(cache); err != nil || len(problems) > 0 {
-		t.Errorf("lint: %v %v", problems, err)
-	}
-
-	compile, render := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)), testutil.ToFloat64(renderErrors.WithLabelValues(stageRender))
-	renderArg(t, "{{ nosuch }}", "")
-	broken := templateOf(jobWithArgs("{{ if .Payload }}{{ fail `x` }}{{ end }}"))
-	program, _ := cache.program(broken)
-	execution := &dispatcherv1alpha1.JobExecution{Spec: dispatcherv1alpha1.JobExecutionSpec{Payload: "x"}}
-	execution.Namespace = broken.Namespace
-	program.job(t.Context(), broken, execution)
-	program.trialJob(t.Context(), broken) // It renders with the second payload that is tried.
-	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageCompile)) - compile; got != 1 {
-		t.Errorf("%v compile errors counted, want 1", got)
-	}
-	if got := testutil.ToFloat64(renderErrors.WithLabelValues(stageRender)) - render; got != 1 {
-		t.Errorf("%v render errors counted, want 1", got)
 	}
 }
 

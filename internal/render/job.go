@@ -21,7 +21,6 @@ func (p *program) job(
 ) (*batchv1.Job, field.ErrorList) {
 	job, errs := p.newJob(ctx, template, newData(template, execution.Name, execution.Spec.Payload))
 	if len(errs) > 0 {
-		countErrors(stageRender, errs)
 		return nil, errs
 	}
 	own(job, execution)

@@ -48,7 +48,6 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 	set, problems := gotemplate.Compile(sources, reflect.TypeFor[renderData]())
 	if len(problems) > 0 {
 		errs := p.fieldErrors(problems)
-		countErrors(stageCompile, errs)
 		return nil, errs
 	}
 	p.set = set

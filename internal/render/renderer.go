@@ -3,7 +3,6 @@ package render
 import (
 	"context"
 
-	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -44,16 +43,13 @@ type Examination struct {
 // secondPayload is the trial payload of an Examination's second Job.
 const secondPayload = ""
 
-// Direct renders in this process. It is safe for concurrent use. It is also a Prometheus collector.
+// Direct renders in this process. It is safe for concurrent use.
 type Direct struct{ programs *cache }
 
 // NewDirect returns a renderer that keeps the compiled programs of at most size templates.
 func NewDirect(size int) *Direct { return &Direct{programs: newCache(size)} }
 
-var (
-	_ Renderer             = &Direct{}
-	_ prometheus.Collector = &Direct{}
-)
+var _ Renderer = &Direct{}
 
 // Job implements Renderer.
 func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
@@ -87,9 +83,3 @@ func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTe
 	}
 	return result
 }
-
-// Describe implements prometheus.Collector.
-func (d *Direct) Describe(descriptions chan<- *prometheus.Desc) { d.programs.Describe(descriptions) }
-
-// Collect implements prometheus.Collector.
-func (d *Direct) Collect(metrics chan<- prometheus.Metric) { d.programs.Collect(metrics) }

@@ -18,14 +18,6 @@ var syntheticPayloads = []string{"text", "", "{}", "[]"}
 func (p *program) trialJob(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (*batchv1.Job, field.ErrorList) {
-	job, errs := p.tryPayloads(ctx, template)
-	countErrors(stageRender, errs)
-	return job, errs
-}
-
-func (p *program) tryPayloads(
-	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
-) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
 		job, errs := p.newJob(ctx, template, newData(template, trialName(template.Name), *sample))
