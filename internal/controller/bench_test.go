@@ -58,7 +58,9 @@ func (a *benchmarkAPI) Status() client.SubResourceWriter { return benchmarkStatu
 type benchmarkStatus struct{ client.SubResourceWriter }
 
 // Patch computes the patch, as every client does.
-func (benchmarkStatus) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
+func (benchmarkStatus) Patch(
+	_ context.Context, object client.Object, patch client.Patch, _ ...client.SubResourcePatchOption,
+) error {
 	_, err := patch.Data(object)
 	return err
 }
@@ -66,7 +68,9 @@ func (benchmarkStatus) Patch(_ context.Context, object client.Object, patch clie
 // BenchmarkReconcile takes each step of an execution over and over, without an API server.
 func BenchmarkReconcile(b *testing.B) {
 	created := metav1.NewTime(testTime.Add(-time.Second))
-	template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sample", UID: "template", Generation: 1}}
+	template := &dispatcherv1alpha1.JobTemplate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sample", UID: "template", Generation: 1},
+	}
 	template.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever,
 		Containers: []corev1.Container{{
@@ -75,13 +79,22 @@ func BenchmarkReconcile(b *testing.B) {
 		}},
 	}
 	fresh := &dispatcherv1alpha1.JobExecution{
-		ObjectMeta: metav1.ObjectMeta{Namespace: testKey.Namespace, Name: testKey.Name, UID: "execution", ResourceVersion: "1", Generation: 1, CreationTimestamp: created},
-		Spec:       dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "sample", Payload: "my test payload"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         testKey.Namespace,
+			Name:              testKey.Name,
+			UID:               "execution",
+			ResourceVersion:   "1",
+			Generation:        1,
+			CreationTimestamp: created,
+		},
+		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "sample", Payload: "my test payload"},
 	}
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: testKey.Namespace, Name: testKey.Name, UID: "job", CreationTimestamp: created,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(fresh, dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(fresh, dispatcherv1alpha1.GroupVersion.WithKind("JobExecution")),
+			},
 		},
 		Status: batchv1.JobStatus{Active: 1, StartTime: &created},
 	}
@@ -104,7 +117,9 @@ func BenchmarkReconcile(b *testing.B) {
 		b.Run(step.name, func(b *testing.B) {
 			api := &benchmarkAPI{template: template, execution: step.execution, job: step.job}
 			clock := clocktesting.NewFakePassiveClock(testTime)
-			r := newReconciler(api, api, render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)))
+			r := newReconciler(
+				api, api, render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)),
+			)
 			b.ReportAllocs()
 			for b.Loop() {
 				r.startedJobs.byExecution.Clear() // So that each time is the first.

@@ -35,9 +35,9 @@ func ofExecutions() labels.Selector {
 	return labels.NewSelector().Add(*exists)
 }
 
-// stripExecution removes the payload, which may be 1 MiB, once the status names the Job: no second Job is ever created, and
-// whatever else needs the payload reads it from the API server. It also removes the annotation of kubectl apply, which
-// contains the payload again.
+// stripExecution removes the payload, which may be 1 MiB, once the status names the Job: no second Job is ever created,
+// and whatever else needs the payload reads it from the API server. It also removes the annotation of kubectl apply,
+// which contains the payload again.
 func stripExecution(object any) (any, error) {
 	execution, ok := object.(*dispatcherv1alpha1.JobExecution)
 	if !ok {

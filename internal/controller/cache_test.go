@@ -50,7 +50,10 @@ func TestStripExecution(t *testing.T) {
 		{"it succeeded", newExecution(ranWith(complete)), ""},
 		{"it failed", newExecution(ranWith(failed(""))), ""},
 	} {
-		test.execution.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "all of it", dispatcherv1alpha1.AnnotationRequestID: "1"}
+		test.execution.Annotations = map[string]string{
+			corev1.LastAppliedConfigAnnotation:     "all of it",
+			dispatcherv1alpha1.AnnotationRequestID: "1",
+		}
 		want := test.execution.DeepCopy()
 		want.Spec.Payload = test.want
 		delete(want.Annotations, corev1.LastAppliedConfigAnnotation)
@@ -65,7 +68,9 @@ func TestStripExecution(t *testing.T) {
 func TestStripJob(t *testing.T) {
 	want := newJob(complete, withTTL(60), withoutPods, suspended)
 	job := want.DeepCopy()
-	job.Spec.Template.Spec.Containers = []corev1.Container{{Name: "hello", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: "large"}}}}
+	job.Spec.Template.Spec.Containers = []corev1.Container{
+		{Name: "hello", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: "large"}}},
+	}
 	kept, err := stripJob(job)
 	if diff := cmp.Diff(want, kept); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)

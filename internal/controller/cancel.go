@@ -59,8 +59,11 @@ func isOutcomeCertain(job *batchv1.Job) bool {
 func canceled(execution *dispatcherv1alpha1.JobExecution) error {
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonCanceled,
-		message: fmt.Sprintf("canceled by spec.canceled; its Job and pods, if any, are being deleted; to run JobTemplate %s again, create another JobExecution",
-			execution.Spec.JobTemplateName),
+		message: fmt.Sprintf(
+			"canceled by spec.canceled; its Job and pods, if any, are being deleted; to run JobTemplate %s "+
+				"again, create another JobExecution",
+			execution.Spec.JobTemplateName,
+		),
 	}
 }
 

@@ -33,7 +33,10 @@ func ranWith(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecutio
 func announced(conditionType batchv1.JobConditionType) func(*batchv1.Job) {
 	return func(job *batchv1.Job) {
 		active(job)
-		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: conditionType, Status: corev1.ConditionTrue, LastTransitionTime: at(9)})
+		job.Status.Conditions = append(
+			job.Status.Conditions,
+			batchv1.JobCondition{Type: conditionType, Status: corev1.ConditionTrue, LastTransitionTime: at(9)},
+		)
 	}
 }
 
@@ -88,8 +91,12 @@ func TestCancel(t *testing.T) {
 			[]string{readJob, write}, nil, "Canceled", []string{}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			pods := []client.Object{newPod(exited(0, "Completed", "", 30)), newPod(exited(1, "Error", "", 30), podNamed("run-y"))}
-			server, cache := append(pods, newTemplate(), test.execution), append(slices.Clone(pods), newTemplate(), test.execution)
+			pods := []client.Object{
+				newPod(exited(0, "Completed", "", 30)),
+				newPod(exited(1, "Error", "", 30), podNamed("run-y")),
+			}
+			server := append(pods, newTemplate(), test.execution)
+			cache := append(slices.Clone(pods), newTemplate(), test.execution)
 			if test.job != nil {
 				server = append(server, test.job)
 			}
@@ -112,7 +119,8 @@ func TestCancel(t *testing.T) {
 				t.Errorf("jobs (-want +got):\n%s", diff)
 			}
 			for _, deletion := range c.deletions {
-				if ptr.Deref(deletion.PropagationPolicy, "") != metav1.DeletePropagationBackground || ptr.Deref(deletion.Preconditions.UID, "") != "uid-of-run" {
+				if ptr.Deref(deletion.PropagationPolicy, "") != metav1.DeletePropagationBackground ||
+					ptr.Deref(deletion.Preconditions.UID, "") != "uid-of-run" {
 					t.Errorf("deleted with %+v, want this very Job in the background", deletion)
 				}
 			}
@@ -126,7 +134,8 @@ func TestCancelTellsWhatRan(t *testing.T) {
 	c.clock.SetTime(at(41).Time)
 	c.step()
 	status := c.execution().Status
-	want := brief{metav1.ConditionFalse, metav1.ConditionFalse, metav1.ConditionFalse, "Canceled", at(41), new(at(1)), new(at(41)), 40 * time.Second}
+	const no = metav1.ConditionFalse
+	want := brief{no, no, no, "Canceled", at(41), new(at(1)), new(at(41)), 40 * time.Second}
 	if diff := cmp.Diff(want, briefOf(status)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
@@ -181,8 +190,10 @@ func TestCanceledBehindTheCache(t *testing.T) {
 // A Job that somebody else's finalizer holds is deleted once.
 func TestJobOfCanceledIsDeletedOnce(t *testing.T) {
 	ended := newExecution(canceling)
-	ended.Status = failedStatus(ended, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time)
-	c := newCluster(t, ended, newJob(active, deleting, func(job *batchv1.Job) { job.Finalizers = []string{metav1.FinalizerDeleteDependents} }))
+	ended.Status = failedStatus(
+		ended, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(5).Time,
+	)
+	c := newCluster(t, ended, newJob(active, deleting, finalized))
 	if calls := c.step(); len(calls) > 0 {
 		t.Errorf("calls = %q, want none", calls)
 	}

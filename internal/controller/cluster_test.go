@@ -70,7 +70,9 @@ func newLaggingCluster(t *testing.T, server, cache client.WithWatch) *cluster {
 		cache:    cache,
 	}
 	cached, live := c.clients()
-	c.reconciler = newReconciler(cached, live, render.NewDirect(16), c.recorder, c.clock, leader.Alone(testTime.Add(-time.Hour)))
+	c.reconciler = newReconciler(
+		cached, live, render.NewDirect(16), c.recorder, c.clock, leader.Alone(testTime.Add(-time.Hour)),
+	)
 	return c
 }
 
@@ -129,7 +131,9 @@ func (c *cluster) called(verb string, object runtime.Object) {
 	c.calls = append(c.calls, verb+" "+kind[strings.Index(kind, ".")+1:])
 }
 
-func (c *cluster) create(ctx context.Context, server client.WithWatch, object client.Object, options ...client.CreateOption) error {
+func (c *cluster) create(
+	ctx context.Context, server client.WithWatch, object client.Object, options ...client.CreateOption,
+) error {
 	c.called("create", object)
 	if c.createError != nil {
 		return c.createError
@@ -311,7 +315,12 @@ func newExecution(changes ...func(*dispatcherv1alpha1.JobExecution)) *dispatcher
 
 func newTemplate(changes ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
 	template := &dispatcherv1alpha1.JobTemplate{
-		ObjectMeta: metav1.ObjectMeta{Namespace: testKey.Namespace, Name: "hello", UID: "uid-of-template", Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:  testKey.Namespace,
+			Name:       "hello",
+			UID:        "uid-of-template",
+			Generation: 1,
+		},
 	}
 	template.Spec.JobTemplate.Spec.Template.Spec = corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever,
@@ -342,7 +351,9 @@ func newJob(changes ...func(*batchv1.Job)) *batchv1.Job {
 				dispatcherv1alpha1.AnnotationJobTemplateUID:        "uid-of-template",
 				dispatcherv1alpha1.AnnotationJobTemplateGeneration: "1",
 			},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(newExecution(), dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(newExecution(), dispatcherv1alpha1.GroupVersion.WithKind("JobExecution")),
+			},
 		},
 	}
 	for _, change := range changes {
@@ -362,7 +373,10 @@ func complete(job *batchv1.Job) {
 	active(job)
 	job.Status.Active = 0
 	job.Status.CompletionTime = new(at(31))
-	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: at(31)})
+	job.Status.Conditions = append(
+		job.Status.Conditions,
+		batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: at(31)},
+	)
 }
 
 func failed(reason string) func(*batchv1.Job) {
@@ -384,7 +398,9 @@ func newPod(changes ...func(*corev1.Pod)) *corev1.Pod {
 			UID:               "uid-of-pod",
 			CreationTimestamp: at(1),
 			Labels:            map[string]string{dispatcherv1alpha1.LabelJobExecution: testKey.Name},
-			OwnerReferences:   []metav1.OwnerReference{*metav1.NewControllerRef(newJob(), batchv1.SchemeGroupVersion.WithKind("Job"))},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(newJob(), batchv1.SchemeGroupVersion.WithKind("Job")),
+			},
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning,
@@ -419,7 +435,9 @@ func exited(code int32, reason, message string, seconds int) func(*corev1.Pod) {
 func stuck(reason, message string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
 		pod.Status.Phase = corev1.PodPending
-		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message},
+		}
 	}
 }
 

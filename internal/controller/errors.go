@@ -34,8 +34,8 @@ const (
 	// event for each object that they count. 10,000 executions that wait for one are tried 33 times a second.
 	maxWaitInterval = 5 * time.Minute
 
-	// waitJitter is the share of an interval that is added at random, so that executions that began to wait together are
-	// not tried together.
+	// waitJitter is the share of an interval that is added at random, so that executions that began to wait together
+	// are not tried together.
 	waitJitter = 0.2
 )
 
@@ -58,7 +58,8 @@ type retryableError struct {
 func (e *retryableError) Error() string { return fmt.Sprintf("%s: %v", e.reason, e.cause) }
 func (e *retryableError) Unwrap() error { return e.cause }
 
-// errNamespaceTerminating says that nothing can be created in the namespace, and that the execution will be deleted soon.
+// errNamespaceTerminating says that nothing can be created in the namespace, and that the execution will be deleted
+// soon.
 var errNamespaceTerminating = errors.New("the namespace is being deleted")
 
 // errContended says that the API server refused a write because of another write, of which no watch event tells. A
@@ -76,8 +77,8 @@ func outdated(err error) error {
 	return err
 }
 
-// nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error, which
-// is logged, counted and retried by the work queue.
+// nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error,
+// which is logged, counted and retried by the work queue.
 func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
 	var retryable *retryableError
 	switch {
@@ -99,8 +100,8 @@ func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error
 	return result, nil
 }
 
-// waitInterval is as long as the execution has waited until now. The intervals so grow to twice the one before, whoever leads
-// and however often it is enqueued in between.
+// waitInterval is as long as the execution has waited until now. The intervals so grow to twice the one before, whoever
+// leads and however often it is enqueued in between.
 func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
 	waited := r.clock.Now().Sub(retryable.since)
 	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
@@ -108,7 +109,9 @@ func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
 
 // nextStatus returns the status that follows from the Job, or from the error of ensureJob. An error that comes with it
 // is left to nextStep.
-func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) (*dispatcherv1alpha1.JobExecutionStatus, ctrl.Result, error) {
+func (r *reconciler) nextStatus(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error,
+) (*dispatcherv1alpha1.JobExecutionStatus, ctrl.Result, error) {
 	var terminal *terminalError
 	var retryable *retryableError
 	status := execution.Status
@@ -123,13 +126,14 @@ func (r *reconciler) nextStatus(ctx context.Context, execution *dispatcherv1alph
 		status, err = failedStatus(execution, job, terminal, r.clock.Now()), nil
 	case errors.As(err, &retryable):
 		status = waitingStatus(execution, retryable, r.clock.Now())
-		retryable.since = meta.FindStatusCondition(status.Conditions, dispatcherv1alpha1.ConditionWaiting).LastTransitionTime.Time
+		waiting := meta.FindStatusCondition(status.Conditions, dispatcherv1alpha1.ConditionWaiting)
+		retryable.since = waiting.LastTransitionTime.Time
 	}
 	return &status, ctrl.Result{}, err
 }
 
-// isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that came
-// first. Admission webhooks may refuse with any code.
+// isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that
+// came first. Admission webhooks may refuse with any code.
 func isRefusal(err error) bool {
 	if apierrors.IsAlreadyExists(err) || isInvalid(err) {
 		return true
@@ -151,7 +155,8 @@ func isInvalid(err error) bool {
 // message, or, after a second try without managed fields, that the Job is invalid because the first try has labelled
 // it.
 func isTooLarge(err error) bool {
-	if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "etcdserver: request is too large") {
+	if apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(err.Error(), "etcdserver: request is too large") {
 		return true
 	}
 	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
@@ -159,11 +164,13 @@ func isTooLarge(err error) bool {
 	if !errors.As(err, &status) || status.Status().Details == nil {
 		return false
 	}
-	return slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
+	return slices.ContainsFunc(
+		status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label },
+	)
 }
 
-// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook may
-// answer that something else is not found.
+// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook
+// may answer that something else is not found.
 func isNamespaceTerminating(err error, namespace string) bool {
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return true
@@ -182,20 +189,31 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error 
 	case isTooLarge(err):
 		return &terminalError{
 			reason: dispatcherv1alpha1.ReasonJobInvalid,
-			message: fmt.Sprintf("the rendered Job is larger than the API server can store; use the payload less often in JobTemplate %s or send a smaller one, then create another JobExecution",
-				execution.Spec.JobTemplateName),
+			message: fmt.Sprintf(
+				"the rendered Job is larger than the API server can store; use the payload less often in "+
+					"JobTemplate %s or send a smaller one, then create another JobExecution",
+				execution.Spec.JobTemplateName,
+			),
 		}
 	case isInvalid(err):
 		return &terminalError{
 			reason: dispatcherv1alpha1.ReasonJobInvalid,
-			message: fmt.Sprintf("the API server refused the rendered Job: %s; correct JobTemplate %s or the payload, then create another JobExecution",
-				truncated(err.Error()), execution.Spec.JobTemplateName),
+			message: fmt.Sprintf(
+				"the API server refused the rendered Job: %s; correct JobTemplate %s or the payload, then "+
+					"create another JobExecution",
+				truncated(err.Error()),
+				execution.Spec.JobTemplateName,
+			),
 		}
 	}
 	return &retryableError{
-		reason:  dispatcherv1alpha1.ReasonJobForbidden,
-		message: fmt.Sprintf("the API server refuses to create the Job: %s; it is retried at growing intervals of up to 5 minutes, until the cause is removed or this JobExecution is canceled", truncated(err.Error())),
-		cause:   err,
+		reason: dispatcherv1alpha1.ReasonJobForbidden,
+		message: fmt.Sprintf(
+			"the API server refuses to create the Job: %s; it is retried at growing intervals of up to 5 "+
+				"minutes, until the cause is removed or this JobExecution is canceled",
+			truncated(err.Error()),
+		),
+		cause: err,
 	}
 }
 
@@ -217,15 +235,23 @@ func nameConflict(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) 
 	}
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonJobNameConflict,
-		message: fmt.Sprintf("a Job %s already exists and %s; delete it, or change JobTemplate %s so that each Job has its own name, then create another JobExecution",
-			job.Name, belongs, execution.Spec.JobTemplateName),
+		message: fmt.Sprintf(
+			"a Job %s already exists and %s; delete it, or change JobTemplate %s so that each Job has its own "+
+				"name, then create another JobExecution",
+			job.Name,
+			belongs,
+			execution.Spec.JobTemplateName,
+		),
 	}
 }
 
 func templateNotFound(execution *dispatcherv1alpha1.JobExecution) error {
 	return &terminalError{
-		reason:  dispatcherv1alpha1.ReasonJobTemplateNotFound,
-		message: fmt.Sprintf("JobTemplate %s no longer exists; create it, then create another JobExecution", execution.Spec.JobTemplateName),
+		reason: dispatcherv1alpha1.ReasonJobTemplateNotFound,
+		message: fmt.Sprintf(
+			"JobTemplate %s no longer exists; create it, then create another JobExecution",
+			execution.Spec.JobTemplateName,
+		),
 	}
 }
 
@@ -234,15 +260,24 @@ func templateNotFound(execution *dispatcherv1alpha1.JobExecution) error {
 func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) error {
 	if render.Retryable(errs) {
 		return &retryableError{
-			reason:  dispatcherv1alpha1.ReasonWaiting,
-			message: fmt.Sprintf("rendering JobTemplate %s took too long and is retried: %s", template.Name, truncated(joined(render.Redact(errs)))),
-			cause:   render.Redact(errs).ToAggregate(),
+			reason: dispatcherv1alpha1.ReasonWaiting,
+			message: fmt.Sprintf(
+				"rendering JobTemplate %s took too long and is retried: %s",
+				template.Name,
+				truncated(joined(render.Redact(errs))),
+			),
+			cause: render.Redact(errs).ToAggregate(),
 		}
 	}
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonRenderFailed,
-		message: fmt.Sprintf("JobTemplate %s (generation %d) does not render with this payload: %s; correct it or the payload, then create another JobExecution",
-			template.Name, template.Generation, truncated(joined(render.Redact(errs)))),
+		message: fmt.Sprintf(
+			"JobTemplate %s (generation %d) does not render with this payload: %s; correct it or the payload, "+
+				"then create another JobExecution",
+			template.Name,
+			template.Generation,
+			truncated(joined(render.Redact(errs))),
+		),
 	}
 }
 

@@ -54,7 +54,9 @@ func TestMessagesAreBounded(t *testing.T) {
 	}
 	for reason, text := range texts {
 		if len(text) > maxNote || !utf8.ValidString(text) {
-			t.Errorf("the message of %s has %d bytes, want at most %d, valid UTF-8: %q", reason, len(text), maxNote, text)
+			t.Errorf(
+				"the message of %s has %d bytes, want at most %d, valid UTF-8: %q", reason, len(text), maxNote, text,
+			)
 		}
 	}
 }
@@ -90,7 +92,9 @@ func TestRenderFailedQuotesNoTemplate(t *testing.T) {
 		c.step()
 		summary := c.summary()
 		if summary.Reason != dispatcherv1alpha1.ReasonRenderFailed || strings.Contains(summary.Message, secret) {
-			t.Errorf("%s: %s: %q, want RenderFailed without the text of the template", name, summary.Reason, summary.Message)
+			t.Errorf(
+				"%s: %s: %q, want RenderFailed without the text of the template", name, summary.Reason, summary.Message,
+			)
 		}
 	}
 }
@@ -98,7 +102,9 @@ func TestRenderFailedQuotesNoTemplate(t *testing.T) {
 // A Job that is too large is not told that it has wrong labels, which the API server set itself.
 func TestTooLarge(t *testing.T) {
 	labelled := apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "run", field.ErrorList{
-		field.Invalid(field.NewPath("spec", "template", "metadata", "labels").Key(batchv1.ControllerUidLabel), "a", "must be 'b'"),
+		field.Invalid(
+			field.NewPath("spec", "template", "metadata", "labels").Key(batchv1.ControllerUidLabel), "a", "must be 'b'",
+		),
 	})
 	for _, test := range []struct {
 		reason string

@@ -15,8 +15,11 @@ const firstStatusAfter = 2 * time.Second
 // firstStatusDelay returns for how long the first status is not written yet. A new execution is known to wait for its
 // first pod, which most get within a second: then Running is the first status, and a write is saved. It must not take
 // longer, since only a status that names the Job tells other processes that there was one.
-func (r *reconciler) firstStatusDelay(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, status *dispatcherv1alpha1.JobExecutionStatus) time.Duration {
-	if execution.Status.ObservedGeneration != 0 || status.Summary().Reason != dispatcherv1alpha1.ReasonWaiting || startsNoPods(job) {
+func (r *reconciler) firstStatusDelay(
+	execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, status *dispatcherv1alpha1.JobExecutionStatus,
+) time.Duration {
+	if execution.Status.ObservedGeneration != 0 || status.Summary().Reason != dispatcherv1alpha1.ReasonWaiting ||
+		startsNoPods(job) {
 		return 0
 	}
 	started := r.startedJobs.add(execution.UID, referenceTo(job))

@@ -23,7 +23,8 @@ func (c *cluster) restart() {
 	c.reconciler = newReconciler(cached, live, old.renderer, c.recorder, c.clock, old.lease)
 }
 
-// The first status names the Job, two seconds after it was created at the latest, and at once where the Job will not start.
+// The first status names the Job, two seconds after it was created at the latest, and at once where the Job will not
+// start.
 func TestFirstStatus(t *testing.T) {
 	const create, write = "create Job", "patch status of JobExecution"
 	idle := func(template *dispatcherv1alpha1.JobTemplate) { withoutPodsSpec(&template.Spec.JobTemplate.Spec) }
@@ -58,7 +59,10 @@ func TestFirstStatus(t *testing.T) {
 				c.sync()
 				want := ctrl.Result{}
 				if c.execution().Status.Job == nil {
-					want = ctrl.Result{RequeueAfter: testTime.Add(firstStatusAfter).Sub(now), Priority: new(priorityOfChange)}
+					want = ctrl.Result{
+						RequeueAfter: testTime.Add(firstStatusAfter).Sub(now),
+						Priority:     new(priorityOfChange),
+					}
 				}
 				if diff := cmp.Diff(want, result); diff != "" {
 					t.Errorf("result after %v seconds (-want +got):\n%s", seconds, diff)
@@ -85,8 +89,8 @@ func TestFirstStatus(t *testing.T) {
 
 func withoutPodsSpec(spec *batchv1.JobSpec) { spec.Parallelism = new(int32(0)) }
 
-// A replica that has seen a Job does not take it for one that never was, when it becomes the leader after somebody deleted it
-// within the first two seconds.
+// A replica that has seen a Job does not take it for one that never was, when it becomes the leader after somebody
+// deleted it within the first two seconds.
 func TestSeenJobsAreRemembered(t *testing.T) {
 	for _, test := range []struct {
 		reason string

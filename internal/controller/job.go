@@ -47,7 +47,9 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 }
 
 // findJob looks up the Job of the execution past the cache. It returns the error absent if there is none.
-func (r *reconciler) findJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, absent error) (*batchv1.Job, error) {
+func (r *reconciler) findJob(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, absent error,
+) (*batchv1.Job, error) {
 	job := &batchv1.Job{}
 	key := types.NamespacedName{Namespace: execution.Namespace, Name: nameOfJob(execution)}
 	err := r.apiReader.Get(ctx, key, job)

@@ -21,8 +21,12 @@ var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
 
 // What the API server may answer to the creation of a Job.
 var (
-	errQuota     = apierrors.NewForbidden(jobs, "run", errors.New("exceeded quota"))
-	errBadJob    = apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "run", field.ErrorList{field.Required(field.NewPath("spec"), "")})
+	errQuota  = apierrors.NewForbidden(jobs, "run", errors.New("exceeded quota"))
+	errBadJob = apierrors.NewInvalid(
+		batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(),
+		"run",
+		field.ErrorList{field.Required(field.NewPath("spec"), "")},
+	)
 	errNoRoom    = apierrors.NewInternalError(errors.New("etcd is full"))
 	errTaken     = apierrors.NewAlreadyExists(jobs, "run")
 	errQuotaRace = apierrors.NewConflict(jobs, "run", errors.New("the quota has changed"))
@@ -101,7 +105,8 @@ func TestCreateJob(t *testing.T) {
 			c := newLaggingCluster(t, store(server...), store(newTemplate(), newExecution()))
 			c.createError = test.answer
 			result, calls, err := c.reconcile()
-			if after := result.RequeueAfter; (err != nil) != test.retry.fails || after < test.retry.least || after > test.retry.most {
+			if after := result.RequeueAfter; (err != nil) != test.retry.fails || after < test.retry.least ||
+				after > test.retry.most {
 				t.Errorf("error = %v, retried after %v, want %+v", err, after, test.retry)
 			}
 			if got := c.summary().Reason; got != test.want {

@@ -15,8 +15,9 @@ import (
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
 
-// restoreJobTTL gives a Job whose outcome is in the status the ttlSecondsAfterFinished of its template. Until then it has a
-// longer one, so that it is not deleted before its outcome was seen. A TTL that somebody has changed is left alone.
+// restoreJobTTL gives a Job whose outcome is in the status the ttlSecondsAfterFinished of its template. Until then it
+// has a longer one, so that it is not deleted before its outcome was seen. A TTL that somebody has changed is left
+// alone.
 func (r *reconciler) restoreJobTTL(ctx context.Context, job *batchv1.Job) error {
 	seconds, err := strconv.ParseInt(job.Annotations[dispatcherv1alpha1.AnnotationJobTTL], 10, 32)
 	raised := ptr.Deref(job.Spec.TTLSecondsAfterFinished, 0) == dispatcherv1alpha1.MinJobTTLSeconds

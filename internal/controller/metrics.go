@@ -22,8 +22,8 @@ const (
 
 var (
 	// executionsTotal has one series per template and result, which are removed with the template. A platform has a
-	// bounded number of templates, but not of executions, which are therefore no label. The histograms have no label for
-	// the template: each would cost a series per bucket.
+	// bounded number of templates, but not of executions, which are therefore no label. The histograms have no label
+	// for the template: each would cost a series per bucket.
 	executionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dispatcher_executions_total",
 		Help: "Finished JobExecutions by namespace and name of their JobTemplate and by result (succeeded, failed, " +
@@ -57,7 +57,9 @@ func forgetTemplate(object any) {
 		object = unknown.Obj
 	}
 	if template, ok := object.(*dispatcherv1alpha1.JobTemplate); ok {
-		executionsTotal.DeletePartialMatch(prometheus.Labels{"namespace": template.Namespace, "template": template.Name})
+		executionsTotal.DeletePartialMatch(
+			prometheus.Labels{"namespace": template.Namespace, "template": template.Name},
+		)
 	}
 }
 

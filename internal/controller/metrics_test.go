@@ -27,7 +27,9 @@ func countOf(t *testing.T, template, result string) float64 {
 }
 
 func TestExecutionsAreCountedByResult(t *testing.T) {
-	succeeded, failures, cancels := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed), finishedCount(t, resultCanceled)
+	succeeded, failures, cancels := finishedCount(t, resultSucceeded), finishedCount(t, resultFailed), finishedCount(
+		t, resultCanceled,
+	)
 	newCluster(t, newTemplate(), newExecution(), newJob(complete)).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(failed(""))).step()
 	newCluster(t, newTemplate(), newExecution(), newJob(active)).step() // it goes on

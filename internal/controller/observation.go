@@ -56,7 +56,8 @@ func (r *reconciler) observe(ctx context.Context, term *leader.Term, key types.N
 		return seen, err
 	}
 	var jobs batchv1.JobList
-	if err := r.client.List(ctx, &jobs, client.InNamespace(key.Namespace), client.MatchingFields{byExecution: key.Name}); err != nil {
+	named := client.MatchingFields{byExecution: key.Name}
+	if err := r.client.List(ctx, &jobs, client.InNamespace(key.Namespace), named); err != nil {
 		return seen, fmt.Errorf("listing the Jobs of the execution: %w", err)
 	}
 	seen.execution = execution
@@ -127,7 +128,9 @@ func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispa
 //
 // A Job without its label is not in the cache, and its changes would not enqueue its execution. Therefore the label is
 // restored.
-func (r *reconciler) readJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, reference *dispatcherv1alpha1.JobReference) (*batchv1.Job, error) {
+func (r *reconciler) readJob(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, reference *dispatcherv1alpha1.JobReference,
+) (*batchv1.Job, error) {
 	job := &batchv1.Job{}
 	err := r.apiReader.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: reference.Name}, job)
 	switch {
@@ -144,7 +147,9 @@ func (r *reconciler) readJob(ctx context.Context, execution *dispatcherv1alpha1.
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=patch
 
 // restoreLabel sets the label of the execution, which selects the Job for the cache.
-func (r *reconciler) restoreLabel(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) error {
+func (r *reconciler) restoreLabel(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job,
+) error {
 	if _, ok := job.Labels[dispatcherv1alpha1.LabelJobExecution]; ok {
 		return nil
 	}
@@ -157,7 +162,9 @@ func (r *reconciler) restoreLabel(ctx context.Context, execution *dispatcherv1al
 }
 
 // getExecution returns nil if there is none.
-func getExecution(ctx context.Context, reader client.Reader, key types.NamespacedName) (*dispatcherv1alpha1.JobExecution, error) {
+func getExecution(
+	ctx context.Context, reader client.Reader, key types.NamespacedName,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	execution := &dispatcherv1alpha1.JobExecution{}
 	if err := reader.Get(ctx, key, execution); err != nil {
 		if apierrors.IsNotFound(err) {

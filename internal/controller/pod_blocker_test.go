@@ -106,7 +106,9 @@ func TestHeldUp(t *testing.T) {
 			t.Errorf("%s: calls (-want +got):\n%s", step.does, diff)
 		}
 		got := briefOf(c.execution().Status)
-		if got.Reason != step.Reason || (got.Waiting == metav1.ConditionTrue) != (step.Waiting == metav1.ConditionTrue) || (got.Running == metav1.ConditionTrue) != (step.Running == metav1.ConditionTrue) {
+		if got.Reason != step.Reason ||
+			(got.Waiting == metav1.ConditionTrue) != (step.Waiting == metav1.ConditionTrue) ||
+			(got.Running == metav1.ConditionTrue) != (step.Running == metav1.ConditionTrue) {
 			t.Errorf("%s: %+v, want %+v", step.does, got, step.brief)
 		}
 	}

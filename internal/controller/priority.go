@@ -18,8 +18,8 @@ const priorityOfChange = -1
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// jobHandler enqueues the execution of a Job at lower priority, and remembers new Jobs. Of those that exist when the process
-// starts, it remembers only the unfinished ones: there may be many others, whose executions have a status.
+// jobHandler enqueues the execution of a Job at lower priority, and remembers new Jobs. Of those that exist when the
+// process starts, it remembers only the unfinished ones: there may be many others, whose executions have a status.
 func (r *reconciler) jobHandler() handler.EventHandler {
 	enqueuer := enqueueAtLowerPriority(requestsFor)
 	return handler.Funcs{

@@ -26,8 +26,12 @@ func TestNewExecutionsComeFirst(t *testing.T) {
 	defer queue.ShutDown()
 	watcher := enqueueAtLowerPriority(requestsFor)
 	watcher.Create(t.Context(), event.CreateEvent{Object: job("old", "1"), IsInInitialList: true}, queue)
-	watcher.Update(t.Context(), event.UpdateEvent{ObjectOld: job("resynced", "1"), ObjectNew: job("resynced", "1")}, queue)
-	watcher.Update(t.Context(), event.UpdateEvent{ObjectOld: job("changed", "1"), ObjectNew: job("changed", "2")}, queue)
+	watcher.Update(
+		t.Context(), event.UpdateEvent{ObjectOld: job("resynced", "1"), ObjectNew: job("resynced", "1")}, queue,
+	)
+	watcher.Update(
+		t.Context(), event.UpdateEvent{ObjectOld: job("changed", "1"), ObjectNew: job("changed", "2")}, queue,
+	)
 	watcher.Update(t.Context(), event.UpdateEvent{ObjectOld: job("before", "1"), ObjectNew: job("after", "2")}, queue)
 	watcher.Delete(t.Context(), event.DeleteEvent{Object: job("deleted", "1")}, queue)
 	watcher.Create(t.Context(), event.CreateEvent{Object: job("created", "1")}, queue)
@@ -43,7 +47,9 @@ func TestNewExecutionsComeFirst(t *testing.T) {
 	slices.Sort(changed)
 	last := order[6:]
 	slices.Sort(last)
-	if want := []string{"new", "after", "before", "changed", "created", "deleted", "old", "resynced"}; !slices.Equal(order, want) {
+	if want := []string{"new", "after", "before", "changed", "created", "deleted", "old", "resynced"}; !slices.Equal(
+		order, want,
+	) {
 		t.Errorf("the order is %v, want %v", order, want)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"dispatcher.ivan.vc/internal/leader"
 )
 
-// Reconcile moves one execution one step forward. It is idempotent, across processes too. It does nothing while this process
-// does not lead: when a term begins, all executions are enqueued.
+// Reconcile moves one execution one step forward. It is idempotent, across processes too. It does nothing while this
+// process does not lead: when a term begins, all executions are enqueued.
 //
 // A write that is refused because the object has changed is not an error: the watch event of that change will enqueue
 // the execution again.

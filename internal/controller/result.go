@@ -81,7 +81,8 @@ func successOf(pods []*corev1.Pod) *dispatcherv1alpha1.JobExecutionResult {
 		if pod.Status.Phase != corev1.PodSucceeded {
 			continue
 		}
-		if last == nil || endedAt(pod).After(endedAt(last)) || (endedAt(pod).Equal(endedAt(last)) && isOlder(last, pod)) {
+		if last == nil || endedAt(pod).After(endedAt(last)) ||
+			(endedAt(pod).Equal(endedAt(last)) && isOlder(last, pod)) {
 			last = pod
 		}
 	}

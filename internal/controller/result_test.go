@@ -160,7 +160,11 @@ func TestEndingsBeforeSuspension(t *testing.T) {
 func TestResultIsTakenAtTheEnd(t *testing.T) {
 	const write, read = "patch status of JobExecution", "list PodList"
 	ended := newPod(exited(3, "Error", "", 9))
-	foreign := newPod(exited(4, "Error", "", 9), podNamed("run-y"), func(pod *corev1.Pod) { pod.OwnerReferences[0].UID = "uid-of-earlier-job" })
+	foreign := newPod(
+		exited(4, "Error", "", 9),
+		podNamed("run-y"),
+		func(pod *corev1.Pod) { pod.OwnerReferences[0].UID = "uid-of-earlier-job" },
+	)
 	for _, test := range []struct {
 		reason         string
 		server, cached []client.Object
@@ -178,7 +182,11 @@ func TestResultIsTakenAtTheEnd(t *testing.T) {
 		{"the pods of an earlier Job do not count", []client.Object{foreign}, []client.Object{foreign}, nil, []string{read, write}, nil, ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			both := []client.Object{newTemplate(), newExecution(ranWith(active)), newJob(failed("BackoffLimitExceeded"))}
+			both := []client.Object{
+				newTemplate(),
+				newExecution(ranWith(active)),
+				newJob(failed("BackoffLimitExceeded")),
+			}
 			c := newLaggingCluster(t, store(append(test.server, both...)...), store(append(test.cached, both...)...))
 			if test.remembered != nil {
 				c.reconciler.podOutcomes.note(test.remembered, true)

@@ -42,7 +42,8 @@ const (
 	minRetryInterval = 50 * time.Millisecond
 	maxRetryInterval = time.Minute
 
-	// replacedSize is how many status writes this process remembers. It must hold those that the cache does not show yet.
+	// replacedSize is how many status writes this process remembers. It must hold those that the cache does not show
+	// yet.
 	replacedSize = 8192
 
 	// byExecution is the index of cached Jobs and pods by the name of the execution that they belong to.
@@ -58,8 +59,8 @@ type reconciler struct {
 	clock     clock.PassiveClock
 	lease     *leader.Lease
 
-	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever other
-	// replicas do meanwhile. What was observed of an execution belongs to a term.
+	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever
+	// other replicas do meanwhile. What was observed of an execution belongs to a term.
 
 	startedJobs startedJobs
 
@@ -71,8 +72,8 @@ type reconciler struct {
 	podOutcomes podOutcomes
 }
 
-// Setup adds the controller to the manager, whose cache must have CacheOptions. It runs on every replica with a full cache
-// and acts while this process leads.
+// Setup adds the controller to the manager, whose cache must have CacheOptions. It runs on every replica with a full
+// cache and acts while this process leads.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
@@ -80,14 +81,17 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 		}
 	}
 	// Templates are read, not watched, so that nothing else would start their informer before the first execution.
-	templates, err := mgr.GetCache().GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false))
+	templates, err := mgr.GetCache().
+		GetInformer(context.Background(), &dispatcherv1alpha1.JobTemplate{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("starting the cache of JobTemplates: %w", err)
 	}
 	if _, err := templates.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: forgetTemplate}); err != nil {
 		return fmt.Errorf("listening to changes of JobTemplates: %w", err)
 	}
-	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{}, lease)
+	r := newReconciler(
+		mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{}, lease,
+	)
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		For(&dispatcherv1alpha1.JobExecution{}).
@@ -97,8 +101,10 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			ReconciliationTimeout:   reconcileTimeout,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minRetryInterval, maxRetryInterval),
-			NeedLeaderElection:      new(false),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+				minRetryInterval, maxRetryInterval,
+			),
+			NeedLeaderElection: new(false),
 		}).
 		Complete(r)
 	if err != nil {
@@ -107,7 +113,14 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 	return nil
 }
 
-func newReconciler(cached client.Client, apiReader client.Reader, renderer render.Renderer, recorder events.EventRecorder, clock clock.PassiveClock, lease *leader.Lease) *reconciler {
+func newReconciler(
+	cached client.Client,
+	apiReader client.Reader,
+	renderer render.Renderer,
+	recorder events.EventRecorder,
+	clock clock.PassiveClock,
+	lease *leader.Lease,
+) *reconciler {
 	return &reconciler{
 		client:      cached,
 		apiReader:   apiReader,
@@ -140,7 +153,10 @@ func executionNames(object client.Object) []string {
 func requestsFor(_ context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, name := range executionNames(object) {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}})
+		requests = append(
+			requests,
+			reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}},
+		)
 	}
 	return requests
 }

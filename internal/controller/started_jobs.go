@@ -13,12 +13,12 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// startedJobsSize is how many Jobs this process remembers. It must hold those of the last staleAfter: enough for hundreds
-// a second.
+// startedJobsSize is how many Jobs this process remembers. It must hold those of the last staleAfter: enough for
+// hundreds a second.
 const startedJobsSize = 8192
 
-// startedJobs remembers, for each execution, the Job that this process has created or seen, until the status names it. If
-// the Job is then missing, it was deleted, and must not be created again.
+// startedJobs remembers, for each execution, the Job that this process has created or seen, until the status names it.
+// If the Job is then missing, it was deleted, and must not be created again.
 type startedJobs struct {
 	clock       clock.PassiveClock
 	byExecution *lru.Cache

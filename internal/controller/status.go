@@ -18,25 +18,53 @@ import (
 
 // deriveStatus returns the status that follows from the Job and its pods. It is pure and reads no clock: all times are
 // those of the Job and the pods, so that every process derives the same status at any time.
-func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods podSummary) dispatcherv1alpha1.JobExecutionStatus {
+func deriveStatus(
+	execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods podSummary,
+) dispatcherv1alpha1.JobExecutionStatus {
 	status := statusWithJob(execution, job)
 	finished := finishedCondition(job)
 	switch {
 	case finished != nil && finished.Type == batchv1.JobComplete:
 		at := ptr.Deref(job.Status.CompletionTime, finished.LastTransitionTime)
 		status.Result = pods.result
-		setFinished(&status, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded, fmt.Sprintf("Job %s completed", job.Name), at)
+		setFinished(
+			&status,
+			metav1.ConditionTrue,
+			dispatcherv1alpha1.ReasonSucceeded,
+			fmt.Sprintf("Job %s completed", job.Name),
+			at,
+		)
 	case finished != nil:
 		status.Result = pods.result
-		setFinished(&status, metav1.ConditionFalse, jobFailureReason(finished.Reason), jobFailedMessage(job, finished), finished.LastTransitionTime)
+		setFinished(
+			&status,
+			metav1.ConditionFalse,
+			jobFailureReason(finished.Reason),
+			jobFailedMessage(job, finished),
+			finished.LastTransitionTime,
+		)
 	case !job.DeletionTimestamp.IsZero():
 		message := jobDeletedMessage(execution, job.Name)
-		setFinished(&status, metav1.ConditionFalse, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp)
+		setFinished(
+			&status, metav1.ConditionFalse, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp,
+		)
 	case ptr.Deref(job.Spec.Suspend, false):
 		message := fmt.Sprintf("Job %s is suspended; it starts when its spec.suspend is set to false", job.Name)
-		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
+		setUnfinished(
+			&status,
+			dispatcherv1alpha1.ConditionWaiting,
+			dispatcherv1alpha1.ReasonSuspended,
+			message,
+			job.CreationTimestamp,
+		)
 	case pods.blocker != nil:
-		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, pods.blocker.reason, pods.blocker.message(execution, job), pods.blocker.since)
+		setUnfinished(
+			&status,
+			dispatcherv1alpha1.ConditionWaiting,
+			pods.blocker.reason,
+			pods.blocker.message(execution, job),
+			pods.blocker.since,
+		)
 	case podsBlocked(execution) && !pods.active:
 		// The blocked pod was removed, by a deadline or by hand. The Job does not say yet what follows.
 	case job.Status.Active > 0 || isRunning(execution):
@@ -44,13 +72,27 @@ func deriveStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, 
 		if podsBlocked(execution) && at.Before(&pods.startedAt) {
 			at = pods.startedAt
 		}
-		setUnfinished(&status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, fmt.Sprintf("Job %s is running", job.Name), at)
+		setUnfinished(
+			&status,
+			dispatcherv1alpha1.ConditionRunning,
+			dispatcherv1alpha1.ReasonRunning,
+			fmt.Sprintf("Job %s is running", job.Name),
+			at,
+		)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)
 		if startsNoPods(job) {
-			message = fmt.Sprintf("Job %s has no pods, since its spec.parallelism is 0; it starts when that is raised", job.Name)
+			message = fmt.Sprintf(
+				"Job %s has no pods, since its spec.parallelism is 0; it starts when that is raised", job.Name,
+			)
 		}
-		setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
+		setUnfinished(
+			&status,
+			dispatcherv1alpha1.ConditionWaiting,
+			dispatcherv1alpha1.ReasonWaiting,
+			message,
+			job.CreationTimestamp,
+		)
 	}
 	return status
 }
@@ -67,19 +109,31 @@ func statusWithJob(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job)
 }
 
 // failedStatus is the status after a terminal error. The Job is nil where there is none.
-func failedStatus(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, terminal *terminalError, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+func failedStatus(
+	execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, terminal *terminalError, now time.Time,
+) dispatcherv1alpha1.JobExecutionStatus {
 	status := copyStatus(execution)
 	if job != nil {
 		status = statusWithJob(execution, job)
 	}
-	setFinished(&status, metav1.ConditionFalse, terminal.reason, terminal.message, metav1.NewTime(now.Truncate(time.Second)))
+	setFinished(
+		&status, metav1.ConditionFalse, terminal.reason, terminal.message, metav1.NewTime(now.Truncate(time.Second)),
+	)
 	return status
 }
 
 // waitingStatus is the status after a retryable error: the Job cannot be created now.
-func waitingStatus(execution *dispatcherv1alpha1.JobExecution, retryable *retryableError, now time.Time) dispatcherv1alpha1.JobExecutionStatus {
+func waitingStatus(
+	execution *dispatcherv1alpha1.JobExecution, retryable *retryableError, now time.Time,
+) dispatcherv1alpha1.JobExecutionStatus {
 	status := copyStatus(execution)
-	setUnfinished(&status, dispatcherv1alpha1.ConditionWaiting, retryable.reason, retryable.message, metav1.NewTime(now.Truncate(time.Second)))
+	setUnfinished(
+		&status,
+		dispatcherv1alpha1.ConditionWaiting,
+		retryable.reason,
+		retryable.message,
+		metav1.NewTime(now.Truncate(time.Second)),
+	)
 	return status
 }
 
@@ -110,7 +164,12 @@ func setUnfinished(status *dispatcherv1alpha1.JobExecutionStatus, active, reason
 }
 
 // setFinished sets the conditions and times of a finished execution.
-func setFinished(status *dispatcherv1alpha1.JobExecutionStatus, succeeded metav1.ConditionStatus, reason, message string, at metav1.Time) {
+func setFinished(
+	status *dispatcherv1alpha1.JobExecutionStatus,
+	succeeded metav1.ConditionStatus,
+	reason, message string,
+	at metav1.Time,
+) {
 	setCondition(status, dispatcherv1alpha1.ConditionWaiting, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionRunning, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, succeeded, reason, message, at)
@@ -120,7 +179,13 @@ func setFinished(status *dispatcherv1alpha1.JobExecutionStatus, succeeded metav1
 	}
 }
 
-func setCondition(status *dispatcherv1alpha1.JobExecutionStatus, conditionType string, value metav1.ConditionStatus, reason, message string, at metav1.Time) {
+func setCondition(
+	status *dispatcherv1alpha1.JobExecutionStatus,
+	conditionType string,
+	value metav1.ConditionStatus,
+	reason, message string,
+	at metav1.Time,
+) {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type:               conditionType,
 		Status:             value,
@@ -171,7 +236,11 @@ func jobFailedMessage(job *batchv1.Job, failed *batchv1.JobCondition) string {
 }
 
 func jobDeletedMessage(execution *dispatcherv1alpha1.JobExecution, job string) string {
-	return fmt.Sprintf("Job %s was deleted before it finished; to run JobTemplate %s again, create another JobExecution", job, execution.Spec.JobTemplateName)
+	return fmt.Sprintf(
+		"Job %s was deleted before it finished; to run JobTemplate %s again, create another JobExecution",
+		job,
+		execution.Spec.JobTemplateName,
+	)
 }
 
 // isRunning says whether the execution is Running. It stays so while its Job has no active pod between two retries, and

@@ -43,7 +43,10 @@ func TestDeriveStatus(t *testing.T) {
 	const yes, no, unknown = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
 	condition := func(conditionType batchv1.JobConditionType) func(*batchv1.Job) {
 		return func(job *batchv1.Job) {
-			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: conditionType, Status: corev1.ConditionTrue, LastTransitionTime: at(9)})
+			job.Status.Conditions = append(
+				job.Status.Conditions,
+				batchv1.JobCondition{Type: conditionType, Status: corev1.ConditionTrue, LastTransitionTime: at(9)},
+			)
 		}
 	}
 	was := func(changes ...func(*batchv1.Job)) func(*dispatcherv1alpha1.JobExecution) {
@@ -116,7 +119,12 @@ func TestDeriveStatus(t *testing.T) {
 func TestDeriveStatusTellsWhatRan(t *testing.T) {
 	status := deriveStatus(newExecution(), newJob(active), podSummary{})
 	want := dispatcherv1alpha1.JobExecutionStatus{
-		Job:                &dispatcherv1alpha1.JobReference{APIVersion: "batch/v1", Kind: "Job", Name: "run", UID: "uid-of-run"},
+		Job: &dispatcherv1alpha1.JobReference{
+			APIVersion: "batch/v1",
+			Kind:       "Job",
+			Name:       "run",
+			UID:        "uid-of-run",
+		},
 		JobTemplate:        &dispatcherv1alpha1.JobTemplateReference{UID: "uid-of-template", Generation: 1},
 		StartTime:          new(at(1)),
 		ObservedGeneration: 1,

@@ -20,7 +20,9 @@ import (
 // writeStatus stores the status if it changed, then counts the execution if it has finished, and records an event. The
 // optimistic lock lets only one of several writers succeed, so that each finished execution is counted and reported
 // once.
-func (r *reconciler) writeStatus(ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus) error {
+func (r *reconciler) writeStatus(
+	ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus,
+) error {
 	execution := seen.execution
 	if equality.Semantic.DeepEqual(execution.Status, *status) {
 		return nil
@@ -38,7 +40,9 @@ func (r *reconciler) writeStatus(ctx context.Context, seen observation, status *
 
 // patchStatus stores the status if the execution has not changed since it was read. It returns the stored execution
 // without its spec.
-func (r *reconciler) patchStatus(ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus) (*dispatcherv1alpha1.JobExecution, error) {
+func (r *reconciler) patchStatus(
+	ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus,
+) (*dispatcherv1alpha1.JobExecution, error) {
 	execution := seen.execution
 	if replaced, ok := r.replaced.Get(execution.UID); ok && replaced == execution.ResourceVersion {
 		// The API server would refuse this. The watch event of our own write has not arrived yet.

@@ -11,8 +11,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// enqueueAllOnTerms enqueues all executions when a term as the leader begins, for as long as ctx lasts. What was enqueued
-// before was dropped.
+// enqueueAllOnTerms enqueues all executions when a term as the leader begins, for as long as ctx lasts. What was
+// enqueued before was dropped.
 func (r *reconciler) enqueueAllOnTerms(ctx context.Context, queue queue) error {
 	go func() {
 		for {

@@ -117,7 +117,8 @@ func TestEachTermSettles(t *testing.T) {
 	execution := c.execution()
 	execution.Status = deriveStatus(execution, newJob(complete), podSummary{})
 	c.setStatus(execution)
-	if calls := c.stepUnseen(); !slices.Contains(calls, "get JobExecution") || slices.ContainsFunc(calls, isWriteOfJob) {
+	if calls := c.stepUnseen(); !slices.Contains(calls, "get JobExecution") ||
+		slices.ContainsFunc(calls, isWriteOfJob) {
 		t.Errorf("calls = %q in a new term, want a read of the execution past the cache, and no Job", calls)
 	}
 }

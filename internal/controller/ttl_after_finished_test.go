@@ -23,10 +23,14 @@ func TestAfterFinished(t *testing.T) {
 		}
 	}
 	endedWithout := func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = failedStatus(execution, nil, &terminalError{reason: dispatcherv1alpha1.ReasonJobInvalid}, at(31).Time)
+		execution.Status = failedStatus(
+			execution, nil, &terminalError{reason: dispatcherv1alpha1.ReasonJobInvalid}, at(31).Time,
+		)
 	}
 	endedByCancel := func(execution *dispatcherv1alpha1.JobExecution) {
-		execution.Status = failedStatus(execution, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(31).Time)
+		execution.Status = failedStatus(
+			execution, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(31).Time,
+		)
 	}
 	unlabelled := newJob(complete, func(job *batchv1.Job) { job.Labels = nil })
 

@@ -54,14 +54,16 @@ func NewElection(mgr ctrl.Manager, lease *Lease, options Options) (*Election, er
 	if err != nil {
 		return nil, fmt.Errorf("preparing the leader election: %w", err)
 	}
-	return &Election{name: options.Name, lock: lock, lease: lease, leaseDuration: leaseDuration, retryPeriod: retryPeriod}, nil
+	return &Election{
+		name: options.Name, lock: lock, lease: lease, leaseDuration: leaseDuration, retryPeriod: retryPeriod,
+	}, nil
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica competes.
 func (e *Election) NeedLeaderElection() bool { return false }
 
-// Start implements manager.Runnable. When ctx ends, it ends the term, waits for the work of it, and releases the Lease, so
-// that the next leader does not have to wait until it expires.
+// Start implements manager.Runnable. When ctx ends, it ends the term, waits for the work of it, and releases the Lease,
+// so that the next leader does not have to wait until it expires.
 func (e *Election) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
@@ -90,7 +92,8 @@ func (e *Election) Start(ctx context.Context) error {
 func (e *Election) release(ctx context.Context) {
 	e.lease.Lost()
 	if !e.lease.idle(releaseTimeout) {
-		log.FromContext(ctx).Info("not releasing the Lease, since work of the leader has not ended", "lease", e.lock.Describe())
+		log.FromContext(ctx).
+			Info("not releasing the Lease, since work of the leader has not ended", "lease", e.lock.Describe())
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
@@ -109,6 +112,7 @@ func (e *Election) release(ctx context.Context) {
 		})
 	})
 	if err != nil {
-		log.FromContext(ctx).Info("the Lease was not released and has to expire", "lease", e.lock.Describe(), "error", err.Error())
+		log.FromContext(ctx).
+			Info("the Lease was not released and has to expire", "lease", e.lock.Describe(), "error", err.Error())
 	}
 }

@@ -100,7 +100,9 @@ func (o *object) take(holder string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := metav1.Now()
-	o.set(&resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now})
+	o.set(&resourcelock.LeaderElectionRecord{
+		HolderIdentity: holder, LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now,
+	})
 }
 
 func (o *object) holder() (string, chan struct{}) {

@@ -16,11 +16,11 @@ const RenewDeadline = 10 * time.Second
 // ErrLost says that this process does not lead any more, or not for certain.
 var ErrLost = errors.New("the term as the leader is over")
 
-// Lease knows whether this process leads. To be elected is not enough: a process that was stopped for longer than a Lease
-// lasts, for example on a machine that was suspended, continues where it was. Until its elector runs, it still believes
-// that it leads, while another replica does. It would then run executions again that the other one has run and deleted,
-// and finish those that the other one runs. Therefore the leader's work belongs to a Term, and every write that must
-// happen only once is preceded by Term.Check.
+// Lease knows whether this process leads. To be elected is not enough: a process that was stopped for longer than a
+// Lease lasts, for example on a machine that was suspended, continues where it was. Until its elector runs, it still
+// believes that it leads, while another replica does. It would then run executions again that the other one has run and
+// deleted, and finish those that the other one runs. Therefore the leader's work belongs to a Term, and every write
+// that must happen only once is preceded by Term.Check.
 //
 // Only a condition that the API server checks could close the gap between Check and the write.
 type Lease struct {
@@ -71,8 +71,8 @@ func (l *Lease) Lost() {
 	l.term = nil
 }
 
-// Begin begins a piece of work of the leader, which its caller has to End. It returns nil unless this process is certain to
-// lead. Work that is not done for that reason has to be looked for when a term begins.
+// Begin begins a piece of work of the leader, which its caller has to End. It returns nil unless this process is
+// certain to lead. Work that is not done for that reason has to be looked for when a term begins.
 func (l *Lease) Begin() *Term {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,8 +92,8 @@ func (l *Lease) current() *Term {
 	return l.term
 }
 
-// age is the time since the last renewal. The monotonic clock stops while the machine is suspended, and the wall clock may
-// be set back.
+// age is the time since the last renewal. The monotonic clock stops while the machine is suspended, and the wall clock
+// may be set back.
 func (l *Lease) age() time.Duration {
 	now := l.clock.Now()
 	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))

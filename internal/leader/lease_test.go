@@ -20,8 +20,8 @@ func hasBegun(l *Lease) bool {
 	}
 }
 
-// A process leads until RenewDeadline after the request that stored its Lease was sent: until then, nobody else can have
-// acquired it. A renewal that comes later begins another term.
+// A process leads until RenewDeadline after the request that stored its Lease was sent: until then, nobody else can
+// have acquired it. A renewal that comes later begins another term.
 func TestTerm(t *testing.T) {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	for _, test := range []struct {
@@ -83,8 +83,8 @@ func TestTerm(t *testing.T) {
 	}
 }
 
-// A question that was answered with no ends the term, even if the clock is set back afterwards: the work that was not done
-// is only looked for when a term begins.
+// A question that was answered with no ends the term, even if the clock is set back afterwards: the work that was not
+// done is only looked for when a term begins.
 func TestRefusedWorkIsLookedForLater(t *testing.T) {
 	for _, test := range []struct {
 		reason string

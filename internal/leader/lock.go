@@ -13,8 +13,8 @@ type observedLock struct {
 	lease *Lease
 }
 
-// Get implements resourcelock.Interface. The elector tries for a while to get a Lease back that somebody else holds; the
-// term is over at once.
+// Get implements resourcelock.Interface. The elector tries for a while to get a Lease back that somebody else holds;
+// the term is over at once.
 func (l *observedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if apierrors.IsNotFound(err) || err == nil && record.HolderIdentity != l.Identity() {
