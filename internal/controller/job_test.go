@@ -82,7 +82,7 @@ func TestCreateJob(t *testing.T) {
 		{"a webhook may refuse with any code", errNotFoundByWebhook, nil, "JobForbidden", false, waits},
 		{"even one that seems to be about a namespace", errOtherNamespace, nil, "JobForbidden", false, waits},
 		{"and one that no API server uses", errTeapot, nil, "JobForbidden", false, waits},
-		{"the API server's own trouble is not worth a word", errNoRoom, nil, "Waiting", false, fails},
+		{"the API server's own trouble is not in the status", errNoRoom, nil, "Waiting", false, fails},
 		{"a conflict in the quota's books comes with no watch event", errQuotaRace, nil, "Waiting", false, contends},
 		{"nothing is created in a namespace that goes", errTerminating(), nil, "Waiting", false, rests},
 		{"nothing is created in a namespace that is gone", errGone, nil, "Waiting", false, rests},
@@ -93,7 +93,7 @@ func TestCreateJob(t *testing.T) {
 		{"a Job that belongs to nothing is left alone", errTaken, newJob(foreign), "JobNameConflict", true, ends},
 		{"a Job that belongs to something else is left alone", errTaken, newJob(ofCronJob), "JobNameConflict", true, ends},
 		{"the Job of an earlier execution of this name will go", errTaken, newJob(ofEarlierRun), "Waiting", false, waits},
-		{"a Job that is on its way will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false, waits},
+		{"a Job that is being deleted will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false, waits},
 		{"a Job that went just now leaves room", errTaken, nil, "Waiting", false, contends},
 		{"a foreign Job does not turn a quota into a conflict", errQuota, newJob(foreign), "JobForbidden", false, waits},
 	} {

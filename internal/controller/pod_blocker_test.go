@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-func TestReportOf(t *testing.T) {
+func TestSummaryOfPods(t *testing.T) {
 	young := func(pod *corev1.Pod) { pod.CreationTimestamp = at(9) }
 	besides := func(pod *corev1.Pod) {
 		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, newPod().Status.ContainerStatuses[0])
@@ -37,7 +37,7 @@ func TestReportOf(t *testing.T) {
 		want   string // The reason and the beginning of the message; empty where nothing holds the Job up.
 	}{
 		{"no pod says nothing", nil, false, ""},
-		{"a pod that runs is not held up", []*corev1.Pod{newPod()}, true, ""},
+		{"a pod that runs is not blocked", []*corev1.Pod{newPod()}, true, ""},
 		{"nor is one whose containers are being created", []*corev1.Pod{newPod(stuck("ContainerCreating", ""))}, true, ""},
 		{"nor one that runs again and again", []*corev1.Pod{newPod(stuck("CrashLoopBackOff", "back-off 10s"))}, true, ""},
 		{"nor one that somebody holds back on purpose", []*corev1.Pod{newPod(gated)}, true, ""},
@@ -47,13 +47,13 @@ func TestReportOf(t *testing.T) {
 		{"the image has no name", []*corev1.Pod{newPod(stuck("InvalidImageName", ""))}, true, "ImagePullBackOff container hello of pod run-x has an image that cannot be pulled: no reason is given; "},
 		{"a Secret is missing", []*corev1.Pod{newPod(stuck("CreateContainerConfigError", `secret "key" not found`))}, true, `CreateContainerConfigError container hello of pod run-x cannot be configured: secret "key" not found; `},
 		{"the runtime refuses", []*corev1.Pod{newPod(stuck("CreateContainerError", "no command"))}, true, "CreateContainerError container hello of pod run-x cannot be created: no command; "},
-		{"an init container is held up", []*corev1.Pod{newPod(stuck("ErrImagePull", "not found"), initializing)}, true, "ImagePullBackOff container init of pod run-x "},
+		{"an init container is blocked", []*corev1.Pod{newPod(stuck("ErrImagePull", "not found"), initializing)}, true, "ImagePullBackOff container init of pod run-x "},
 		{"one container of two is enough", []*corev1.Pod{newPod(stuck("ErrImagePull", "not found"), besides)}, true, "ImagePullBackOff container other of pod run-x "},
 		{"one pod that runs is enough", []*corev1.Pod{newPod(stuck("ErrImagePull", "")), newPod(podNamed("run-y"))}, true, ""},
 		{"one that has ended is not", []*corev1.Pod{newPod(stuck("ErrImagePull", "")), newPod(podNamed("run-y"), exited(1, "Error", "", 9))}, true, "ImagePullBackOff container hello of pod run-x "},
 		{"of two the older one counts", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), podNamed("run-y"), young), newPod(unschedulable(""))}, true, "Unschedulable pod run-x "},
 		{"of two of an age the first by name counts", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), podNamed("run-y")), newPod(unschedulable(""))}, true, "Unschedulable pod run-x "},
-		{"one that is being deleted says nothing any more", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), stopped(9))}, false, ""},
+		{"one that is being deleted does not count", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), stopped(9))}, false, ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			for range 2 {
@@ -71,9 +71,9 @@ func TestReportOf(t *testing.T) {
 	}
 }
 
-// An execution whose pods are held up waits, and says so once: neither the kubelet's next try nor the scheduler's next
+// An execution whose pods are blocked waits, and says so once: neither the kubelet's next try nor the scheduler's next
 // count is worth a write.
-func TestHeldUp(t *testing.T) {
+func TestBlockedPods(t *testing.T) {
 	const write = "patch status of JobExecution"
 	c := newCluster(t, newTemplate(), newExecution(), newJob(active))
 	later := func(pod *corev1.Pod) {
@@ -122,8 +122,8 @@ func TestHeldUp(t *testing.T) {
 	}
 }
 
-// The execution of a pod is woken by what changes its status, and by nothing else that happens to pods.
-func TestPodsWakeExecutions(t *testing.T) {
+// The execution of a pod is enqueued when its status may change, and for no other change of the pod.
+func TestPodsEnqueueExecutions(t *testing.T) {
 	for _, test := range []struct {
 		reason        string
 		before, after *corev1.Pod
@@ -131,13 +131,13 @@ func TestPodsWakeExecutions(t *testing.T) {
 	}{
 		{"it came", nil, newPod(), 1},
 		{"it went", newPod(), nil, 1},
-		{"it began to be held up", newPod(stuck("ContainerCreating", "")), newPod(stuck("ErrImagePull", "")), 1},
-		{"it is still held up", newPod(stuck("ErrImagePull", "")), newPod(stuck("ImagePullBackOff", "")), 0},
-		{"something else holds it up", newPod(unschedulable("")), newPod(stuck("ErrImagePull", "")), 1},
+		{"it became blocked", newPod(stuck("ContainerCreating", "")), newPod(stuck("ErrImagePull", "")), 1},
+		{"it is still blocked", newPod(stuck("ErrImagePull", "")), newPod(stuck("ImagePullBackOff", "")), 0},
+		{"something else blocks it", newPod(unschedulable("")), newPod(stuck("ErrImagePull", "")), 1},
 		{"it runs at last", newPod(stuck("ErrImagePull", "")), newPod(), 1},
 		{"it started as usual", newPod(stuck("ContainerCreating", "")), newPod(), 0},
 		{"it ended", newPod(), newPod(exited(0, "Completed", "", 9)), 1},
-		{"it ended, and lets go of a finalizer", newPod(exited(0, "Completed", "", 9)), newPod(exited(0, "Completed", "", 9)), 0},
+		{"it ended, and a finalizer is removed", newPod(exited(0, "Completed", "", 9)), newPod(exited(0, "Completed", "", 9)), 0},
 		{"it is being deleted", newPod(), newPod(stopped(9)), 1},
 	} {
 		h := newCluster(t).reconciler.podHandler()
@@ -151,7 +151,7 @@ func TestPodsWakeExecutions(t *testing.T) {
 			h.Update(ctx, event.UpdateEvent{ObjectOld: test.before, ObjectNew: test.after}, queue)
 		}
 		if got := queue.Len(); got != test.want {
-			t.Errorf("%s: woke %d, want %d", test.reason, got, test.want)
+			t.Errorf("%s: enqueued %d, want %d", test.reason, got, test.want)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestRunsOnce(t *testing.T) {
 	}
 }
 
-// A Job that lost its label is not in the cache any more: it is neither taken for deleted nor forgotten.
+// A Job that lost its label is no longer in the cache: it is neither taken for deleted nor forgotten.
 func TestLostLabel(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution(), newJob(active), newPod(exited(0, "Completed", "", 30)))
 	c.step()

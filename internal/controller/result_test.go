@@ -107,7 +107,7 @@ func TestResult(t *testing.T) {
 }
 
 // What a pod said is remembered for as long as it may be needed: until it starts, or for good if it goes.
-func TestEndings(t *testing.T) {
+func TestPodOutcomes(t *testing.T) {
 	pull := newPod(stuck("ErrImagePull", "not found"))
 	for _, test := range []struct {
 		reason  string
@@ -115,7 +115,7 @@ func TestEndings(t *testing.T) {
 		deleted bool
 		want    string
 	}{
-		{"a pod that is held up may be deleted", []*corev1.Pod{pull}, false, "ImagePullBackOff"},
+		{"a pod that is blocked may be deleted", []*corev1.Pod{pull}, false, "ImagePullBackOff"},
 		{"it tells the same while it is", []*corev1.Pod{pull, newPod(stuck("ErrImagePull", "not found"), stopped(9))}, true, "ImagePullBackOff"},
 		{"the kubelet forgets", []*corev1.Pod{pull, newPod(exited(137, containerLost, "", 10), stopped(9))}, true, "ImagePullBackOff"},
 		{"it starts after all", []*corev1.Pod{pull, newPod()}, false, ""},
@@ -146,7 +146,7 @@ func TestEndings(t *testing.T) {
 }
 
 // What a pod said before its Job was suspended does not count after it was resumed.
-func TestEndingsBeforeSuspension(t *testing.T) {
+func TestPodOutcomesBeforeSuspension(t *testing.T) {
 	known := podFailure(newPod(stuck("ErrImagePull", "")))
 	for seconds, want := range map[int]bool{1: true, 2: false} {
 		job := newJob(failed("DeadlineExceeded"), func(job *batchv1.Job) { job.Status.StartTime = new(at(seconds)) })
@@ -157,7 +157,7 @@ func TestEndingsBeforeSuspension(t *testing.T) {
 }
 
 // A Job's end is written with the result, which is read past the cache only where the cache cannot have it.
-func TestResultIsTakenAtTheEnd(t *testing.T) {
+func TestResultIsTakenOnce(t *testing.T) {
 	const write, read = "patch status of JobExecution", "list PodList"
 	ended := newPod(exited(3, "Error", "", 9))
 	foreign := newPod(
@@ -209,7 +209,7 @@ func TestResultIsTakenAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestClipped(t *testing.T) {
+func TestSanitized(t *testing.T) {
 	for _, test := range []struct{ reason, text, want string }{
 		{"short", "word", "word"},
 		{"just fits", strings.Repeat("x", maxResultMessage), strings.Repeat("x", maxResultMessage)},

@@ -26,14 +26,14 @@ func TestExecutionNames(t *testing.T) {
 		if diff := cmp.Diff(test.want, executionNames(job)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}
-		var woken []string
+		var enqueued []string
 		for _, request := range requestsFor(t.Context(), job) {
 			if request.Namespace != job.Namespace {
 				t.Errorf("%s: namespace %q, want %q", test.reason, request.Namespace, job.Namespace)
 			}
-			woken = append(woken, request.Name)
+			enqueued = append(enqueued, request.Name)
 		}
-		if diff := cmp.Diff(test.want, woken); diff != "" {
+		if diff := cmp.Diff(test.want, enqueued); diff != "" {
 			t.Errorf("%s: requests (-want +got):\n%s", test.reason, diff)
 		}
 	}

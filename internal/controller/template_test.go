@@ -30,15 +30,15 @@ func TestRenderJob(t *testing.T) {
 		{"a template that is gone does not come back", t.Context(), nil, nil, nil, "JobTemplateNotFound", []string{}, false},
 		{"a template that the cache has not seen yet is read past it", t.Context(), nil, fixed, nil, "Waiting", []string{"run"}, false},
 		{"a template that does not render is final", t.Context(), newTemplate(broken), newTemplate(broken), nil, "RenderFailed", []string{}, false},
-		{"the cache's idea of a template is no ground for a verdict", t.Context(), newTemplate(broken), newTemplate(func(template *dispatcherv1alpha1.JobTemplate) { template.Generation = 3 }), nil, "Waiting", []string{"run"}, false},
+		{"the template in the cache is no reason for a terminal error", t.Context(), newTemplate(broken), newTemplate(func(template *dispatcherv1alpha1.JobTemplate) { template.Generation = 3 }), nil, "Waiting", []string{"run"}, false},
 		{"nor is that of the cache when it is gone", t.Context(), newTemplate(broken), nil, nil, "JobTemplateNotFound", []string{}, false},
-		{"what ran already is not judged by its template", t.Context(), nil, nil, newJob(active), "Running", []string{"run"}, false},
+		{"an execution that has a Job does not depend on its template", t.Context(), nil, nil, newJob(active), "Running", []string{"run"}, false},
 		{"whatever its Job is called", t.Context(), newTemplate(broken), newTemplate(broken), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
 		{"the name that was stored is the Job's, whatever name the template gives now", t.Context(), newTemplate(named), newTemplate(named), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
 		{"even if it gives none", t.Context(), newTemplate(), newTemplate(), newJob(active, func(job *batchv1.Job) { job.Name = "other" }), "Running", []string{"other"}, false},
 		{"a name that the template gives now does not make a second Job", t.Context(), newTemplate(named), newTemplate(named), newJob(active), "Running", []string{"run"}, false},
 		{"another execution's Job is no reason to wait", t.Context(), nil, nil, newJob(active, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" }), "JobTemplateNotFound", []string{"run"}, false},
-		{"a manager that stops judges nobody", stopped, newTemplate(broken), newTemplate(broken), nil, "Waiting", []string{}, true},
+		{"a manager that stops finishes no execution", stopped, newTemplate(broken), newTemplate(broken), nil, "Waiting", []string{}, true},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			execution := newExecution()

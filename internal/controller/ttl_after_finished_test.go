@@ -13,7 +13,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-func TestAfterFinished(t *testing.T) {
+func TestCleanUp(t *testing.T) {
 	ttl := func(seconds int32) func(*dispatcherv1alpha1.JobExecution) {
 		return func(execution *dispatcherv1alpha1.JobExecution) { execution.Spec.TTLSecondsAfterFinished = &seconds }
 	}
