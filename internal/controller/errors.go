@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -119,7 +120,8 @@ func (r *reconciler) nextStatus(
 	case err == nil:
 		derived := deriveStatus(execution, job, r.summarizePods(ctx, execution, job))
 		if delay := r.firstStatusDelay(execution, job, &derived); delay > 0 {
-			return &status, ctrl.Result{RequeueAfter: delay, Priority: new(priorityOfChange)}, nil
+			// Behind everything else: under overload, Running is then mostly the first status after all.
+			return &status, ctrl.Result{RequeueAfter: delay, Priority: new(handler.LowPriority)}, nil
 		}
 		status = derived
 	case errors.As(err, &terminal):

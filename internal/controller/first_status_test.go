@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -61,7 +62,7 @@ func TestFirstStatus(t *testing.T) {
 				if c.execution().Status.Job == nil {
 					want = ctrl.Result{
 						RequeueAfter: testTime.Add(firstStatusAfter).Sub(now),
-						Priority:     new(priorityOfChange),
+						Priority:     new(handler.LowPriority),
 					}
 				}
 				if diff := cmp.Diff(want, result); diff != "" {
