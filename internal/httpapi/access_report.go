@@ -8,7 +8,7 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/access"
 )
 
-// accessReport tells an operator at start who may call the HTTP API without credentials.
+// accessReport logs at start who may call the HTTP API without credentials.
 type accessReport struct {
 	access  *access.Access
 	options Options

@@ -128,12 +128,14 @@ func TestWhoMaySeeAllIsToldWhatIsAbsent(t *testing.T) {
 
 // foreignOrigins are headers of a page of another origin, as browsers send them with a request that changes something.
 var foreignOrigins = map[string]http.Header{
-	"fetch metadata":               {"Sec-Fetch-Site": {"cross-site"}},
-	"another port of the host":     {"Sec-Fetch-Site": {"same-site"}},
-	"an origin":                    {"Origin": {"http://evil.example"}},
-	"an origin of no host":         {"Origin": {"null"}},
-	"the host in its name":         {"Origin": {"http://example.com.evil.example"}},
-	"both, and a body of a form":   {"Origin": {"http://evil.example"}, "Content-Type": {"text/plain"}, "Sec-Fetch-Site": {"cross-site"}},
+	"fetch metadata":           {"Sec-Fetch-Site": {"cross-site"}},
+	"another port of the host": {"Sec-Fetch-Site": {"same-site"}},
+	"an origin":                {"Origin": {"http://evil.example"}},
+	"an origin of no host":     {"Origin": {"null"}},
+	"the host in its name":     {"Origin": {"http://example.com.evil.example"}},
+	"both, and a body of a form": {
+		"Origin": {"http://evil.example"}, "Sec-Fetch-Site": {"cross-site"}, "Content-Type": {"text/plain"},
+	},
 	"with the user's credentials":  {"Origin": {"http://evil.example"}, "Authorization": {"Bearer good"}},
 	"another port, by its origin":  {"Origin": {"http://example.com:8443"}},
 	"an origin that is no address": {"Origin": {"evil"}},

@@ -48,7 +48,7 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 		return e.preview(w, r, caller, named, asked.form)
 	}
 	if asked.waits {
-		// What is waited for is the outcome, which not everybody may see who may execute.
+		// The answer has the outcome, and the right to execute does not include the right to read it.
 		if err := caller.Authorize(r.Context(), executions.To("get")); err != nil {
 			return err
 		}
@@ -70,8 +70,8 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	if !repeated {
 		return writeObject(w, asked.form, http.StatusCreated, published(execution))
 	}
-	// A repeat is answered with the outcome. The execution exists, so nothing may be answered that reads as if it did
-	// not: where nobody can be asked for the right, the caller is treated as one without it.
+	// A repeat is answered with the outcome. The execution exists, so the answer must not look like a refusal: if the
+	// API server cannot be asked for the right, the caller gets the answer of one without it.
 	if allowed, err := caller.May(r.Context(), executions.To("get")); err != nil || !allowed {
 		recordOf(r).err = err
 		w.WriteHeader(http.StatusOK)
@@ -184,7 +184,7 @@ func (e *executor) read(r *http.Request) (call, error) {
 	case dryRun:
 		return call{form: form, dryRun: true}, err
 	case err != nil:
-		// An Accept header may be disregarded (RFC 9110, section 12.5.1). To run nothing for it would help nobody.
+		// An Accept header may be disregarded (RFC 9110, section 12.5.1): the execution matters more than its format.
 		form = mediaJSON
 	}
 	asked := call{form: form, key: key}

@@ -40,10 +40,11 @@ func (e *executions) lookUp(
 
 // lookUpFor is lookUp for any right, of which namespace, template and execution are filled in.
 //
-// Whose execution it is has to be known before the right can be asked for, but a caller without it must not learn whether
-// there is such an execution: the refusal says the same in both cases, and only a caller with the right on the whole
-// namespace is told that there is none. Where the cache knows the execution, who lacks the right is refused without a
-// request to the API server. An anonymous caller with a right on single templates only is answered from there on.
+// The right depends on the template of the execution, which has to be read first. But a caller without the right must
+// not learn whether the execution exists: the refusal is the same in both cases, and only a caller with the right on
+// the whole namespace gets a 404. If the cache has the execution, a caller without the right is refused without a
+// request to the API server. An anonymous caller with a right on single templates sees only executions that the cache
+// has.
 func (e *executions) lookUpFor(
 	r *http.Request,
 	named store.Target,

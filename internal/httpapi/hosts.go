@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
@@ -30,7 +33,11 @@ type hosts struct {
 func newHosts(allowed []string, namespace, clusterDomain string) *hosts {
 	h := &hosts{names: []string{"localhost"}, suffixes: []string{".localhost"}}
 	if namespace != "" {
-		h.names = append(h.names, serviceName, serviceName+"."+namespace)
+		h.names = append(h.names, serviceName)
+		// A namespace can have the name of a top-level domain, where anybody can register a name.
+		if _, public := publicsuffix.PublicSuffix(namespace); !public {
+			h.names = append(h.names, serviceName+"."+namespace)
+		}
 		h.suffixes = append(h.suffixes, "."+namespace+".svc", "."+namespace+".svc."+clusterDomain)
 	}
 	for _, host := range allowed {
@@ -69,7 +76,8 @@ func refuseForeign(allowed *hosts, next http.Handler) http.Handler {
 		if !allowed.allows(r.Host) {
 			return problem.New(problem.HostNotAllowed,
 				"the host %q is not allowed: if it leads here, add it to --allowed-hosts of the manager", r.Host).
-				At("Host", "is not one of the allowed hosts").WithHeader("Connection", "close")
+				At("Host", "is not one of the allowed hosts").WithHeader("Connection", "close").
+				Because(fmt.Errorf("the host is %.256q", r.Host))
 		}
 		if err := origins.Check(r); err != nil {
 			return problem.New(problem.CrossOrigin, "web pages of other origins cannot change anything").

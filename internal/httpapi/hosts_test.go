@@ -3,7 +3,7 @@ package httpapi
 import "testing"
 
 func TestAllowedHosts(t *testing.T) {
-	inCluster := newHosts([]string{"jobs.example.com", "*.Apps.example.com"}, "team", "corp.internal")
+	inCluster := newHosts([]string{"jobs.example.com", "*.Apps.example.com"}, "team-a", "corp.internal")
 	outside := newHosts(nil, "", "")
 	open := newHosts([]string{"a", "*"}, "", "")
 	for _, test := range []struct {
@@ -30,17 +30,21 @@ func TestAllowedHosts(t *testing.T) {
 		{"a dot alone below a suffix", outside, "xlocalhost", false},
 
 		{"the Service from its own namespace", inCluster, "dispatcher-manager", true},
-		{"the Service from another", inCluster, "dispatcher-manager.team", true},
-		{"by its DNS name", inCluster, "dispatcher-manager.team.svc:80", true},
-		{"by its whole one", inCluster, "dispatcher-manager.team.svc.corp.internal", true},
-		{"another Service of the namespace", inCluster, "jobs.team.svc", true},
+		{"the Service from another", inCluster, "dispatcher-manager.team-a", true},
+		{"by its DNS name", inCluster, "dispatcher-manager.team-a.svc:80", true},
+		{"by its whole one", inCluster, "dispatcher-manager.team-a.svc.corp.internal", true},
+		{"another Service of the namespace", inCluster, "jobs.team-a.svc", true},
 		{"a Service of another namespace", inCluster, "dispatcher-manager.other.svc", false},
-		{"a Service of a stranger", inCluster, "dispatcher-manager.team.svc.evil.example", false},
+		{"a Service of a stranger", inCluster, "dispatcher-manager.team-a.svc.evil.example", false},
 		{"an ingress that is allowed", inCluster, "Jobs.example.com", true},
 		{"a name below it is not", inCluster, "x.jobs.example.com", false},
 		{"a wildcard", inCluster, "a.apps.example.com", true},
 		{"but not its parent", inCluster, "apps.example.com", false},
 		{"nor what ends like it", inCluster, "evilapps.example.com", false},
+
+		{"a namespace that is a domain of the Internet", newHosts(nil, "dev", "cluster.local"), "dispatcher-manager.dev",
+			false},
+		{"whose Services have their DNS names", newHosts(nil, "dev", "cluster.local"), "dispatcher-manager.dev.svc", true},
 
 		{"everything", open, "evil.example", true},
 	} {
@@ -52,12 +56,12 @@ func TestAllowedHosts(t *testing.T) {
 
 func TestClusterDomain(t *testing.T) {
 	for resolvConf, want := range map[string]string{
-		"nameserver 10.96.0.10\nsearch team.svc.corp.internal svc.corp.internal corp.internal\n": "corp.internal",
-		"search team.svc.cluster.local. svc.cluster.local.\n":                                    "cluster.local",
+		"nameserver 10.96.0.10\nsearch team-a.svc.corp.internal svc.corp.internal corp.internal\n": "corp.internal",
+		"search team-a.svc.cluster.local. svc.cluster.local.\n":                                    "cluster.local",
 		"search example.com\n": "cluster.local",
 		"":                     "cluster.local",
 	} {
-		if got := clusterDomain(resolvConf, "team"); got != want {
+		if got := clusterDomain(resolvConf, "team-a"); got != want {
 			t.Errorf("%q: got %q, want %q", resolvConf, got, want)
 		}
 	}

@@ -17,7 +17,9 @@ import (
 )
 
 // keyedCall executes the template t with the key k as a user, who may do what may allows.
-func keyedCall(t *testing.T, api *fakeAPIServer, who user.Info, may authorizer.Authorizer, payload string) *http.Response {
+func keyedCall(
+	t *testing.T, api *fakeAPIServer, who user.Info, may authorizer.Authorizer, payload string,
+) *http.Response {
 	t.Helper()
 	d := testDependencies(api.client(t), testOptions())
 	d.access = access.New(authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {

@@ -20,8 +20,7 @@ type instance struct {
 	id        string
 }
 
-// instanceOf returns the container of a pod that is asked for as it runs now, or ran last, or false where it has not
-// been started yet.
+// instanceOf returns the current or the last run of a container of a pod, or false where it has not been started yet.
 func instanceOf(pod *corev1.Pod, container string) (instance, bool) {
 	if container == "" {
 		container = defaultContainer(pod)
@@ -64,7 +63,7 @@ func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// choose returns the pods that are asked for, or refuses a pod or a container that there is not.
+// choose returns the requested pods, or a problem for a pod or a container that does not exist.
 func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
 	if q.pod != "" {
 		at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == q.pod })

@@ -22,8 +22,8 @@ const renderTimeout = 4 * time.Second
 // preview answers with the Job that an execution would make. It creates nothing: execution and Job are tried at the API
 // server, in dry-runs, so that admission and the API server's own rules judge them as they would judge the real ones.
 //
-// The Job shows the template, so a caller who may not read that gets the verdict alone: 204 where the call would create
-// an execution, else the refusal that the call would get.
+// The Job shows the template, so a caller without the right to read that gets the verdict alone: 204 if the call would
+// create an execution, else the refusal that the call would get.
 func (e *executor) preview(
 	w http.ResponseWriter,
 	r *http.Request,

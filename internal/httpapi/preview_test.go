@@ -245,7 +245,8 @@ func TestPreviewWithoutTheRightToReadTheTemplate(t *testing.T) {
 		}, http.StatusUnprocessableEntity},
 		{"what the API server says of the Job is not the caller's", func(f *fakeAPIServer) {
 			f.OnTry = func(w http.ResponseWriter, job *batchv1.Job) bool {
-				err := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, job.Spec.Template.Spec.Containers[0].Image, io.EOF)
+				image := job.Spec.Template.Spec.Containers[0].Image
+				err := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, image, io.EOF)
 				apitest.AnswerError(w, err)
 				return true
 			}

@@ -112,7 +112,7 @@ func newDependencies(
 	return d
 }
 
-// caller returns who sent a request, and notes it for the access log. It must be called once.
+// caller authenticates a request, and notes the user for the access log. It must be called once.
 func (d dependencies) caller(r *http.Request) (*access.Caller, error) {
 	caller, err := d.access.Caller(r)
 	if err == nil {
@@ -145,7 +145,7 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			Protocols:         protocols(options),
-			// OPTIONS * is a path like others that there is not.
+			// OPTIONS * is answered like any other unknown path.
 			DisableGeneralOptionsHandler: true,
 			ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),
 		},

@@ -15,10 +15,10 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
-// Timeout bounds each question of who a caller is and of what the caller may.
+// Timeout bounds each authentication and each authorization.
 const Timeout = 5 * time.Second
 
-// Access tells who sends a request, and what they may.
+// Access authenticates the callers of the HTTP API and checks their permissions.
 type Access struct {
 	authenticator authenticator.Request
 	authorizer    authorizer.Authorizer
@@ -32,8 +32,9 @@ func New(who authenticator.Request, may authorizer.Authorizer) *Access {
 	return &Access{authenticator: who, authorizer: may}
 }
 
-// Caller returns who sent a request, which may be anonymous, else a problem: 401 for credentials that are not valid,
-// 503 where nobody could be asked. It takes the credentials out of the request, so it must be called once.
+// Caller authenticates the sender of a request, who may be anonymous. It returns a problem for invalid credentials
+// (401), and where the API server could not be asked (503). It removes the credentials from the request, so it must be
+// called once.
 func (a *Access) Caller(r *http.Request) (*Caller, error) {
 	ctx, cancel := withTimeout(r.Context())
 	defer cancel()
@@ -75,7 +76,7 @@ func (a *Access) AnonymousMayExecute(ctx context.Context) (bool, error) {
 	return anonymous.has(ctx, Right{Verb: "create", Subresource: Executions})
 }
 
-// Caller is who sent a request.
+// Caller is the authenticated or anonymous sender of a request.
 type Caller struct {
 	info       user.Info
 	authorizer authorizer.Authorizer
@@ -91,14 +92,14 @@ func (c *Caller) UID() string { return c.info.GetUID() }
 func (c *Caller) Anonymous() bool { return c.Name() == user.Anonymous }
 
 // Authorize returns nil if the caller has the right, else a problem: 401 for an anonymous caller, 403 for others, 503
-// where nobody could be asked. Answers are kept, so it costs next to nothing to ask twice.
+// where the API server could not be asked. Answers are cached, so a second call costs little.
 func (c *Caller) Authorize(ctx context.Context, need Right) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	return c.authorize(ctx, need)
 }
 
-// May tells whether the caller has the right, or returns a problem where nobody could be asked.
+// May tells whether the caller has the right. It returns a problem where the API server could not be asked.
 func (c *Caller) May(ctx context.Context, need Right) (bool, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
@@ -117,7 +118,7 @@ func (c *Caller) authorize(ctx context.Context, need Right) error {
 	case allowed:
 		return nil
 	case c.Anonymous():
-		return problem.New(problem.Unauthorized, "without credentials nobody can %s: send a bearer token", need).
+		return problem.New(problem.Unauthorized, "anonymous callers cannot %s: send a bearer token", need).
 			WithHeader("WWW-Authenticate", challenge)
 	default:
 		unless := ""
@@ -156,7 +157,7 @@ const (
 	challengeInvalid = challenge + `, error="invalid_token"`
 )
 
-// withoutToken is why a token is not valid, to be logged. Whoever says so may have quoted the token.
+// withoutToken removes the token from an error that is logged: the API server may have quoted it.
 func withoutToken(err error, sent []string) error {
 	text := err.Error()
 	for _, value := range sent {
@@ -167,7 +168,8 @@ func withoutToken(err error, sent []string) error {
 	return errors.New(text)
 }
 
-// unknown is for when nobody could be asked. It must not pass for a refusal, and never for a permission.
+// unknown is for a question that the API server did not answer. It must not look like a refusal, and never allows
+// anything.
 func unknown(err error) *problem.Problem {
 	return problem.New(problem.Unavailable,
 		"the Kubernetes API server could not be asked what you may do: try again later").

@@ -41,8 +41,7 @@ const (
 	// allowCacheTTL is how long a right is kept that a caller has: one that was taken away is gone after this time.
 	allowCacheTTL = 10 * time.Second
 
-	// denyCacheTTL is how long it is kept that a caller lacks a right. It is shorter, since whoever grants one tries it
-	// out at once.
+	// denyCacheTTL is how long a denial is cached. It is shorter, since a new permission is usually tried at once.
 	denyCacheTTL = 2 * time.Second
 )
 
@@ -51,14 +50,14 @@ type Credentials struct {
 	// ClientCAs sign client certificates, nil where these are not accepted.
 	ClientCAs dynamiccertificates.CAContentProvider
 
-	// Audiences are those of which a token must have one, empty for those of the API server. A token for these alone is
-	// of no use at the API server, to whoever gets hold of it.
+	// Audiences are the accepted audiences of tokens, empty for those of the API server. A stolen token for an audience
+	// of ours cannot be used at the API server.
 	Audiences []string
 }
 
-// NewDelegated returns an Access that the API server of config decides: who a caller is (TokenReview, for bearer tokens;
-// client certificates are verified here) and what the caller may (SubjectAccessReview). Answers are kept for a short time,
-// so a caller that comes often costs no request. Nothing else that a request says of its sender is believed.
+// NewDelegated returns an Access that asks the API server of config: it authenticates bearer tokens by TokenReview
+// (client certificates are verified here) and authorizes by SubjectAccessReview. Answers are cached for a short time,
+// so a frequent caller costs no request. No other header is trusted.
 func NewDelegated(config *rest.Config, httpClient *http.Client, accepted Credentials) (*Access, error) {
 	tokens, err := authenticationv1client.NewForConfigAndClient(config, httpClient)
 	if err != nil {

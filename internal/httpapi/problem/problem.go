@@ -18,7 +18,7 @@ type Problem struct {
 	// Fields says which fields are wrong, where that is known.
 	Fields []Field
 
-	// RetryAfterSeconds tells the caller when to come back. 0 means that there is no use in that.
+	// RetryAfterSeconds is when the caller may try again. 0 means that a retry is not expected to help.
 	RetryAfterSeconds int
 
 	// Header is what the answer has besides.
@@ -33,7 +33,7 @@ type Field struct {
 	Detail string `json:"detail"`
 }
 
-// Seconds after which a caller may come back, where nobody knows better.
+// Defaults of Retry-After, in seconds.
 const (
 	// retryAfterBusy follows a 429. The API server's priority and fairness says 1, too.
 	retryAfterBusy = 1

@@ -60,7 +60,7 @@ const (
 	// JobNameConflict: the template gives its Job a name that a Job has already.
 	JobNameConflict Reason = "JobNameConflict"
 
-	// IdempotencyKeyConflict: the name that the Idempotency-Key stands for belongs to an execution that was not
+	// IdempotencyKeyConflict: the name of the execution for the Idempotency-Key belongs to an execution that was not
 	// created with it.
 	IdempotencyKeyConflict Reason = "IdempotencyKeyConflict"
 

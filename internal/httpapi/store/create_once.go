@@ -15,8 +15,8 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// keyedSuffixLength is the length of the end of a name that is made from a key: 100 bits, so that nobody finds two keys
-// of the same name.
+// keyedSuffixLength is the length of the suffix of a name that is made from a key: 100 bits, so that two keys with the
+// same name cannot be found.
 const keyedSuffixLength = 20
 
 // keyField is where problems with a key are.
@@ -38,7 +38,7 @@ func (k Key) hash(template string) [sha256.Size]byte {
 // it: then repeated is true. An execution that is refused leaves its key unused.
 //
 // A create that is not answered is looked up, and never undone: a repeat with the key may have been answered with that
-// execution meanwhile. Whoever is told of an error repeats the call, and gets what there is.
+// execution meanwhile. After an error, the caller repeats the call and gets the stored execution, if there is one.
 func (s *Store) CreateOnce(
 	ctx context.Context,
 	request Request,
@@ -87,13 +87,13 @@ func checkKey(stored, execution *dispatcherv1alpha1.JobExecution) error {
 	switch {
 	case stored.Spec.JobTemplateName != execution.Spec.JobTemplateName ||
 		stored.Annotations[keyHash] != execution.Annotations[keyHash]:
-		return problem.New(problem.IdempotencyKeyConflict, "the JobExecution %q in namespace %q has the name that this "+
-			"Idempotency-Key stands for, and was not created with it: use another key, or delete it",
+		return problem.New(problem.IdempotencyKeyConflict, "the name of the execution for this Idempotency-Key is taken: "+
+			"the JobExecution %q in namespace %q was not created with it; use another key, or delete it",
 			stored.Name, stored.Namespace).
 			At(keyField, "is taken by something else")
 	case stored.Spec.Payload != execution.Spec.Payload:
-		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key came with another payload before, which the "+
-			"JobExecution %q in namespace %q has: use a new key for a new payload", stored.Name, stored.Namespace).
+		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key was used with another payload, for the "+
+			"JobExecution %q in namespace %q: use a new key for a new payload", stored.Name, stored.Namespace).
 			At(keyField, "was used with another payload")
 	}
 	return nil

@@ -38,7 +38,8 @@ func (s *Store) get(ctx context.Context, namespace, name string) (*dispatcherv1a
 // CachedTemplate returns the JobTemplate of an execution that the cache knows. It costs no request.
 func (s *Store) CachedTemplate(ctx context.Context, namespace, name string) (template string, cached bool) {
 	found := &dispatcherv1alpha1.JobExecution{}
-	if err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, found); err != nil {
+	key := client.ObjectKey{Namespace: namespace, Name: name}
+	if err := s.cache.Get(ctx, key, found, client.UnsafeDisableDeepCopy); err != nil {
 		return "", false
 	}
 	return found.Spec.JobTemplateName, true

@@ -27,7 +27,7 @@ const (
 
 // Lists.
 const (
-	// MaxListBytes ends a page early: payloads are large, and a page is held in memory.
+	// MaxListBytes ends a page early: payloads are large, and a page is built in memory.
 	MaxListBytes = 4 << 20
 
 	// firstListPiece is how many objects the API server is asked for first, before it is known how large they are: those

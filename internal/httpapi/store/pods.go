@@ -28,7 +28,7 @@ func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 	if err := s.podsOf(execution).Do(ctx).Into(&list); err != nil {
 		return nil, "", translateCall(err, Target{Namespace: execution.Namespace})
 	}
-	// The label alone says little: whoever creates a pod may set it.
+	// The label is not enough: anyone who creates a pod can set it.
 	pods := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
 		owner := metav1.GetControllerOf(&pod)
 		return owner == nil || execution.Status.Job == nil || owner.UID != execution.Status.Job.UID

@@ -169,7 +169,7 @@ func invalid(status metav1.Status, named Target) *problem.Problem {
 	return refused
 }
 
-// forbidden passes on what a quota or a policy says, because that is written for whoever creates the object. Anything
+// forbidden passes on what a quota or a policy says, because that is meant for the creator of the object. Anything
 // else is about the rights of Dispatcher's own ServiceAccount, which are the operator's business.
 func forbidden(err error, status metav1.Status, format string, args ...any) *problem.Problem {
 	for _, text := range []string{textQuotaExceeded, textDenied, textDeniedByPolicy, textNoDryRun} {
