@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -53,27 +54,27 @@ var _ = Describe("An Idempotency-Key", func() {
 	})
 
 	It("belongs to its caller", func(ctx SpecContext) {
-		first, second := newCaller(ctx, namespace, "first", may("jobtemplates/executions", []string{"create"})),
-			newCaller(ctx, namespace, "second", may("jobtemplates/executions", []string{"create", "get"}))
+		runner := newCaller(ctx, namespace, "runner", may("jobtemplates/executions", []string{"create"}))
+		reader := newCaller(ctx, namespace, "reader", may("jobtemplates/executions", []string{"create", "get"}))
 		as := func(caller http.Header, payload string) user.Answer {
 			GinkgoHelper()
-			header := caller.Clone()
-			header.Set("Idempotency-Key", "order-17")
-			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", payload, header)
+			header := http.Header{"Idempotency-Key": {"order-17"}}
+			maps.Copy(header, caller)
+			answered, err := send(ctx, first, http.MethodPut, "/execute/"+namespace+"/echo", payload, header)
 			Expect(err).NotTo(HaveOccurred())
 			return answered
 		}
-		created := as(first, "p").Execution()
-		Expect(as(second, "p").Execution().Name).NotTo(Equal(created.Name))
+		created := as(runner, "p").Execution()
+		Expect(as(reader, "p").Execution().Name).NotTo(Equal(created.Name))
 		Expect(as(nil, "q").Execution().Name).NotTo(Equal(created.Name))
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(3))
 
 		By("telling the outcome only to who may read it")
-		repeat := as(first, "p")
+		repeat := as(runner, "p")
 		Expect(repeat.Code).To(Equal(http.StatusOK))
 		Expect(repeat.Body).To(BeEmpty())
 		Expect(repeat.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + created.Name))
-		as(second, "p").ExecutionOf(http.StatusOK)
+		as(reader, "p").ExecutionOf(http.StatusOK)
 	})
 
 	DescribeTable("survives a replica that is killed while it stores the execution:",
