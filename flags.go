@@ -164,7 +164,7 @@ func (o *options) bindProcess(flags *flag.FlagSet) {
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"The namespace of the leader election's Lease. In a cluster, the default is the namespace of the pod.")
 	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
-		"Offer HTTP/2 on the webhooks and the metrics, and on the HTTP API if it has a TLS certificate.")
+		"Offer HTTP/2 on the metrics, and on the HTTP API if it has a TLS certificate.")
 	flags.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
 }
 
@@ -245,7 +245,6 @@ func (o *options) webhooks() (server.Options, error) {
 		CertificateFile: filepath.Join(directory, o.webhookCertificate.name),
 		KeyFile:         filepath.Join(directory, o.webhookCertificate.key),
 		ClientCAFile:    o.webhookClientCAFile,
-		HTTP2:           o.enableHTTP2,
 	}
 	for name := range strings.SplitSeq(o.webhookClientNames, ",") {
 		if name = strings.TrimSpace(name); name != "" {

@@ -13,13 +13,19 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
+// accessReviewer creates SubjectAccessReviews, which come back with their answer. It is a client.Client, or stands in
+// for one.
+type accessReviewer interface {
+	Create(ctx context.Context, review client.Object, options ...client.CreateOption) error
+}
+
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // mayCreateJobs refuses, as forbidden, a user who may not create Jobs in the template's namespace. A stored template
 // is run with the controller's rights: without this check, permission to write templates would be permission to run
 // any pod.
 func mayCreateJobs(
-	ctx context.Context, access client.Client, user authenticationv1.UserInfo, template *dispatcherv1alpha1.JobTemplate,
+	ctx context.Context, access accessReviewer, user authenticationv1.UserInfo, template *dispatcherv1alpha1.JobTemplate,
 ) error {
 	review := subjectAccessReview(user, template.Namespace)
 	if err := access.Create(ctx, review); err != nil {

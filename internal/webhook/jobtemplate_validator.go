@@ -7,7 +7,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -17,7 +16,7 @@ import (
 // jobTemplateValidator refuses a JobTemplate that does not compile, does not render, or renders to a Job that the API
 // server calls invalid; and any from a user who may not create Jobs.
 type jobTemplateValidator struct {
-	access   client.Client
+	access   accessReviewer
 	renderer render.Renderer
 	trial    jobTrier
 }

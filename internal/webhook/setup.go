@@ -39,18 +39,23 @@ type Options struct {
 // which is controller-runtime's default.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	renderer = newFairRenderer(renderer, options.RenderWorkers)
+	shared := newCalls()
 	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
 	}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobTemplate{}).
-		WithValidator(&jobTemplateValidator{access: mgr.GetClient(), renderer: renderer, trial: jobs}).
+		WithValidator(&jobTemplateValidator{
+			access:   fairReviews{shared, mgr.GetClient()},
+			renderer: renderer,
+			trial:    fairTrier{shared, jobs},
+		}).
 		Complete()
 	if err != nil {
 		return fmt.Errorf("registering the JobTemplate webhook: %w", err)
 	}
 
-	templates := &templateLookup{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
+	templates := &templateLookup{cached: mgr.GetClient(), live: fairReader{mgr.GetAPIReader(), shared}}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobExecution{}).
 		WithDefaulter(&jobExecutionDefaulter{templates: templates}).
 		WithValidator(&jobExecutionValidator{templates: templates, renderer: renderer}).

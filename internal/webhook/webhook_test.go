@@ -25,8 +25,6 @@ import (
 
 // stubAccess answers access reviews.
 type stubAccess struct {
-	client.Client
-
 	denied  bool
 	err     error
 	reviews []*authorizationv1.SubjectAccessReview

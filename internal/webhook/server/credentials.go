@@ -19,15 +19,11 @@ type credentials struct {
 	certificate *certwatcher.CertWatcher
 	clientCA    *dynamiccertificates.DynamicFileCAContent // nil where no client certificate is required
 	clientNames []string
-	nextProtos  []string
 }
 
 // newCredentials reads the files that options name.
 func newCredentials(options Options) (*credentials, error) {
-	c := &credentials{clientNames: options.ClientNames, nextProtos: []string{"http/1.1"}}
-	if options.HTTP2 {
-		c.nextProtos = []string{"h2", "http/1.1"}
-	}
+	c := &credentials{clientNames: options.ClientNames}
 	var err error
 	if c.certificate, err = certwatcher.New(options.CertificateFile, options.KeyFile); err != nil {
 		return nil, fmt.Errorf("reading the certificate of the webhook server: %w", err)
@@ -46,7 +42,7 @@ func newCredentials(options Options) (*credentials, error) {
 func (c *credentials) config() *tls.Config {
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     c.nextProtos,
+		NextProtos:     []string{"http/1.1"},
 		GetCertificate: c.certificate.GetCertificate,
 	}
 	if c.clientCA == nil {

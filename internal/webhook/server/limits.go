@@ -41,13 +41,13 @@ const (
 // bounds hold for all requests together; an address gets at most a quarter of each while it has more than one
 // request.
 const (
-	textCapacity  = 64 << 20
+	textCapacity  = 32 << 20
 	textPerByte   = 6
-	textPerReview = 256 << 10
+	textPerReview = 128 << 10
 
-	objectCapacity = 32 << 20
+	objectCapacity = 16 << 20
 	perObject      = 2 << 10
 
 	// freeObjects are covered by textPerReview.
-	freeObjects = 100
+	freeObjects = 50
 )

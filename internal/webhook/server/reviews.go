@@ -48,7 +48,7 @@ func newReviews() *reviews {
 func (l *reviews) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refusal := refuseHeaders(r); refusal != 0 {
-			http.Error(w, http.StatusText(refusal), refusal)
+			turnAway(w, refusal, http.StatusText(refusal))
 			return
 		}
 		origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr)}
@@ -63,16 +63,17 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 
 		body, err := readBody(w, r)
 		if err != nil {
-			http.Error(w, "the body could not be read", http.StatusBadRequest)
+			turnAway(w, http.StatusBadRequest, "the body could not be read")
 			return
 		}
 		uid, ok := reviewUID(body)
 		if !ok {
-			http.Error(w, "the body must be an AdmissionReview of admission.k8s.io/v1 with a request", http.StatusBadRequest)
+			turnAway(w, http.StatusBadRequest, "the body must be an AdmissionReview of admission.k8s.io/v1 with a request")
 			return
 		}
 		objects := countObjects(body)
 		if objects > maxObjects {
+			turnedAway.WithLabelValues(strconv.Itoa(http.StatusRequestEntityTooLarge)).Inc()
 			refuseReview(w, uid)
 			return
 		}
@@ -114,7 +115,7 @@ func acquire(ctx context.Context, queue *fairqueue.Queue, origin fairqueue.Origi
 
 func tooMany(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(time.Second.Seconds())))
-	http.Error(w, "too many admission requests: try again later", http.StatusTooManyRequests)
+	turnAway(w, http.StatusTooManyRequests, "too many admission requests: try again later")
 }
 
 // readBody reads the whole body. The time for that ends with the server's ReadTimeout, which is then taken back:

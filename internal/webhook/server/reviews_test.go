@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"dispatcher.ivan.vc/internal/webhook/fairqueue"
@@ -66,6 +68,8 @@ func TestWhatIsNotAReviewIsRefused(t *testing.T) {
 		{"a field of another type", replaced(`"object"`, `"userInfo":7,"object"`), http.StatusBadRequest},
 	} {
 		asked := false
+		counter := turnedAway.WithLabelValues(strconv.Itoa(test.want))
+		before := testutil.ToFloat64(counter)
 		answer := serve(newReviews().limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			asked = true
 			if body, err := io.ReadAll(r.Body); string(body) != review || err != nil {
@@ -80,6 +84,9 @@ func TestWhatIsNotAReviewIsRefused(t *testing.T) {
 		})), test.request)
 		if answer.Code != test.want || asked != (test.want == http.StatusOK) {
 			t.Errorf("%s: got %d, want %d; the webhook was asked: %v", test.reason, answer.Code, test.want, asked)
+		}
+		if counted := testutil.ToFloat64(counter) > before; counted == asked {
+			t.Errorf("%s: counted: %v", test.reason, counted)
 		}
 	}
 }

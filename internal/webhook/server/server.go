@@ -39,9 +39,6 @@ type Options struct {
 	// ClientNames are the names of which the client certificate must have one, as its common name or a DNS name. If
 	// there are none, any certificate of the CA will do.
 	ClientNames []string
-
-	// HTTP2 offers HTTP/2.
-	HTTP2 bool
 }
 
 // Server serves webhooks over TLS. It runs as a part of the manager.
@@ -119,6 +116,9 @@ func (s *Server) Start(ctx context.Context) error {
 
 // serve serves on listener until ctx ends. Requests in flight do not end with ctx.
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+	// Without HTTP/2, which the API server does not need: its streams are not bounded as connections are.
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler:           newReviews().limit(s.mux),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
@@ -128,7 +128,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(detailLog{s.log}, "", 0),
-		Protocols:         protocols(s.options.HTTP2),
+		Protocols:         protocols,
 	}
 	stopped := make(chan error, 1)
 	stopWaiting := context.AfterFunc(ctx, func() {
@@ -145,13 +145,6 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("stopping the webhook server: %w", err)
 	}
 	return nil
-}
-
-func protocols(http2 bool) *http.Protocols {
-	offered := &http.Protocols{}
-	offered.SetHTTP1(true)
-	offered.SetHTTP2(http2)
-	return offered
 }
 
 // detailLog takes what net/http reports, such as handshakes that fail. Strangers can cause as many as they like, so

@@ -1,0 +1,88 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"dispatcher.ivan.vc/internal/trial"
+	"dispatcher.ivan.vc/internal/webhook/fairqueue"
+	"dispatcher.ivan.vc/internal/webhook/server"
+)
+
+// What the webhooks ask of the API server at a time: in all, for one caller of the webhooks, and for one namespace of
+// a caller while others wait. The manager's other requests share the API server's priority and fairness with these.
+const (
+	maxCalls            = 32
+	maxCallsOfAddress   = 16
+	maxCallsOfNamespace = 8
+)
+
+// calls shares what the webhooks ask of the API server between their callers. A stranger who reaches the webhooks can
+// make them ask.
+type calls struct{ queue *fairqueue.Queue }
+
+func newCalls() calls {
+	return calls{fairqueue.New(maxCalls, maxCallsOfAddress, maxCallsOfNamespace)}
+}
+
+// wait returns when it is the turn of ctx's request. The caller must call release.
+func (c calls) wait(ctx context.Context, namespace string) (release func(), err error) {
+	release, err = c.queue.Acquire(ctx, fairqueue.Origin{Address: server.Address(ctx), Flow: namespace}, 1)
+	if err != nil {
+		return nil, fmt.Errorf("too many requests wait for the API server: %w", err)
+	}
+	return release, nil
+}
+
+// fairTrier is a jobTrier that waits for its turn.
+type fairTrier struct {
+	calls
+	trier jobTrier
+}
+
+// Try implements jobTrier.
+func (f fairTrier) Try(ctx context.Context, job *batchv1.Job) (trial.Result, error) {
+	release, err := f.wait(ctx, job.Namespace)
+	if err != nil {
+		return trial.Result{}, err
+	}
+	defer release()
+	return f.trier.Try(ctx, job)
+}
+
+// fairReader is a reader whose reads of one object wait for their turn.
+type fairReader struct {
+	client.Reader
+	calls
+}
+
+// Get implements client.Reader.
+func (f fairReader) Get(
+	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
+) error {
+	release, err := f.wait(ctx, key.Namespace)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f.Reader.Get(ctx, key, object, options...)
+}
+
+// fairReviews creates access reviews, and each waits for its turn.
+type fairReviews struct {
+	calls
+	reviews accessReviewer
+}
+
+// Create implements accessReviewer.
+func (f fairReviews) Create(ctx context.Context, review client.Object, options ...client.CreateOption) error {
+	release, err := f.wait(ctx, review.GetNamespace())
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f.reviews.Create(ctx, review, options...)
+}

@@ -1,0 +1,83 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/trial"
+	"dispatcher.ivan.vc/internal/webhook/server"
+)
+
+// busyServer is an API server that answers nobody but the API server's own calls before it is told to.
+type busyServer struct {
+	client.Reader
+	accessReviewer
+
+	answer  chan struct{}
+	waiting atomic.Int64
+}
+
+func (b *busyServer) wait(ctx context.Context) {
+	if server.Address(ctx) == strangersAddress {
+		b.waiting.Add(1)
+		defer b.waiting.Add(-1)
+		<-b.answer
+	}
+}
+
+func (b *busyServer) Try(ctx context.Context, _ *batchv1.Job) (trial.Result, error) {
+	b.wait(ctx)
+	return trial.Result{}, nil
+}
+
+func (b *busyServer) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	b.wait(ctx)
+	return nil
+}
+
+func (b *busyServer) Create(ctx context.Context, _ client.Object, _ ...client.CreateOption) error {
+	b.wait(ctx)
+	return nil
+}
+
+const strangersAddress = "10.6.6.6"
+
+// Whatever a stranger makes the webhooks ask of the API server, it is a bounded number at a time, and others can ask.
+func TestStrangersAskTheAPIServerOnlySoMuch(t *testing.T) {
+	for reason, ask := range map[string]func(ctx context.Context, c calls, b *busyServer, namespace string){
+		"dry runs": func(ctx context.Context, c calls, b *busyServer, namespace string) {
+			_, _ = fairTrier{c, b}.Try(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}})
+		},
+		"reads of templates": func(ctx context.Context, c calls, b *busyServer, namespace string) {
+			key := client.ObjectKey{Namespace: namespace, Name: "a"}
+			_, _ = (&templateLookup{live: fairReader{b, c}}).getLive(ctx, key)
+		},
+		"access reviews": func(ctx context.Context, c calls, b *busyServer, namespace string) {
+			template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}
+			_ = mayCreateJobs(ctx, fairReviews{c, b}, authenticationv1.UserInfo{}, template)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, c := &busyServer{answer: make(chan struct{})}, newCalls()
+			for i := range 100 {
+				go ask(server.WithAddress(t.Context(), strangersAddress), c, b, fmt.Sprint(i))
+			}
+			synctest.Wait()
+			if got := b.waiting.Load(); got != maxCallsOfAddress {
+				t.Errorf("%s: %d at a time, want %d", reason, got, maxCallsOfAddress)
+			}
+			ask(server.WithAddress(t.Context(), "10.0.0.1"), c, b, "0")
+			close(b.answer)
+			synctest.Wait()
+		})
+	}
+}
