@@ -220,8 +220,8 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 	}, nil
 }
 
-// publishedCA returns the file with the CA certificate for callers and the ConfigMap to copy it to, which is empty if it is
-// not to be copied.
+// publishedCA returns the file with the CA certificate for callers and the ConfigMap to copy it to, which is empty if
+// it is not to be copied.
 func (o *options) publishedCA() (file string, configMap types.NamespacedName, err error) {
 	if o.caConfigMap == "" {
 		return "", types.NamespacedName{}, nil

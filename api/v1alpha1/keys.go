@@ -37,7 +37,7 @@ const (
 	AnnotationJobTTL = "dispatcher.ivan.vc/job-ttl-seconds-after-finished"
 )
 
-// MinJobTTLSeconds is the least ttlSecondsAfterFinished that a Job is created with, if its template sets any: a week. The
-// controller restores the template's once the outcome of the Job is in the status of the execution. With a shorter one, a
-// Job could be deleted before that, and the execution would take it for one that was deleted by hand.
+// MinJobTTLSeconds is the least ttlSecondsAfterFinished that a Job is created with, if its template sets any: a week.
+// The controller restores the template's once the outcome of the Job is in the status of the execution. With a shorter
+// one, a Job could be deleted before that, and the execution would take it for one that was deleted by hand.
 const MinJobTTLSeconds = 7 * 24 * 60 * 60

@@ -161,7 +161,9 @@ func (b *budget) enter(levels int) (string, error) {
 	case b.depth > b.limits.depth:
 		return "", &limitError{fmt.Sprintf("its limit of %d templates that call each other", b.limits.depth)}
 	case b.levels > b.limits.levels:
-		return "", &limitError{fmt.Sprintf("its limit of %d nested blocks in templates that call each other", b.limits.levels)}
+		return "", &limitError{
+			fmt.Sprintf("its limit of %d nested blocks in templates that call each other", b.limits.levels),
+		}
 	}
 	return "", b.step(1)
 }

@@ -25,8 +25,12 @@ func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate)
 	w := warner{ctx: ctx}
 	spec := &template.Spec.JobTemplate
 	if name := spec.Name; name != "" && !varies(name) {
-		w.warn(jobTemplatePath.Child("metadata", "name"), "all executions give their Job the name %q, so that only one of them can exist "+
-			"at a time: leave it out, or write {{ .Name }} in it", name)
+		w.warn(
+			jobTemplatePath.Child("metadata", "name"),
+			"all executions give their Job the name %q, so that only one of them can exist "+
+				"at a time: leave it out, or write {{ .Name }} in it",
+			name,
+		)
 	}
 	pod, at := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
 	for i := range pod.InitContainers {
@@ -50,7 +54,9 @@ func (w *warner) ended() bool { return len(w.warnings) > maxWarnings || w.ctx.Er
 // warn adds a warning. What it names may be as long as a template.
 func (w *warner) warn(at *field.Path, format string, named ...string) {
 	if len(w.warnings) >= maxWarnings {
-		w.warnings = append(w.warnings[:maxWarnings], jobTemplatePath.String()+": there are more warnings than are listed here")
+		w.warnings = append(
+			w.warnings[:maxWarnings], jobTemplatePath.String()+": there are more warnings than are listed here",
+		)
 		return
 	}
 	args := make([]any, len(named))
@@ -126,8 +132,13 @@ func (w *warner) unexpanded(text string, declared map[string][]string, at *field
 		case ok:
 			w.warn(at, "%s stays as it is, since no shell expands it: write $(%s)", reference, name)
 		case reference == text:
-			w.warn(at, "%s stays as it is, since no shell expands it: run the command in a shell, or set %s in env and write $(%s)",
-				reference, name, name)
+			w.warn(
+				at,
+				"%s stays as it is, since no shell expands it: run the command in a shell, or set %s in env and write $(%s)",
+				reference,
+				name,
+				name,
+			)
 		}
 	}
 }

@@ -76,10 +76,12 @@ func (c *ControlPlane) configureWebhookClient() error {
 	}
 	in := func(name string) string { return filepath.Join(c.directory, name) }
 	for path, content := range map[string][]byte{
-		c.WebhookClientCAFile():            encodeCertificate(ca.Raw),
-		in("webhook-client.crt"):           encodeCertificate(client.Certificate[0]),
-		in("webhook-client.key"):           key,
-		in("webhook-kubeconfig.yaml"):      fmt.Appendf(nil, webhookKubeconfig, in("webhook-client.crt"), in("webhook-client.key")),
+		c.WebhookClientCAFile():  encodeCertificate(ca.Raw),
+		in("webhook-client.crt"): encodeCertificate(client.Certificate[0]),
+		in("webhook-client.key"): key,
+		in("webhook-kubeconfig.yaml"): fmt.Appendf(
+			nil, webhookKubeconfig, in("webhook-client.crt"), in("webhook-client.key"),
+		),
 		in("admission-configuration.yaml"): fmt.Appendf(nil, admissionConfiguration, in("webhook-kubeconfig.yaml")),
 	} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
