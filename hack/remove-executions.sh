@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Deletes every JobExecution, and waits until the garbage collector has deleted their Jobs. It is for the time before the
-# CRDs are deleted: when the kind of an owner no longer exists, the garbage collector leaves what it has not looked at yet,
-# and those Jobs would run on. Nothing here waits for a manager, and no finalizer is touched.
+# Deletes all JobExecutions and waits until the garbage collector has deleted their Jobs. Run it before the CRDs are
+# deleted: afterwards, the garbage collector can no longer find the owners, and Jobs that it has not deleted yet would
+# continue to run. This does not need a running manager and does not change finalizers.
 set -euo pipefail
 kubectl=${KUBECTL:-kubectl}
 executions=jobexecutions.dispatcher.ivan.vc
@@ -12,18 +12,22 @@ jobs=(jobs.batch --all-namespaces --selector dispatcher.ivan.vc/job-execution)
 # One request per namespace: `kubectl delete --all` sends two for each object, and there may be thousands.
 echo "Deleting all JobExecutions."
 for _ in $(seq 60); do
-  namespaces=$($kubectl get $executions --all-namespaces --no-headers --output custom-columns=:metadata.namespace | sort -u)
+  namespaces=$($kubectl get $executions --all-namespaces --no-headers \
+    --output custom-columns=:metadata.namespace | sort -u)
   [ -n "$namespaces" ] || break
   for namespace in $namespaces; do
     $kubectl delete --raw "/apis/dispatcher.ivan.vc/v1alpha1/namespaces/$namespace/jobexecutions" >/dev/null
   done
   sleep 0.5
 done
-[ -z "$namespaces" ] || { echo "JobExecutions remain in" $namespaces "- look at their metadata.finalizers" >&2; exit 1; }
+if [ -n "$namespaces" ]; then
+  echo "JobExecutions were not deleted within 30 seconds; see their metadata.finalizers, in:" $namespaces >&2
+  exit 1
+fi
 
 for _ in $(seq 120); do
   [ -n "$($kubectl get "${jobs[@]}" --output name)" ] || exit 0
   sleep 0.5
 done
-echo "These Jobs were not deleted within a minute. Look at their metadata.finalizers and metadata.ownerReferences:" >&2
+echo "Jobs were not deleted within a minute; see their metadata.finalizers and metadata.ownerReferences:" >&2
 $kubectl get "${jobs[@]}" >&2
