@@ -109,18 +109,6 @@ var _ = Describe("An execution that is ended over HTTP", func() {
 		Expect(again.Problem().Reason).To(Equal("ExecutionNotFound"))
 	})
 
-	It("is deleted with the Job that it held", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Name = "holding"
-			job(t).TTLSecondsAfterFinished = new(int32(600))
-		})
-		held := put(ctx, namespace+"/holding", "").Execution()
-		eventuallyState(ctx, held, running)
-		Expect(eventuallyJob(ctx, held).Finalizers).NotTo(BeEmpty())
-		call(ctx, http.MethodDelete, location(held), nil).ExecutionOf(http.StatusOK)
-		eventuallyWithoutJob(ctx, held)
-	})
-
 	It("is accepted to be deleted while something else holds it", func(ctx SpecContext) {
 		pin(ctx, execution)
 		Expect(call(ctx, http.MethodDelete, location(execution), nil).ExecutionOf(http.StatusAccepted).DeletionTimestamp).NotTo(BeNil())
