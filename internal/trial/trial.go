@@ -55,8 +55,8 @@ type Result struct {
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create
 
-// Try asks the API server to create job without storing it, so that its validation and the cluster's policies judge
-// it. It sends one request and does not repeat it. An error means that the Job was not judged: there was no answer,
+// Try asks the API server to create job without storing it, so that its validation and the cluster's policies check
+// it. It sends one request and does not repeat it. An error means that the Job was not checked: there was no answer,
 // or a time-out, overload or an internal error. It wraps the API server's own error where there is one.
 func (c *Client) Try(ctx context.Context, job *batchv1.Job) (Result, error) {
 	request := c.jobs.Post().MaxRetries(0).Namespace(job.Namespace).Resource("jobs").

@@ -24,10 +24,10 @@ var _ admission.Defaulter[*dispatcherv1alpha1.JobExecution] = &jobExecutionDefau
 // already: see defaults-are-missing in setup.go. Where the template does not exist, the validator refuses the
 // execution and names the field.
 func (d *jobExecutionDefaulter) Default(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
-	return counted(jobExecutionKind, d.fillIn(ctx, execution))
+	return countRefusal(jobExecutionKind, d.setDefaults(ctx, execution))
 }
 
-func (d *jobExecutionDefaulter) fillIn(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
+func (d *jobExecutionDefaulter) setDefaults(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
 

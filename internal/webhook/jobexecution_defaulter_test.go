@@ -19,7 +19,7 @@ func TestDefault(t *testing.T) {
 	} {
 		defaulter := &jobExecutionDefaulter{templates: &templateLookup{cached: &stubReader{}, live: test.live}}
 		execution := jobExecution("e", "a", "")
-		if err := defaulter.Default(asked(t), execution); !test.is(err) {
+		if err := defaulter.Default(requestContext(t), execution); !test.is(err) {
 			t.Errorf("%s: got %v", test.reason, err)
 		}
 		if diff := cmp.Diff(jobExecution("e", "a", ""), execution); diff != "" {

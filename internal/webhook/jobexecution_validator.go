@@ -21,11 +21,11 @@ type jobExecutionValidator struct {
 
 var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValidator{}
 
-// ValidateCreate judges a new execution.
+// ValidateCreate validates a new execution.
 func (v *jobExecutionValidator) ValidateCreate(
 	ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
 ) (admission.Warnings, error) {
-	return nil, counted(jobExecutionKind, v.validate(ctx, execution))
+	return nil, countRefusal(jobExecutionKind, v.validate(ctx, execution))
 }
 
 // ValidateUpdate allows: the spec is immutable, which the CRD says.
@@ -51,7 +51,7 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 		return err
 	}
 	execution = execution.DeepCopy()
-	complete(&execution.ObjectMeta, request.Namespace)
+	setNameAndNamespace(&execution.ObjectMeta, request.Namespace)
 
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
 	template, err := v.templates.get(ctx, key)
@@ -63,7 +63,7 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {
 		return templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
 	}
-	refusal := v.judge(ctx, template, execution)
+	refusal := v.validateRender(ctx, template, execution)
 	if refusal == nil {
 		return nil
 	}
@@ -77,11 +77,11 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	if current.ResourceVersion == template.ResourceVersion {
 		return refusal
 	}
-	return v.judge(ctx, current, execution)
+	return v.validateRender(ctx, current, execution)
 }
 
-// judge renders execution as the controller will.
-func (v *jobExecutionValidator) judge(
+// validateRender renders execution as the controller will.
+func (v *jobExecutionValidator) validateRender(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) error {
 	if !template.DeletionTimestamp.IsZero() {

@@ -20,8 +20,8 @@ const (
 
 func TestValidateExecution(t *testing.T) {
 	fine, bad := jobTemplate("a", "{{ .Payload }}"), jobTemplate("a", refusing)
-	dying := jobTemplate("a", "")
-	dying.DeletionTimestamp = &metav1.Time{Time: metav1.Now().Time}
+	deleting := jobTemplate("a", "")
+	deleting.DeletionTimestamp = &metav1.Time{Time: metav1.Now().Time}
 
 	for _, test := range []struct {
 		reason       string
@@ -35,14 +35,14 @@ func TestValidateExecution(t *testing.T) {
 		{"broken a moment ago: the controller will say so", fine, changed(bad), nil},
 		{"changed, and still wrong", bad, changed(bad), map[string]metav1.CauseType{valuePath: metav1.CauseTypeFieldValueInvalid}},
 		{"deleted a moment ago", bad, nil, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
-		{"being deleted", dying, dying, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
-		{"being deleted, which the cache does not know", bad, changed(dying), map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+		{"being deleted", deleting, deleting, map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
+		{"being deleted, which the cache does not know", bad, changed(deleting), map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
 	} {
 		validator := &jobExecutionValidator{
 			templates: &templateLookup{cached: &stubReader{template: test.cached}, live: &stubReader{template: test.live}},
 			renderer:  render.NewDirect(8),
 		}
-		_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", "hello"))
+		_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "a", "hello"))
 		if test.want == nil && err != nil {
 			t.Errorf("%s: refused: %v", test.reason, err)
 		}
@@ -62,7 +62,7 @@ func TestValidateExecutionWithoutDefaults(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
 		renderer:  render.NewDirect(1),
 	}
-	_, err := validator.ValidateCreate(asked(t), jobExecution("e", "a", "hello"))
+	_, err := validator.ValidateCreate(requestContext(t), jobExecution("e", "a", "hello"))
 	want := map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}
 	if diff := cmp.Diff(want, causes(err)); diff != "" {
 		t.Errorf("causes (-want +got):\n%s", diff)
@@ -83,7 +83,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
 		renderer:  render.NewDirect(1),
 	}
-	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "report", ""))
+	_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "report", ""))
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -102,7 +102,7 @@ func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 		templates: &templateLookup{cached: &stubReader{}, live: &stubReader{err: errors.New("away")}},
 		renderer:  render.NewDirect(1),
 	}
-	_, err := validator.ValidateCreate(asked(t), defaultedExecution("e", "a", ""))
+	_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "a", ""))
 	if !apierrors.IsServiceUnavailable(err) {
 		t.Errorf("got %v, want 503: nothing is known about the template", err)
 	}
@@ -117,7 +117,7 @@ func TestValidateExecutionWithoutName(t *testing.T) {
 	}
 	execution := defaultedExecution("", "a", "")
 	execution.Namespace, execution.GenerateName = "", "run-"
-	if _, err := validator.ValidateCreate(asked(t), execution); err != nil {
+	if _, err := validator.ValidateCreate(requestContext(t), execution); err != nil {
 		t.Error(err)
 	}
 	if execution.Name != "" {

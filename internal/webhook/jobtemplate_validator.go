@@ -23,15 +23,15 @@ type jobTemplateValidator struct {
 
 var _ admission.Validator[*dispatcherv1alpha1.JobTemplate] = &jobTemplateValidator{}
 
-// ValidateCreate judges a new template.
+// ValidateCreate validates a new template.
 func (v *jobTemplateValidator) ValidateCreate(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (admission.Warnings, error) {
 	warnings, err := v.validate(ctx, template)
-	return warnings, counted(jobTemplateKind, err)
+	return warnings, countRefusal(jobTemplateKind, err)
 }
 
-// ValidateUpdate judges a change of what runs: the spec, and labels and annotations where strings of the template use
+// ValidateUpdate validates a change of what runs: the spec, and labels and annotations where strings of the template use
 // them. Other changes always pass, so that finalizers can be removed from a template that would be refused today. The
 // matchConditions in config/webhook keep most of them away.
 func (v *jobTemplateValidator) ValidateUpdate(
@@ -42,7 +42,7 @@ func (v *jobTemplateValidator) ValidateUpdate(
 		return v.ValidateCreate(ctx, template)
 	case visibleMetadataChanged(old, template):
 		warnings, err := v.validateMetadata(ctx, template)
-		return warnings, counted(jobTemplateKind, err)
+		return warnings, countRefusal(jobTemplateKind, err)
 	}
 	return nil, nil
 }
@@ -65,7 +65,7 @@ func (v *jobTemplateValidator) validate(
 ) (admission.Warnings, error) {
 	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
-	user, template, err := completed(ctx, template)
+	user, template, err := requested(ctx, template)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (v *jobTemplateValidator) validate(
 	if err := mayCreateJobs(ctx, v.access, user, template); err != nil {
 		return nil, err
 	}
-	return v.judge(ctx, template, v.examine(ctx, template))
+	return v.validateJobs(ctx, template, v.examine(ctx, template))
 }
 
 // validateMetadata is validate for a template of which only labels and annotations changed. It accepts a template
@@ -84,7 +84,7 @@ func (v *jobTemplateValidator) validateMetadata(
 ) (admission.Warnings, error) {
 	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
-	user, template, err := completed(ctx, template)
+	user, template, err := requested(ctx, template)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +95,11 @@ func (v *jobTemplateValidator) validateMetadata(
 	if err := mayCreateJobs(ctx, v.access, user, template); err != nil {
 		return nil, err
 	}
-	return v.judge(ctx, template, examined)
+	return v.validateJobs(ctx, template, examined)
 }
 
-// completed returns who asks, and a copy of template with what an object under admission may lack.
-func completed(
+// requested returns the user of the request, and a copy of template that has a name and a namespace.
+func requested(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (authenticationv1.UserInfo, *dispatcherv1alpha1.JobTemplate, error) {
 	request, err := admission.RequestFromContext(ctx)
@@ -107,12 +107,12 @@ func completed(
 		return authenticationv1.UserInfo{}, nil, err
 	}
 	template = template.DeepCopy()
-	complete(&template.ObjectMeta, request.Namespace)
+	setNameAndNamespace(&template.ObjectMeta, request.Namespace)
 	return request.UserInfo, template, nil
 }
 
-// judge refuses a template that does not render, or whose Jobs the API server calls invalid.
-func (v *jobTemplateValidator) judge(
+// validateJobs refuses a template that does not render, or whose Jobs the API server calls invalid.
+func (v *jobTemplateValidator) validateJobs(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, examined render.Examination,
 ) (admission.Warnings, error) {
 	warnings := admission.Warnings(examined.Warnings)

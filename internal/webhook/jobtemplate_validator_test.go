@@ -27,7 +27,7 @@ func TestTemplateThatDoesNotCompileIsNotTried(t *testing.T) {
 		{"a render that fails", refusing},
 	} {
 		jobs := &stubTrial{}
-		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", test.value))
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), jobTemplate("a", test.value))
 		if !apierrors.IsInvalid(err) {
 			t.Errorf("%s: got %v, want Invalid", test.reason, err)
 		}
@@ -42,7 +42,7 @@ func TestTemplateThatDoesNotCompileIsNotTried(t *testing.T) {
 
 func TestEscalationIsRefusedBeforeAllElse(t *testing.T) {
 	access, jobs := &stubAccess{denied: true}, &stubTrial{}
-	warnings, err := newJobTemplateValidator(access, jobs).ValidateCreate(asked(t), jobTemplate("a", refusing))
+	warnings, err := newJobTemplateValidator(access, jobs).ValidateCreate(requestContext(t), jobTemplate("a", refusing))
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("got %v, want Forbidden", err)
 	}
@@ -75,7 +75,7 @@ func TestUpdate(t *testing.T) {
 		reason     string
 		uses       bool
 		change     func(template *dispatcherv1alpha1.JobTemplate)
-		judged     bool
+		checked    bool
 		needsValid bool
 	}{
 		{"the spec", false, func(template *dispatcherv1alpha1.JobTemplate) {
@@ -114,16 +114,16 @@ func TestUpdate(t *testing.T) {
 			validator := newJobTemplateValidator(access, jobs)
 			validator.renderer = metadataRenderer{validator.renderer, test.uses}
 
-			_, err := validator.ValidateUpdate(asked(t), old, template)
+			_, err := validator.ValidateUpdate(requestContext(t), old, template)
 			if refused := test.needsValid && value != ""; (err != nil) != refused || refused && !apierrors.IsInvalid(err) {
 				t.Errorf("%s, %q: got %v", test.reason, value, err)
 			}
-			if judged := len(access.reviews) > 0; judged != test.judged {
-				t.Errorf("%s, %q: asked for permission: %v", test.reason, value, judged)
+			if checked := len(access.reviews) > 0; checked != test.checked {
+				t.Errorf("%s, %q: asked for permission: %v", test.reason, value, checked)
 			}
 			access.denied = true
-			_, err = validator.ValidateUpdate(asked(t), old, template)
-			if (err != nil) != test.judged || test.judged && !apierrors.IsForbidden(err) {
+			_, err = validator.ValidateUpdate(requestContext(t), old, template)
+			if (err != nil) != test.checked || test.checked && !apierrors.IsForbidden(err) {
 				t.Errorf("%s, %q, without permission: got %v", test.reason, value, err)
 			}
 			if old.Annotations["old"] != "y" {
@@ -164,7 +164,7 @@ func TestTrial(t *testing.T) {
 		template := jobTemplate("a", "")
 		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = test.image
 		template.Spec.SamplePayload = test.sample
-		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), template)
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), template)
 		if test.want == nil && err != nil {
 			t.Errorf("%s: refused: %v", test.reason, err)
 		}
@@ -190,7 +190,7 @@ func TestTrialAsksForSample(t *testing.T) {
 		{"the same error with each payload", func(*batchv1.Job) *field.Error { return field.Required(labels, "") }, false},
 	} {
 		jobs := &stubTrial{answer: func(job *batchv1.Job) (trial.Result, error) { return invalidJob(test.err(job)) }}
-		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", "{{ .Payload }}"))
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), jobTemplate("a", "{{ .Payload }}"))
 		found := causes(err)
 		if _, labelled := found["spec.jobTemplate.metadata.labels"]; !labelled {
 			t.Errorf("%s: the causes %v do not name the labels", test.reason, found)
@@ -204,9 +204,9 @@ func TestTrialAsksForSample(t *testing.T) {
 	}
 }
 
-func TestTemplateIsNotStoredUnjudged(t *testing.T) {
+func TestTemplateIsNotStoredUnchecked(t *testing.T) {
 	jobs := &stubTrial{answer: func(*batchv1.Job) (trial.Result, error) { return trial.Result{}, errors.New("connection refused") }}
-	_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(asked(t), jobTemplate("a", ""))
+	_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), jobTemplate("a", ""))
 	if !apierrors.IsServiceUnavailable(err) {
 		t.Errorf("got %v, want 503", err)
 	}
@@ -228,7 +228,7 @@ func TestWarningsReachTheUser(t *testing.T) {
 		}}
 		template := jobTemplate("a", "")
 		template.Spec.JobTemplate.Name = "fixed"
-		warnings, err := newJobTemplateValidator(&stubAccess{}, trier).ValidateCreate(asked(t), template)
+		warnings, err := newJobTemplateValidator(&stubAccess{}, trier).ValidateCreate(requestContext(t), template)
 		if err != nil {
 			t.Errorf("%s: refused: %v", test.reason, err)
 		}

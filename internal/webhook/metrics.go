@@ -19,8 +19,8 @@ func init() {
 	metrics.Registry.MustRegister(refusals)
 }
 
-// counted counts err as a refusal of an object of kind, and returns it.
-func counted(kind schema.GroupKind, err error) error {
+// countRefusal counts err, unless it is nil, as a refusal of an object of kind. It returns err.
+func countRefusal(kind schema.GroupKind, err error) error {
 	if err == nil {
 		return nil
 	}

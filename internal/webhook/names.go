@@ -10,9 +10,9 @@ const (
 	maxGeneratedBase = 63 - len(generatedSuffix)
 )
 
-// complete fills in what an object under admission may not have yet: a name where generateName is used, and the
+// setNameAndNamespace sets what an object under admission may not have yet: a name where generateName is used, and the
 // namespace of the request.
-func complete(object *metav1.ObjectMeta, namespace string) {
+func setNameAndNamespace(object *metav1.ObjectMeta, namespace string) {
 	if object.Namespace == "" {
 		object.Namespace = namespace
 	}

@@ -16,7 +16,7 @@ func TestComplete(t *testing.T) {
 		{"a long one is cut as the API server would", "", strings.Repeat("b", 70), strings.Repeat("b", 58) + "xxxxx"},
 	} {
 		object := metav1.ObjectMeta{Name: test.name, GenerateName: test.generateName}
-		complete(&object, "default")
+		setNameAndNamespace(&object, "default")
 		if object.Name != test.want || object.Namespace != "default" {
 			t.Errorf("%s: got %s/%s, want default/%s", test.reason, object.Namespace, object.Name, test.want)
 		}

@@ -16,17 +16,17 @@ var (
 	jobExecutionKind = schema.GroupKind{Group: dispatcherv1alpha1.GroupVersion.Group, Kind: "JobExecution"}
 )
 
-// notRendered answers 422, with errs as its causes. Where time ran out before the object was judged, the answer is
-// 504.
+// notRendered answers 422, with errs as its causes. Where time ran out first, the answer is 504.
 func notRendered(kind schema.GroupKind, name string, errs field.ErrorList) error {
 	if render.Retryable(errs) {
-		return apierrors.NewTimeoutError(fmt.Sprintf("%s %q was not judged: %v", kind.String(), name, errs.ToAggregate()), 0)
+		message := fmt.Sprintf("%s %q could not be checked in time: %v", kind.String(), name, errs.ToAggregate())
+		return apierrors.NewTimeoutError(message, 0)
 	}
 	return apierrors.NewInvalid(kind, name, errs)
 }
 
 // unavailable answers 503 because of err: the API server could not be asked. Nothing is admitted without being
-// judged, as nothing is when the webhook itself cannot be reached (failurePolicy Fail).
+// checked, as nothing is when the webhook itself cannot be reached (failurePolicy Fail).
 func unavailable(err error) error {
 	return apierrors.NewServiceUnavailable(err.Error())
 }

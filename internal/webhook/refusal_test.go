@@ -12,7 +12,7 @@ import (
 
 // Where time ran out before a verdict, the object must not be called invalid.
 func TestOutOfTimeIsNotInvalid(t *testing.T) {
-	ctx, cancel := context.WithCancel(asked(t))
+	ctx, cancel := context.WithCancel(requestContext(t))
 	cancel()
 	template := jobTemplate("a", "{{ range 1000 }}{{ end }}")
 
@@ -35,7 +35,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	counter := refusals.WithLabelValues("JobTemplate", "Forbidden")
 	before := testutil.ToFloat64(counter)
 	validator := newJobTemplateValidator(&stubAccess{denied: true}, &stubTrial{})
-	if _, err := validator.ValidateCreate(asked(t), jobTemplate("a", "")); err == nil {
+	if _, err := validator.ValidateCreate(requestContext(t), jobTemplate("a", "")); err == nil {
 		t.Fatal("accepted")
 	}
 	if got := testutil.ToFloat64(counter) - before; got != 1 {

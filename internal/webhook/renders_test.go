@@ -58,7 +58,7 @@ func TestSlowTemplatesOfAStrangerLeaveRoomForTheAPIServer(t *testing.T) {
 		ask := func(address, namespace string) error {
 			template := jobTemplate("a", "")
 			template.Namespace = namespace
-			_, err := validator.ValidateCreate(server.WithAddress(asked(t), address), template)
+			_, err := validator.ValidateCreate(server.WithAddress(requestContext(t), address), template)
 			return err
 		}
 		results := make(chan error, 100)

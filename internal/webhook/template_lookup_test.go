@@ -14,8 +14,8 @@ import (
 
 func TestTemplateLookup(t *testing.T) {
 	stored := jobTemplate("a", "")
-	dying := jobTemplate("a", "")
-	dying.DeletionTimestamp = &metav1.Time{Time: metav1.Now().Time}
+	deleting := jobTemplate("a", "")
+	deleting.DeletionTimestamp = &metav1.Time{Time: metav1.Now().Time}
 	anew := jobTemplate("a", "")
 	anew.ResourceVersion = "2"
 
@@ -28,7 +28,7 @@ func TestTemplateLookup(t *testing.T) {
 		{"the cache has it: the API server is not asked", &stubReader{template: stored}, &stubReader{}, stored, 0},
 		{"created a moment ago", &stubReader{}, &stubReader{template: stored}, stored, 1},
 		{"it does not exist", &stubReader{}, &stubReader{}, nil, 1},
-		{"deleted and made anew", &stubReader{template: dying}, &stubReader{template: anew}, anew, 1},
+		{"deleted and made anew", &stubReader{template: deleting}, &stubReader{template: anew}, anew, 1},
 		{"the cache is not started", &stubReader{err: &cache.ErrCacheNotStarted{}}, &stubReader{template: stored}, stored, 1},
 		{"the cache is not in sync: its reads block", &stubReader{blocks: true}, &stubReader{template: stored}, stored, 1},
 	} {

@@ -88,8 +88,8 @@ func (s *stubReader) Get(ctx context.Context, key client.ObjectKey, object clien
 	return nil
 }
 
-// asked returns a context as controller-runtime hands it to a webhook.
-func asked(t *testing.T) context.Context {
+// requestContext returns a context as controller-runtime hands it to a webhook.
+func requestContext(t *testing.T) context.Context {
 	t.Helper()
 	return admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Namespace: "default",
