@@ -3,6 +3,7 @@ package integration
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -130,6 +131,31 @@ var _ = Describe("Access to the HTTP API", func() {
 			Expect(refused.Problem().Detail).To(ContainSubstring("send a bearer token"))
 		}
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+	})
+
+	It("tells callers without a right nothing about names", func(ctx SpecContext) {
+		execution := put(ctx, namespace+"/echo", "").Execution()
+		// Of these, one has no right, and one has rights on another template only.
+		other := may("jobtemplates/executions", []string{"get", "delete"})
+		other.ResourceNames = []string{"other"}
+		for _, stranger := range []http.Header{newCaller(ctx, namespace, "nobody"), newCaller(ctx, namespace, "other", other)} {
+			for _, call := range []struct{ method, path string }{
+				{http.MethodGet, ""},
+				{http.MethodGet, "/events"},
+				{http.MethodGet, "/logs"},
+				{http.MethodPost, "/cancel"},
+				{http.MethodDelete, ""},
+			} {
+				answer := func(name string) user.Problem {
+					answered := callAs(ctx, stranger, call.method, "/executions/"+namespace+"/"+name+call.path)
+					Expect(answered.Code).To(Equal(http.StatusForbidden), answered.Body)
+					refused := answered.Problem()
+					refused.RequestID, refused.Detail = "", strings.ReplaceAll(refused.Detail, name, "NAME")
+					return refused
+				}
+				Expect(answer("no-such")).To(Equal(answer(execution.Name)), "%v", call)
+			}
+		}
 	})
 
 	It("is closed by removing one binding", func(ctx SpecContext) {
