@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-
-	"dispatcher.ivan.vc/internal/httpapi/watch"
 )
 
 // delete removes an execution, its Job and its pods, and answers with what the execution was: 200 when it is gone, 202
@@ -24,22 +22,4 @@ func (e *executions) delete(w http.ResponseWriter, r *http.Request) error {
 		return writeObject(w, form, http.StatusAccepted, published(terminating))
 	}
 	return writeExecution(w, form, http.StatusOK, execution)
-}
-
-// executionToStop returns the execution that a request wants to cancel or delete, if its caller may, and the form of
-// the answer.
-func (e *executions) executionToStop(r *http.Request) (mediaType, *watch.Copy, error) {
-	named, err := executionOf(r)
-	if err != nil {
-		return "", nil, err
-	}
-	form, err := negotiate(r, objectTypes...)
-	if err != nil {
-		return "", nil, err
-	}
-	if _, err := queryOf(r); err != nil {
-		return "", nil, err
-	}
-	execution, err := e.lookUp(r, named, "delete")
-	return form, execution, err
 }

@@ -79,6 +79,24 @@ func (e *executions) lookUpFor(
 	return found, nil
 }
 
+// executionToStop returns the execution that a request wants to cancel or delete, if its caller may, and the form of
+// the answer.
+func (e *executions) executionToStop(r *http.Request) (mediaType, *watch.Copy, error) {
+	named, err := executionOf(r)
+	if err != nil {
+		return "", nil, err
+	}
+	form, err := negotiate(r, objectTypes...)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := queryOf(r); err != nil {
+		return "", nil, err
+	}
+	execution, err := e.lookUp(r, named, "delete")
+	return form, execution, err
+}
+
 // waiting lets a call wait for some time: its context ends with that time, when its caller hangs up, and when the
 // server stops. It is refused where too many wait already. The caller must call release.
 func (e *executions) waiting(
