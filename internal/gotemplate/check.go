@@ -9,11 +9,12 @@ import (
 	"text/template/parse"
 )
 
+// MaxParts is how many sources and nodes of parse trees one set may have together. A node takes some 200 bytes.
+const MaxParts = 20_000
+
 const (
 	// maxTemplate is how many bytes one template may have: as many as the kernel takes in one argument of a process.
 	maxTemplate = 128 << 10
-	// maxNodes is how many nodes the parse trees of one set may have together. A node takes some 200 bytes.
-	maxNodes = 20_000
 	// maxBlocks is how deep actions and parentheses may be nested.
 	maxBlocks = 200
 )
@@ -54,13 +55,13 @@ func (c *checker) report(pos parse.Pos, format string, args ...any) {
 func (c *checker) count(pos parse.Pos) bool {
 	c.nodes++
 	switch {
-	case c.nodes == maxNodes+1:
-		c.report(pos, "all templates together may have at most %d parts", maxNodes)
+	case c.nodes == MaxParts+1:
+		c.report(pos, "all templates together may have at most %d parts", MaxParts)
 	case c.depth == maxBlocks+1:
 		c.report(pos, "%v", errBlocks)
-		c.nodes = maxNodes + 1
+		c.nodes = MaxParts + 1
 	}
-	return c.nodes <= maxNodes
+	return c.nodes <= MaxParts
 }
 
 func (c *checker) list(list *parse.ListNode, in scope) {

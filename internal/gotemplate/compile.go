@@ -27,7 +27,7 @@ type Escaper interface {
 func Compile(sources []Source, data reflect.Type) (*Set, []Error) {
 	c := compiler{set: &Set{sources: sources, limits: defaultLimits, calls: map[string]bool{}}, data: data}
 	for i := range sources {
-		if c.nodes > maxNodes || len(c.errs) > MaxErrors {
+		if c.nodes > MaxParts || len(c.errs) > MaxErrors {
 			break
 		}
 		c.source(i)
@@ -72,6 +72,7 @@ func (c *compiler) trees(i int) []problem {
 		calls:   c.set.calls,
 		nodes:   c.nodes,
 	}
+	check.count(0)
 	check.tree(parsed.Main.Root, c.data)
 	for _, name := range parsed.names() {
 		check.body(parsed.Defined[name].Root)

@@ -25,7 +25,7 @@ func seeds(f *testing.F) []string {
 		if err := yaml.Unmarshal(text, template); err != nil {
 			f.Fatal(err)
 		}
-		walk(&template.Spec.JobTemplate, func(_ place, text string) {
+		walk(&template.Spec.JobTemplate, func(_ func() place, text string) {
 			if strings.Contains(text, "{{") {
 				all = append(all, text)
 			}

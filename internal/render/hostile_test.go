@@ -3,6 +3,8 @@ package render
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,4 +88,27 @@ func TestManyWarnings(t *testing.T) {
 	if len(warnings) != maxWarnings+1 || !strings.Contains(warnings[maxWarnings], "more warnings") {
 		t.Errorf("%d warnings, the last is %q", len(warnings), warnings[len(warnings)-1])
 	}
+}
+
+// TestManyTemplates has as many strings as an object can have. None is kept beyond those that may be.
+func TestManyTemplates(t *testing.T) {
+	for _, template := range []string{"{{.}}", "{{/**/}}"} {
+		_, errs := compile(jobWithArgs(slices.Repeat([]string{template}, 150_000)...))
+		if !strings.Contains(detail(errs), "at most 20000 parts") {
+			t.Errorf("%s is refused with %.500v", template, errs)
+		}
+		allocated := allocatedBytes(func() { _, _ = compile(jobWithArgs(slices.Repeat([]string{template}, 150_000)...)) })
+		if allocated > 128<<20 {
+			t.Errorf("%s: %d MiB were allocated", template, allocated>>20)
+		}
+	}
+}
+
+// allocatedBytes returns how many bytes f allocated in all.
+func allocatedBytes(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -80,8 +80,8 @@ func jobOf(
 	return job, nil
 }
 
-// keepUntilRecorded raises the TTL of the Job, so that the controller can record its outcome first, and notes the one that
-// the template sets.
+// keepUntilRecorded raises the TTL of the Job, so that the controller can record its outcome first, and notes the one
+// that the template sets.
 func keepUntilRecorded(job *batchv1.Job) {
 	delete(job.Annotations, dispatcherv1alpha1.AnnotationJobTTL)
 	ttl := job.Spec.TTLSecondsAfterFinished

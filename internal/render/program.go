@@ -34,16 +34,17 @@ type templatedString struct {
 func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 	p := &program{spec: spec.DeepCopy()}
 	var sources []gotemplate.Source
-	walk(p.spec, func(at place, text string) {
-		if !strings.Contains(text, "{{") {
-			return
+	walk(p.spec, func(at func() place, text string) {
+		if len(sources) > gotemplate.MaxParts || !strings.Contains(text, "{{") {
+			return // With so many, the templates are refused.
 		}
+		s := templatedString{at(), text}
 		source := gotemplate.Source{Text: text}
-		if expandedFields[at.fields] {
+		if expandedFields[s.fields] {
 			source.Escape = kubeletEscaper{}
 		}
 		sources = append(sources, source)
-		p.strings = append(p.strings, templatedString{at, text})
+		p.strings = append(p.strings, s)
 	})
 	set, problems := gotemplate.Compile(sources, reflect.TypeFor[renderData]())
 	if len(problems) > 0 {

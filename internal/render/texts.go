@@ -63,9 +63,9 @@ func assemble(
 // templatedPlaces returns where spec has templates.
 func templatedPlaces(spec *batchv1.JobTemplateSpec) []place {
 	var places []place
-	walk(spec, func(at place, text string) {
+	walk(spec, func(at func() place, text string) {
 		if strings.Contains(text, "{{") {
-			places = append(places, at)
+			places = append(places, at())
 		}
 	})
 	return places

@@ -29,6 +29,7 @@ type place struct {
 type hop struct {
 	kind  reflect.Kind // Struct, Slice, Pointer or Map
 	index int          // of the field or the item
+	name  string       // of the field in JSON, if it has one
 	key   reflect.Value
 }
 
@@ -42,74 +43,92 @@ var opaque = map[reflect.Type]bool{
 
 var intOrStringType = reflect.TypeFor[intstr.IntOrString]()
 
-// walk calls visit with each string value of spec and its place, in the order of the fields.
-func walk(spec *batchv1.JobTemplateSpec, visit func(place, string)) {
-	w := walker{visit: visit}
-	w.value(reflect.ValueOf(spec).Elem(), place{path: jobTemplatePath})
+// walk calls visit with each string value of spec, in the order of the fields. at returns its place: to make it takes
+// longer than to look at the string.
+func walk(spec *batchv1.JobTemplateSpec, visit func(at func() place, text string)) {
+	w := walker{}
+	w.visit = func(text string) { visit(w.place, text) }
+	w.value(reflect.ValueOf(spec).Elem())
 }
 
-type walker struct{ visit func(place, string) }
+type walker struct {
+	visit func(string)
+	hops  []hop // to where it is
+}
 
-func (w walker) value(v reflect.Value, at place) {
+// place returns where the walker is.
+func (w *walker) place() place {
+	at := place{path: jobTemplatePath, hops: slices.Clone(w.hops)}
+	var fields []string
+	for _, h := range w.hops {
+		switch {
+		case h.kind == reflect.Slice:
+			at.path = at.path.Index(h.index)
+		case h.kind == reflect.Map:
+			at.path = at.path.Key(h.key.String())
+		case h.name != "":
+			at.path = at.path.Child(h.name)
+			fields = append(fields, h.name)
+		}
+	}
+	at.fields = strings.Join(fields, ".")
+	return at
+}
+
+// inside walks v, to which h leads from where the walker is.
+func (w *walker) inside(h hop, v reflect.Value) {
+	w.hops = append(w.hops, h)
+	w.value(v)
+	w.hops = w.hops[:len(w.hops)-1]
+}
+
+func (w *walker) value(v reflect.Value) {
 	if opaque[v.Type()] {
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		w.visit(at, v.String())
+		w.visit(v.String())
 	case reflect.Pointer:
 		if !v.IsNil() {
-			w.value(v.Elem(), at.then(hop{kind: reflect.Pointer}))
+			w.inside(hop{kind: reflect.Pointer}, v.Elem())
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			next := at.then(hop{kind: reflect.Slice, index: i})
-			next.path = at.path.Index(i)
-			w.value(v.Index(i), next)
+			w.inside(hop{kind: reflect.Slice, index: i}, v.Index(i))
 		}
 	case reflect.Map:
-		w.entries(v, at)
+		w.entries(v)
 	case reflect.Struct:
 		if v.Type() == intOrStringType {
 			if port := v.Interface().(intstr.IntOrString); port.Type == intstr.String {
-				w.visit(at, port.StrVal)
+				w.visit(port.StrVal)
 			}
 			return
 		}
-		w.fields(v, at)
+		w.fields(v)
 	}
 }
 
 // entries walks the values of a map, which are strings in all maps of a Job that have strings at all.
-func (w walker) entries(v reflect.Value, at place) {
+func (w *walker) entries(v reflect.Value) {
 	if v.Type().Elem().Kind() != reflect.String {
 		return
 	}
 	for key, value := range sorted(v) {
-		next := at.then(hop{kind: reflect.Map, key: key})
-		next.path = at.path.Key(key.String())
-		w.visit(next, value.String())
+		w.inside(hop{kind: reflect.Map, key: key}, value)
 	}
 }
 
-func (w walker) fields(v reflect.Value, at place) {
+func (w *walker) fields(v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() || v.Field(i).IsZero() { // Most fields of a Job are not set, and then hold no template.
+		if !f.IsExported() {
 			continue
 		}
-		next := at.then(hop{kind: reflect.Struct, index: i})
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			next.path = at.path.Child(name)
-			next.fields = strings.TrimPrefix(at.fields+"."+name, ".")
-		}
-		w.value(v.Field(i), next)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		w.inside(hop{kind: reflect.Struct, index: i, name: name}, v.Field(i))
 	}
-}
-
-func (p place) then(h hop) place {
-	p.hops = append(slices.Clip(p.hops), h)
-	return p
 }
 
 // set sets the string at p in spec. A name or number of a port that is plainly a number becomes one, as it would in

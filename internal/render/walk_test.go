@@ -41,18 +41,18 @@ func TestWalk(t *testing.T) {
 		"spec.jobTemplate.spec.template.spec.containers[0].livenessProbe.httpGet.port": "port",
 	}
 	got := map[string]string{}
-	walk(spec, func(at place, text string) {
+	walk(spec, func(at func() place, text string) {
 		if text != "" {
-			got[at.path.String()] = text
-			at.set(spec, text+"!")
+			got[at().path.String()] = text
+			at().set(spec, text+"!")
 		}
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("strings found (-want +got):\n%s", diff)
 	}
-	walk(spec, func(at place, text string) {
-		if was := want[at.path.String()]; was != "" && text != was+"!" {
-			t.Errorf("%s is %q after it was set", at.path, text)
+	walk(spec, func(at func() place, text string) {
+		if was := want[at().path.String()]; was != "" && text != was+"!" {
+			t.Errorf("%s is %q after it was set", at().path, text)
 		}
 	})
 }
@@ -128,9 +128,9 @@ func TestExpandedFieldsExist(t *testing.T) {
 		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(container)}},
 	}
 	found := map[string]bool{}
-	walk(spec, func(at place, text string) {
-		if text == "x" && expandedFields[at.fields] {
-			found[at.fields] = true
+	walk(spec, func(at func() place, text string) {
+		if text == "x" && expandedFields[at().fields] {
+			found[at().fields] = true
 		}
 	})
 	if diff := cmp.Diff(expandedFields, found); diff != "" {
