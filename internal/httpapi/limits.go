@@ -132,6 +132,13 @@ const (
 	// placeTimeout is how long a call whose body has arrived waits for a place among those in flight.
 	placeTimeout = 10 * time.Second
 
+	// http2Buffer bounds what is kept of the bodies of an HTTP/2 connection that no handler has read yet.
+	http2Buffer = 64 << 10
+
+	// maxConcurrentStreams is how many requests an HTTP/2 connection may have at a time, as net/http's clients open more
+	// connections then.
+	maxConcurrentStreams = 100
+
 	// spareConnections is how many connections there may be beside those of calls that are handled or wait: idle ones, and
 	// those whose request is on its way.
 	spareConnections = 1024

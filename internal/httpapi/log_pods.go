@@ -8,10 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
-
-// defaultContainerAnnotation is the name of the container that kubectl takes where none is named.
-const defaultContainerAnnotation = "kubectl.kubernetes.io/default-container"
 
 // instance is one run of a container. A container that its pod starts again is another.
 type instance struct {
@@ -40,7 +38,7 @@ func instanceOf(pod *corev1.Pod, container string) (instance, bool) {
 
 func defaultContainer(pod *corev1.Pod) string {
 	names := containerNames(pod)
-	if name := pod.Annotations[defaultContainerAnnotation]; slices.Contains(names, name) {
+	if name := pod.Annotations[store.DefaultContainerAnnotation]; slices.Contains(names, name) {
 		return name
 	}
 	return names[0]

@@ -19,6 +19,7 @@ import (
 // podLogs writes the logs of the pods of one execution.
 type podLogs struct {
 	store        *store.Store
+	memory       *memory
 	subscription *watch.Subscription
 	execution    *dispatcherv1alpha1.JobExecution
 	asked        logQuery
@@ -48,7 +49,7 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 		return "", false, err
 	}
 	// Pods are asked for after the execution: when that is over, no more come.
-	pods, version, err := l.store.Pods(ctx, l.execution)
+	pods, version, err := l.pods(ctx)
 	switch {
 	case err != nil:
 		return "", false, err
@@ -63,6 +64,16 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 		over = true
 	}
 	return version, over, l.writeAll(ctx, chosen, first)
+}
+
+// pods lists the pods of the execution.
+func (l *podLogs) pods(ctx context.Context) ([]corev1.Pod, string, error) {
+	claim, err := l.memory.forRead(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer claim.Release()
+	return l.store.Pods(ctx, l.execution)
 }
 
 // look reads the execution again, and tells whether it is over.

@@ -57,6 +57,7 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	defer release()
 	logs := &podLogs{
 		store:        e.store,
+		memory:       e.memory,
 		subscription: subscription,
 		execution:    kept,
 		asked:        asked,

@@ -40,6 +40,16 @@ func (m *memory) forRead(ctx context.Context) (*budget.Claim, error) {
 	return claim, nil
 }
 
+// forPreview takes what the template and the Job of a preview need, as they are read, rendered and answered with.
+func (m *memory) forPreview(ctx context.Context) (*budget.Claim, error) {
+	claim, err := m.reads.Take(ctx, 2*readBytes)
+	if err != nil {
+		return nil, problem.New(problem.TooManyRequests, "too many previews are being made already: try again later").
+			Because(err)
+	}
+	return claim, nil
+}
+
 // forList takes what a page of a list needs.
 func (m *memory) forList(r *http.Request) (*budget.Claim, error) {
 	claim, err := m.lists.Take(r.Context(), listBytes)

@@ -41,6 +41,11 @@ func (e *executor) preview(
 		return err
 	}
 	defer claim.Release()
+	rendering, err := e.memory.forPreview(r.Context())
+	if err != nil {
+		return err
+	}
+	defer rendering.Release()
 	extendTimeouts(w, store.LookupTimeout+renderTimeout+2*store.CreateTimeout)
 	execution, warnings, err := e.store.TryExecution(r.Context(), request)
 	if err != nil {

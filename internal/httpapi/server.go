@@ -145,6 +145,11 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			Protocols:         protocols(options),
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams:          maxConcurrentStreams,
+				MaxReceiveBufferPerStream:     http2Buffer,
+				MaxReceiveBufferPerConnection: http2Buffer,
+			},
 			// OPTIONS * is answered like any other unknown path.
 			DisableGeneralOptionsHandler: true,
 			ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(log), slog.LevelInfo),

@@ -177,3 +177,30 @@ func TestConnectionsAreBounded(t *testing.T) {
 	dial("127.0.0.1")
 	<-accepted
 }
+
+// What a caller does not read stays with the handler, whose budget it counts in.
+func TestKernelKeepsLittleOfAnAnswer(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := LimitConnections(inner, 8, nil)
+	defer listener.Close()
+	caller, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	_ = caller.(*net.TCPConn).SetReadBuffer(socketBuffer)
+	connection, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if err := connection.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := connection.Write(make([]byte, 16<<20)); err == nil || taken > 1<<20 {
+		t.Errorf("%d bytes were taken, error %v", taken, err)
+	}
+}

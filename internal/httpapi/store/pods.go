@@ -33,10 +33,41 @@ func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 		owner := metav1.GetControllerOf(&pod)
 		return owner == nil || execution.Status.Job == nil || owner.UID != execution.Status.Job.UID
 	})
+	for i := range pods {
+		stripPod(&pods[i])
+	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return pods, list.ResourceVersion, nil
+}
+
+// stripPod leaves of a pod what tells whose logs it has. A call keeps the pods for as long as it follows them, and
+// their variables often have the payload.
+func stripPod(pod *corev1.Pod) {
+	named := func(containers []corev1.Container) []corev1.Container {
+		var names []corev1.Container
+		for _, container := range containers {
+			names = append(names, corev1.Container{Name: container.Name})
+		}
+		return names
+	}
+	spec := corev1.PodSpec{Containers: named(pod.Spec.Containers), InitContainers: named(pod.Spec.InitContainers)}
+	for _, container := range pod.Spec.EphemeralContainers {
+		kept := corev1.EphemeralContainer{}
+		kept.Name = container.Name
+		spec.EphemeralContainers = append(spec.EphemeralContainers, kept)
+	}
+	pod.Spec = spec
+	pod.ManagedFields, pod.Labels = nil, nil
+	pod.Annotations = map[string]string{DefaultContainerAnnotation: pod.Annotations[DefaultContainerAnnotation]}
+	for _, statuses := range [][]corev1.ContainerStatus{
+		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,
+	} {
+		for i := range statuses {
+			statuses[i] = corev1.ContainerStatus{Name: statuses[i].Name, ContainerID: statuses[i].ContainerID}
+		}
+	}
 }
 
 // WatchPods tells of the changes of an execution's pods since a version.
@@ -56,6 +87,9 @@ func (s *Store) podsOf(execution *dispatcherv1alpha1.JobExecution) *rest.Request
 	return about(s.core.Get(), "pods", execution.Namespace).
 		Param("labelSelector", dispatcherv1alpha1.LabelJobExecution+"="+execution.Name)
 }
+
+// DefaultContainerAnnotation is the name of the container that kubectl takes where none is named.
+const DefaultContainerAnnotation = "kubectl.kubernetes.io/default-container"
 
 // ErrNoLog is for a container whose log cannot be read: the pod was removed since it was listed, or the container was
 // and does not run again yet.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,6 +54,7 @@ func New(
 	maxConcurrentCreates int,
 	log logr.Logger,
 ) (*Store, error) {
+	boundReceiveBuffers(httpClient.Transport)
 	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
 	restClient := func(path string, version schema.GroupVersion) (rest.Interface, error) {
 		config := rest.CopyConfig(config)
@@ -85,6 +87,25 @@ func New(
 		return nil, err
 	}
 	return s, nil
+}
+
+// receiveBuffer bounds what the client keeps of an answer of the API server that nobody has read yet. HTTP/2 would keep
+// 4 MiB of each: of each log whose caller is slow.
+const receiveBuffer = 64 << 10
+
+// boundReceiveBuffers sets it. Connections that are open already keep what they have.
+func boundReceiveBuffers(transport http.RoundTripper) {
+	for {
+		switch current := transport.(type) {
+		case *http.Transport:
+			current.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer}
+			return
+		case utilnet.RoundTripperWrapper:
+			transport = current.WrappedRoundTripper()
+		default:
+			return
+		}
+	}
 }
 
 // Target is what a call is about. What it does not name is empty.
