@@ -20,7 +20,7 @@ const (
 	idleTimeout = 90 * time.Second
 
 	// queueTimeout is how long a request waits for its share of the memory before it is answered with 429.
-	queueTimeout = 1500 * time.Millisecond
+	queueTimeout = 2500 * time.Millisecond
 
 	// maxHeaderBytes bounds the headers of a request. The API server sends some 300 bytes.
 	maxHeaderBytes = 16 << 10
@@ -37,9 +37,9 @@ const (
 )
 
 // What a review takes of the memory while it is handled is its size and the number of its JSON objects, times what
-// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These
-// bounds hold for all requests together; an address gets at most a quarter of each while it has more than one
-// request.
+// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These bounds
+// hold for all requests together. An address gets at most half of each while it has more than one request, and its large
+// requests half of that while small ones wait: strangers may share an address with the API server.
 const (
 	textCapacity  = 32 << 20
 	textPerByte   = 6
@@ -50,4 +50,7 @@ const (
 
 	// freeObjects are covered by textPerReview.
 	freeObjects = 50
+
+	// largeBody is the size from which a body is large. The payload of most executions is smaller.
+	largeBody = 64 << 10
 )

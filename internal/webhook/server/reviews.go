@@ -37,8 +37,8 @@ type reviews struct {
 
 func newReviews() *reviews {
 	return &reviews{
-		text:    fairqueue.New(textCapacity, textCapacity/4, textCapacity),
-		objects: fairqueue.New(objectCapacity, objectCapacity/4, objectCapacity),
+		text:    fairqueue.New(textCapacity, textCapacity/2, textCapacity/4),
+		objects: fairqueue.New(objectCapacity, objectCapacity/2, objectCapacity/4),
 	}
 }
 
@@ -51,7 +51,7 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, refusal, http.StatusText(refusal))
 			return
 		}
-		origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr)}
+		origin := originOf(r)
 		ctx, cancel := context.WithTimeout(WithAddress(r.Context(), origin.Address), Timeout)
 		defer cancel()
 		release, ok := acquire(ctx, l.text, origin, r.ContentLength*textPerByte+textPerReview)
@@ -88,6 +88,15 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// originOf returns what a request counts for: its address, and there the large or the small requests.
+func originOf(r *http.Request) fairqueue.Origin {
+	origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr), Flow: "small"}
+	if r.ContentLength >= largeBody {
+		origin.Flow = "large"
+	}
+	return origin
 }
 
 // refuseHeaders returns the status of a request that is refused before its body is read, or 0. The API server always
