@@ -15,30 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// This file is the one place that decides which errors are terminal, and which are retried and when.
-
-const (
-	// minWaitInterval is the shortest time after which an execution is tried again whose Job cannot be created now.
-	minWaitInterval = time.Second
-
-	// maxWaitInterval is the longest. Nothing tells when there is room in a quota again: to watch quotas would cost an
-	// event for each object that they count. 10,000 executions that wait for one are tried 33 times a second.
-	maxWaitInterval = 5 * time.Minute
-
-	// waitJitter is the share of an interval that is added at random, so that executions that began to wait together
-	// are not tried together.
-	waitJitter = 0.2
-)
+// This file is the one place that decides which errors are terminal and which are retried.
 
 // terminalError is an error that no retry can cure. It finishes the execution.
 type terminalError struct {
@@ -76,36 +60,6 @@ func outdated(err error) error {
 		return fmt.Errorf("%w: %w", errOutdated, err)
 	}
 	return err
-}
-
-// nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error,
-// which is logged, counted and retried by the work queue.
-func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
-	var retryable *retryableError
-	switch {
-	case err == nil:
-		return result, nil
-	case errors.Is(err, errOutdated), errors.Is(err, leader.ErrLost):
-		// A watch event or the next term enqueues the execution.
-		result = ctrl.Result{}
-	case errors.Is(err, errContended):
-		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
-	case errors.Is(err, errNamespaceTerminating):
-		result = ctrl.Result{RequeueAfter: wait.Jitter(maxWaitInterval, waitJitter)}
-	case errors.As(err, &retryable):
-		result = ctrl.Result{RequeueAfter: r.waitInterval(retryable)}
-	default:
-		return ctrl.Result{}, err
-	}
-	log.FromContext(ctx).V(1).Info("The execution waits", "reason", err.Error(), "retriedAfter", result.RequeueAfter)
-	return result, nil
-}
-
-// waitInterval is as long as the execution has waited until now. The intervals so grow to twice the one before, whoever
-// leads and however often it is enqueued in between.
-func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
-	waited := r.clock.Now().Sub(retryable.since)
-	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
 }
 
 // nextStatus returns the status that follows from the Job, or from the error of ensureJob. An error that comes with it
