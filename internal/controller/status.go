@@ -25,46 +25,21 @@ func deriveStatus(
 	finished := finishedCondition(job)
 	switch {
 	case finished != nil && finished.Type == batchv1.JobComplete:
-		at := ptr.Deref(job.Status.CompletionTime, finished.LastTransitionTime)
 		status.Result = pods.result
-		setFinished(
-			&status,
-			metav1.ConditionTrue,
-			dispatcherv1alpha1.ReasonSucceeded,
-			fmt.Sprintf("Job %s completed", job.Name),
-			at,
-		)
+		at := ptr.Deref(job.Status.CompletionTime, finished.LastTransitionTime)
+		setSucceeded(&status, fmt.Sprintf("Job %s completed", job.Name), at)
 	case finished != nil:
 		status.Result = pods.result
-		setFinished(
-			&status,
-			metav1.ConditionFalse,
-			jobFailureReason(finished.Reason),
-			jobFailedMessage(job, finished),
-			finished.LastTransitionTime,
-		)
+		message := jobFailedMessage(job, finished)
+		setFailed(&status, jobFailureReason(finished.Reason), message, finished.LastTransitionTime)
 	case !job.DeletionTimestamp.IsZero():
 		message := jobDeletedMessage(execution, job.Name)
-		setFinished(
-			&status, metav1.ConditionFalse, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp,
-		)
+		setFailed(&status, dispatcherv1alpha1.ReasonJobDeleted, message, *job.DeletionTimestamp)
 	case ptr.Deref(job.Spec.Suspend, false):
 		message := fmt.Sprintf("Job %s is suspended; it starts when its spec.suspend is set to false", job.Name)
-		setUnfinished(
-			&status,
-			dispatcherv1alpha1.ConditionWaiting,
-			dispatcherv1alpha1.ReasonSuspended,
-			message,
-			job.CreationTimestamp,
-		)
+		setWaiting(&status, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
 	case pods.blocker != nil:
-		setUnfinished(
-			&status,
-			dispatcherv1alpha1.ConditionWaiting,
-			pods.blocker.reason,
-			pods.blocker.message(execution, job),
-			pods.blocker.since,
-		)
+		setWaiting(&status, pods.blocker.reason, pods.blocker.message(execution, job), pods.blocker.since)
 	case podsBlocked(execution) && !pods.active:
 		// The blocked pod was removed, by a deadline or by hand. The Job does not say yet what follows.
 	case job.Status.Active > 0 || isRunning(execution):
@@ -72,27 +47,13 @@ func deriveStatus(
 		if podsBlocked(execution) && at.Before(&pods.startedAt) {
 			at = pods.startedAt
 		}
-		setUnfinished(
-			&status,
-			dispatcherv1alpha1.ConditionRunning,
-			dispatcherv1alpha1.ReasonRunning,
-			fmt.Sprintf("Job %s is running", job.Name),
-			at,
-		)
+		setRunning(&status, fmt.Sprintf("Job %s is running", job.Name), at)
+	case startsNoPods(job):
+		message := fmt.Sprintf("Job %s has spec.parallelism 0 and no pods; it starts when that is raised", job.Name)
+		setWaiting(&status, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)
-		if startsNoPods(job) {
-			message = fmt.Sprintf(
-				"Job %s has no pods, since its spec.parallelism is 0; it starts when that is raised", job.Name,
-			)
-		}
-		setUnfinished(
-			&status,
-			dispatcherv1alpha1.ConditionWaiting,
-			dispatcherv1alpha1.ReasonWaiting,
-			message,
-			job.CreationTimestamp,
-		)
+		setWaiting(&status, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	}
 	return status
 }
@@ -116,9 +77,7 @@ func failedStatus(
 	if job != nil {
 		status = statusWithJob(execution, job)
 	}
-	setFinished(
-		&status, metav1.ConditionFalse, terminal.reason, terminal.message, metav1.NewTime(now.Truncate(time.Second)),
-	)
+	setFailed(&status, terminal.reason, terminal.message, metav1.NewTime(now.Truncate(time.Second)))
 	return status
 }
 
@@ -127,13 +86,7 @@ func waitingStatus(
 	execution *dispatcherv1alpha1.JobExecution, retryable *retryableError, now time.Time,
 ) dispatcherv1alpha1.JobExecutionStatus {
 	status := copyStatus(execution)
-	setUnfinished(
-		&status,
-		dispatcherv1alpha1.ConditionWaiting,
-		retryable.reason,
-		retryable.message,
-		metav1.NewTime(now.Truncate(time.Second)),
-	)
+	setWaiting(&status, retryable.reason, retryable.message, metav1.NewTime(now.Truncate(time.Second)))
 	return status
 }
 
@@ -150,6 +103,14 @@ func copyStatus(execution *dispatcherv1alpha1.JobExecution) dispatcherv1alpha1.J
 	return status
 }
 
+func setWaiting(status *dispatcherv1alpha1.JobExecutionStatus, reason, message string, at metav1.Time) {
+	setUnfinished(status, dispatcherv1alpha1.ConditionWaiting, reason, message, at)
+}
+
+func setRunning(status *dispatcherv1alpha1.JobExecutionStatus, message string, at metav1.Time) {
+	setUnfinished(status, dispatcherv1alpha1.ConditionRunning, dispatcherv1alpha1.ReasonRunning, message, at)
+}
+
 // setUnfinished sets the conditions of an execution that has not finished: active is the one of Waiting and Running
 // that is True.
 func setUnfinished(status *dispatcherv1alpha1.JobExecutionStatus, active, reason, message string, at metav1.Time) {
@@ -161,6 +122,14 @@ func setUnfinished(status *dispatcherv1alpha1.JobExecutionStatus, active, reason
 		}
 	}
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason, message, at)
+}
+
+func setSucceeded(status *dispatcherv1alpha1.JobExecutionStatus, message string, at metav1.Time) {
+	setFinished(status, metav1.ConditionTrue, dispatcherv1alpha1.ReasonSucceeded, message, at)
+}
+
+func setFailed(status *dispatcherv1alpha1.JobExecutionStatus, reason, message string, at metav1.Time) {
+	setFinished(status, metav1.ConditionFalse, reason, message, at)
 }
 
 // setFinished sets the conditions and times of a finished execution.
