@@ -129,7 +129,7 @@ func elect(mgr ctrl.Manager, o *options) (*leader.Lease, error) {
 	options := leader.Options{Name: leaderElectionID, Namespace: o.leaderElectionNamespace}
 	election, err := leader.NewElection(mgr, lease, options)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (see --leader-election-namespace)", err)
 	}
 	if err := mgr.Add(election); err != nil {
 		return nil, fmt.Errorf("adding the leader election: %w", err)
