@@ -14,7 +14,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// A Job that has to be created comes before a status that has to be written, and both before objects that have not changed.
+// A Job that has to be created comes before a status that has to be written, and both before objects that have not
+// changed.
 func TestNewExecutionsComeFirst(t *testing.T) {
 	job := func(execution, version string) *batchv1.Job {
 		return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{

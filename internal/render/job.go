@@ -51,8 +51,10 @@ func jobOf(
 	rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data renderData,
 ) (*batchv1.Job, field.ErrorList) {
 	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
-		return nil, field.ErrorList{field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
-			"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out")}
+		return nil, field.ErrorList{
+			field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
+				"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out"),
+		}
 	}
 	own := map[string]string{
 		dispatcherv1alpha1.LabelJobTemplate:  data.JobTemplate.Name,

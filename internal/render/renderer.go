@@ -15,7 +15,9 @@ import (
 type Renderer interface {
 	// Job renders the Job of execution, ready to be created. template is as the API server stored it. The errors name
 	// fields of the template and quote its text: see Redact.
-	Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList)
+	Job(
+		ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+	) (*batchv1.Job, field.ErrorList)
 
 	// Examine compiles a template, renders it with trial payloads, and looks for what is legal but most likely not
 	// meant. The template need not be stored.
@@ -52,7 +54,9 @@ func NewDirect(size int) *Direct { return &Direct{programs: newCache(size)} }
 var _ Renderer = &Direct{}
 
 // Job implements Renderer.
-func (d *Direct) Job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, field.ErrorList) {
+func (d *Direct) Job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
 	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
 		return nil, errs

@@ -38,9 +38,9 @@ type ControlPlane struct {
 	controllers string
 	// webhookClient says that the API server shows webhooks a client certificate.
 	webhookClient bool
-	manager     *Process
-	output      *Output
-	directory   string
+	manager       *Process
+	output        *Output
+	directory     string
 }
 
 // Option changes what Start starts.

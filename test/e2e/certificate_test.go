@@ -98,8 +98,8 @@ func verify(of *corev1.Secret, ca []byte) error {
 	return err
 }
 
-// eventuallyServed waits until both replicas show the certificate of a Secret. The kubelet writes the new files into the
-// pods, and the replicas, of which any may answer, read them again.
+// eventuallyServed waits until both replicas show the certificate of a Secret. The kubelet writes the new files into
+// the pods, and the replicas, of which any may answer, read them again.
 func eventuallyServed(ctx context.Context, of *corev1.Secret) {
 	GinkgoHelper()
 	inARow := 0

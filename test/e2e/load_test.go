@@ -45,7 +45,8 @@ type attempt struct {
 	err error
 }
 
-// startLoad begins to execute a template whose Jobs wait, and now and then one whose Jobs run. The load must be stopped.
+// startLoad begins to execute a template whose Jobs wait, and now and then one whose Jobs run. The load must be
+// stopped.
 func startLoad(ctx context.Context, namespace string) *load {
 	GinkgoHelper()
 	waits := newTemplate(namespace, "waits", "true")
@@ -97,16 +98,18 @@ func (l *load) count(which func(attempt) bool) int {
 	return count
 }
 
-// eventuallyMore waits until a hundred more executions were accepted: by then, what happened before has shown its effect.
+// eventuallyMore waits until a hundred more executions were accepted: by then, what happened before has shown its
+// effect.
 func (l *load) eventuallyMore(ctx context.Context) {
 	GinkgoHelper()
 	before := l.accepted()
 	Eventually(l.accepted).WithContext(ctx).Should(BeNumerically(">", before+100), "the load goes on")
 }
 
-// finish stops the load, and checks what it left: each PUT that was accepted is one execution with one Job, and comes to
-// its end where its Job runs; a PUT that was refused left nothing; and it was refused so that the caller may try again.
-// Of one whose connection was closed before the answer, the caller cannot know; but if there is an execution, it is whole.
+// finish stops the load, and checks what it left: each PUT that was accepted is one execution with one Job, and comes
+// to its end where its Job runs; a PUT that was refused left nothing; and it was refused so that the caller may try
+// again. Of one whose connection was closed before the answer, the caller cannot know; but if there is an execution, it
+// is whole.
 func (l *load) finish(ctx context.Context) {
 	GinkgoHelper()
 	l.stop()

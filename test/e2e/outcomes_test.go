@@ -92,8 +92,8 @@ var _ = Describe("An execution tells its outcome", func() {
 	)
 })
 
-// columns are the first four of the one line below the headings of `kubectl get jobexecutions`. What comes after them are
-// times.
+// columns are the first four of the one line below the headings of `kubectl get jobexecutions`. What comes after them
+// are times.
 func columns(table string) []string {
 	GinkgoHelper()
 	lines := strings.Split(strings.TrimSpace(table), "\n")

@@ -23,7 +23,8 @@ const (
 	// payloadCallers run at once. A node of two cores starts two or three pods a second.
 	payloadCallers = 24
 
-	// largestPayload of a variable called PAYLOAD: Linux gives a process strings of 128 KiB, the NUL at their end included.
+	// largestPayload of a variable called PAYLOAD: Linux gives a process strings of 128 KiB, the NUL at their end
+	// included.
 	largestPayload = 32*4096 - 1 - len("PAYLOAD=")
 )
 

@@ -17,8 +17,8 @@ type event struct {
 	deleted bool
 }
 
-// follower reads the changes of all keys with a prefix, from the first on, without a gap: where it is cut off, it goes on
-// at the revision where it was. A watch of the API server could not do that across a restart of it.
+// follower reads the changes of all keys with a prefix, from the first on, without a gap: where it is cut off, it goes
+// on at the revision where it was. A watch of the API server could not do that across a restart of it.
 //
 // It speaks the JSON form of etcd's API, which needs no client library.
 type follower struct {

@@ -15,8 +15,9 @@ const (
 	// stall is how long nothing may be accepted, at the worst of times.
 	stall = 5 * time.Minute
 
-	// settling is how long it may take, after the last fault, until all has ended and is removed: an execution that waits is
-	// tried again after as long as it has waited, an unconfirmed create is looked for during two minutes, and then a TTL passes.
+	// settling is how long it may take, after the last fault, until all has ended and is removed: an execution that waits
+	// is tried again after as long as it has waited, an unconfirmed create is looked for during two minutes, and then a
+	// TTL passes.
 	settling = 8 * time.Minute
 )
 

@@ -29,16 +29,17 @@ const (
 	timesBytes     = 1.5
 	moreBytes      = 48 << 20
 
-	// remembered is what the controller's two caches of what it started and wrote last hold when they are full: 8,192 entries
-	// each, 571 bytes for both (measured). They are empty when a soak begins.
+	// remembered is what the controller's two caches of what it started and wrote last hold when they are full: 8,192
+	// entries each, 571 bytes for both (measured). They are empty when a soak begins.
 	remembered = 8192 * 571
 
-	// moreHeap is for a process that holds no execution any more. The 3 MiB are for maps and pools, which keep the size they once had.
+	// moreHeap is for a process that holds no execution any more. The 3 MiB are for maps and pools, which keep the size
+	// they once had.
 	moreHeap = remembered + 3<<20
 )
 
-// forgetting is how long the heap may take to be what it was: client-go's recorder holds each event, 1.3 kB, for six minutes, to
-// find out whether it is one of a series, and looks every six minutes.
+// forgetting is how long the heap may take to be what it was: client-go's recorder holds each event, 1.3 kB, for six
+// minutes, to find out whether it is one of a series, and looks every six minutes.
 const forgetting = 15 * time.Minute
 
 const heapMetric = "go_gc_heap_live_bytes"
@@ -98,8 +99,8 @@ func (c *cluster) logSpared() {
 	}
 }
 
-// compareHeap deletes all executions, and fails the test if the replica that a soak has spared is another process by now,
-// or then has more in use than before. What it held until then were, above all, executions without a TTL.
+// compareHeap deletes all executions, and fails the test if the replica that a soak has spared is another process by
+// now, or then has more in use than before. What it held until then were, above all, executions without a TTL.
 func (c *cluster) compareHeap(ctx context.Context, before size) {
 	spared := c.replicas[0]
 	if now := spared.process(); now != before.of {

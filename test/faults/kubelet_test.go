@@ -11,8 +11,8 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// startKubelet ends every pod about a second after it came, as a kubelet does whose containers end: those of the template
-// called fails fail, all others succeed.
+// startKubelet ends every pod about a second after it came, as a kubelet does whose containers end: those of the
+// template called fails fail, all others succeed.
 func (c *cluster) startKubelet() {
 	pods, err := cache.New(c.plane.Config, cache.Options{
 		Scheme:            c.admin.Scheme(),

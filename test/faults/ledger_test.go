@@ -69,7 +69,8 @@ type ledger struct {
 	calls    []*call
 	accepted map[types.UID]bool // executions
 
-	// deleted and canceled are executions, jobsDeleted are executions by their Jobs, that the test set out to delete or cancel.
+	// deleted and canceled are executions, jobsDeleted are executions by their Jobs, that the test set out to delete or
+	// cancel.
 	deleted, canceled, jobsDeleted map[types.UID]bool
 	// ended are processes that are no more.
 	ended map[process]bool

@@ -21,15 +21,16 @@ const (
 	callTimeout = 25 * time.Second
 )
 
-// keyTime is how long a call with a key is repeated. It is short enough that the last one is answered while an execution of the
-// first is still kept, which is ttl at least.
+// keyTime is how long a call with a key is repeated. It is short enough that the last one is answered while an
+// execution of the first is still kept, which is ttl at least.
 const keyTime = 8 * time.Second
 
-// Each call has a connection of its own: one that is kept may be closed under it, and then it is not known what was sent.
+// Each call has a connection of its own: one that is kept may be closed under it, and then it is not known what was
+// sent.
 var callers = &http.Client{Timeout: callTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// sendUntil executes plans, the given one first, at the asked rate until ctx ends, and returns when all that it has begun is done,
-// with the number of the next plan.
+// sendUntil executes plans, the given one first, at the asked rate until ctx ends, and returns when all that it has
+// begun is done, with the number of the next plan.
 func (c *cluster) sendUntil(ctx context.Context, first uint64) (next uint64) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
@@ -69,8 +70,8 @@ func (c *cluster) execute(n uint64, p plan) {
 	}
 }
 
-// call makes the i-th call of a plan. With a key it is repeated for a while, at the other replica, as long as nobody can
-// say what became of it.
+// call makes the i-th call of a plan. With a key it is repeated for a while, at the other replica, as long as nobody
+// can say what became of it.
 func (c *cluster) call(ctx context.Context, n uint64, i int, p plan) *call {
 	for try, began := 0, time.Now(); ; try++ {
 		made := &call{request: fmt.Sprintf("%d-%d-%d-%d", c.seed, n, i, try), template: p.template, payload: digest(p.payload)}

@@ -40,7 +40,8 @@ func (c *cluster) deleteTemplate(ctx context.Context, random *rand.Rand) {
 	c.store(context.WithoutCancel(ctx), template(edited))
 }
 
-// store makes a template what it should be, as soon as the API server and the webhooks let it, or gives up when ctx ends.
+// store makes a template what it should be, as soon as the API server and the webhooks let it, or gives up when ctx
+// ends.
 func (c *cluster) store(ctx context.Context, wanted *dispatcherv1alpha1.JobTemplate) {
 	for end := time.Now().Add(2 * time.Minute); ctx.Err() == nil; pause(ctx, 200*time.Millisecond) {
 		err := c.tryToStore(ctx, wanted)

@@ -21,8 +21,8 @@ func (c *cluster) processFaults() []fault {
 	}
 }
 
-// killAround kills a replica at one of its next calls to the API server: the n-th write, or of any kind. Whether the API
-// server has carried it out is for moment to say.
+// killAround kills a replica at one of its next calls to the API server: the n-th write, or of any kind. Whether the
+// API server has carried it out is for moment to say.
 func (c *cluster) killAround(moment func(func()) controlplane.Fault) func(context.Context, *rand.Rand) {
 	return func(ctx context.Context, random *rand.Rand) {
 		r, n := c.victim(random), 1+random.Int32N(20)
@@ -86,8 +86,8 @@ func (c *cluster) handOver(ctx context.Context, random *rand.Rand) {
 	}
 }
 
-// freezeLeader lets the leader lose its lease without noticing. When it goes on, it believes to lead for a moment, while
-// another does.
+// freezeLeader lets the leader lose its lease without noticing. When it goes on, it believes to lead for a moment,
+// while another does.
 func (c *cluster) freezeLeader(ctx context.Context, random *rand.Rand) {
 	length, noticed := between(random, 17*time.Second, 24*time.Second), between(random, 0, 3*time.Second)
 	r := c.leaderOr(ctx, c.victim(random))

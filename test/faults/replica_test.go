@@ -43,8 +43,8 @@ func (r *replica) keepDown(pause time.Duration) {
 	r.notUntil, r.killed = time.Now().Add(pause), true
 }
 
-// supervise starts the process, again and again, until ctx ends. Once it was ready, nothing but the test may end it: neither
-// an API server that does not answer nor a Lease that is lost.
+// supervise starts the process, again and again, until ctx ends. Once it was ready, nothing but the test may end it:
+// neither an API server that does not answer nor a Lease that is lost.
 func (r *replica) supervise(ctx context.Context) {
 	for ; ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
 		if r.Running() || !r.mayStart() {

@@ -64,7 +64,8 @@ func newCaller(ctx context.Context, namespace, name string, rules ...rbacv1.Poli
 	return newToken(ctx, namespace, name)
 }
 
-// newRunner makes a service account that may do in its namespace what runnerRole says, and returns the header of its calls.
+// newRunner makes a service account that may do in its namespace what runnerRole says, and returns the header of its
+// calls.
 func newRunner(ctx context.Context, namespace string) http.Header {
 	GinkgoHelper()
 	bind(ctx, namespace, "runner", rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: runnerRole},

@@ -186,7 +186,8 @@ func update(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, cha
 	return causes(err)
 }
 
-// unnamedTemplate is an execution of a template that the CRD cannot accept, and that the typed client would not leave out.
+// unnamedTemplate is an execution of a template that the CRD cannot accept, and that the typed client would not leave
+// out.
 func unnamedTemplate(name string) client.Object {
 	execution := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
 	execution.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))

@@ -192,8 +192,8 @@ func getInBackground(ctx context.Context, m *controlplane.Manager, path string, 
 	return answers
 }
 
-// newRunningExecution executes a template in a namespace of its own, and returns when the controller has nothing more to do about
-// that for now.
+// newRunningExecution executes a template in a namespace of its own, and returns when the controller has nothing more
+// to do about that for now.
 func newRunningExecution(ctx context.Context, change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobExecution {
 	GinkgoHelper()
 	namespace := admin.NewNamespace(ctx)

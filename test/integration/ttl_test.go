@@ -184,7 +184,8 @@ func observe(ctx context.Context, namespace string) *history {
 	return h
 }
 
-// collect takes the events as they come: whoever looked into the channel now and then would miss those that are on their way.
+// collect takes the events as they come: whoever looked into the channel now and then would miss those that are on
+// their way.
 func (h *history) collect(all watch.Interface) {
 	for event := range all.ResultChan() {
 		if created, ok := event.Object.(*batchv1.Job); ok {

@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// annotationLimit is what the API server lets the annotations of an object hold. `kubectl apply` puts the whole object in one.
+// annotationLimit is what the API server lets the annotations of an object hold. `kubectl apply` puts the whole object
+// in one.
 const annotationLimit = 256 * 1024
 
 // warnings collects what the API server warns of.
