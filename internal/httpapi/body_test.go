@@ -139,6 +139,42 @@ func TestOneAddressCannotTakeAllPlaces(t *testing.T) {
 	}
 }
 
+// Callers of a shared address may have all places to wait, until another address needs one.
+func TestSharedAddressesMakeRoom(t *testing.T) {
+	options := testOptions()
+	options.MaxWaitingRequests = 4
+	api := newFakeAPIServer(t)
+	api.put("n", runs)
+	s := api.server(t, options)
+	answers := make(chan *http.Response, 5)
+	wait := func(address, path string) {
+		request := httptest.NewRequest(http.MethodGet, path, nil)
+		request.RemoteAddr = address
+		go func() { answers <- serve(s, request) }()
+	}
+	for n := range 4 {
+		wait("127.0.0.1:1", "/executions/default/n?wait=300")
+		eventually(t, "it waits", func() bool { return s.waiters.places.Taken() == n+1 })
+	}
+	wait("10.0.0.1:1", "/executions/default/n?wait=300")
+	if response := <-answers; response.StatusCode != http.StatusOK || decoded(t, response).IsFinished() {
+		t.Errorf("who made room got status %d", response.StatusCode)
+	}
+	wait("127.0.0.1:1", "/executions/default/n?wait=300")
+	if response := <-answers; response.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a shared address that has more than a share already got status %d", response.StatusCode)
+	}
+	api.Change(stored, ends)
+	for range 4 {
+		if response := <-answers; response.StatusCode != http.StatusOK || !decoded(t, response).IsFinished() {
+			t.Errorf("status = %d", response.StatusCode)
+		}
+	}
+	if s.waiters.places.Taken() != 0 || s.waiters.shared.Len() != 0 {
+		t.Error("places are lost")
+	}
+}
+
 // A body that is longer than its first piece waits until there is memory for all of it, and gives it back.
 func TestLongBodiesWaitForMemory(t *testing.T) {
 	api := newFakeAPIServer(t)

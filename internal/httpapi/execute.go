@@ -106,6 +106,7 @@ func (e *executor) executeAndWait(
 	placeOf(r).Leave()
 	extendTimeouts(w, asked.wait)
 	ended, status := e.await(waiting, w, recordOf(r), execution, asked.wait)
+	release()
 	return writeExecution(w, asked.form, status, ended)
 }
 

@@ -132,6 +132,9 @@ const (
 	// placeTimeout is how long a call whose body has arrived waits for a place among those in flight.
 	placeTimeout = 10 * time.Second
 
+	// makeRoomTimeout is how long a wait may take to end that makes room for another.
+	makeRoomTimeout = 2 * time.Second
+
 	// http2Buffer bounds what is kept of the bodies of an HTTP/2 connection that no handler has read yet.
 	http2Buffer = 64 << 10
 

@@ -94,7 +94,8 @@ func (e *executor) await(
 		rec.err = err
 		seen = watch.NewCopy(execution, nil)
 	}
-	if seen.IsFinished() || e.waiters.stopping.Err() == nil {
+	early := errors.Is(context.Cause(ctx), errStopping) || errors.Is(context.Cause(ctx), errMakeRoom)
+	if seen.IsFinished() || !early {
 		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
 	}
 	if !seen.IsFinished() {

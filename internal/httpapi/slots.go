@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"net/http"
@@ -41,13 +42,22 @@ func tooMany(err error, places *budget.Places, what string) error {
 	return problem.New(problem.TooManyRequests, "%d %s", places.Limit(), what).Because(err)
 }
 
-// errStopping ends what waits when the server begins to stop.
-var errStopping = errors.New("the server is stopping")
+var (
+	// errStopping ends what waits when the server begins to stop.
+	errStopping = errors.New("the server is stopping")
+
+	// errMakeRoom ends a wait of a shared address for one of another.
+	errMakeRoom = errors.New("others need the place")
+)
 
 // waiters bounds the calls that wait for something to happen: long polls and streams. They take next to no CPU and
 // last long, so they do not count among the requests in flight.
 type waiters struct {
 	places *budget.Places
+
+	// shared are the waits of addresses that many callers share, the oldest first.
+	mutex  sync.Mutex
+	shared list.List
 
 	// stopping ends when the server drains: who waits then is answered with what there is.
 	stopping context.Context
@@ -65,6 +75,9 @@ func newWaiters(limit int, shared budget.Addresses) *waiters {
 // request keeps its place among those in flight until it leaves that.
 func (w *waiters) acquire(r *http.Request) (ctx context.Context, release func(), err error) {
 	place, err := w.places.Take(r.RemoteAddr)
+	if errors.Is(err, budget.ErrFull) && !w.places.Shared(r.RemoteAddr) && w.makeRoom() {
+		place, err = w.places.Await(r.Context(), r.RemoteAddr, makeRoomTimeout)
+	}
 	if err != nil {
 		return nil, nil, tooMany(err, w.places, "callers are waiting already: ask without waiting, or try again later")
 	}
@@ -72,10 +85,39 @@ func (w *waiters) acquire(r *http.Request) (ctx context.Context, release func(),
 	recordOf(r).waited = true
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stopWatching := context.AfterFunc(w.stopping, func() { cancel(errStopping) })
+	leaveShared := func() {}
+	if w.places.Shared(r.RemoteAddr) {
+		leaveShared = w.enterShared(cancel)
+	}
 	return ctx, sync.OnceFunc(func() {
 		stopWatching()
+		leaveShared()
 		cancel(nil)
 		requestsWaiting.Dec()
 		place.Leave()
 	}), nil
+}
+
+// enterShared notes a wait that may have to end early, and returns how to forget it.
+func (w *waiters) enterShared(cancel context.CancelCauseFunc) (leave func()) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	element := w.shared.PushBack(cancel)
+	return func() {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.shared.Remove(element)
+	}
+}
+
+// makeRoom ends the oldest wait of a shared address, whose share has no limit, and tells whether there was one.
+func (w *waiters) makeRoom() bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	oldest := w.shared.Front()
+	if oldest == nil {
+		return false
+	}
+	w.shared.Remove(oldest).(context.CancelCauseFunc)(errMakeRoom)
+	return true
 }

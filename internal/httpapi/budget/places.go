@@ -58,6 +58,26 @@ func (p *Places) Take(remote string) (*Place, error) {
 	}
 }
 
+// Shared tells whether a remote address is one that many callers share, so that its share has no limit.
+func (p *Places) Shared(remote string) bool {
+	address, counts := sourceOf(remote)
+	return counts && p.shares.exempt.contain(address)
+}
+
+// Await is Take, and waits for a place for at most patience.
+func (p *Places) Await(ctx context.Context, remote string, patience time.Duration) (*Place, error) {
+	release := p.shares.take(remote)
+	if release == nil {
+		return nil, ErrShare
+	}
+	place := &Place{places: p.places, release: release}
+	if err := place.Return(ctx, patience); err != nil {
+		release()
+		return nil, err
+	}
+	return place, nil
+}
+
 // Place is the place of one call. Nothing happens to a call that has none.
 type Place struct {
 	places  chan struct{}
