@@ -51,7 +51,7 @@ var callsWithoutBody = []string{
 	"GET /executions/default", "GET /executions/default/n", "GET /executions/default/n?wait=1",
 	"DELETE /executions/default/n",
 	"POST /executions/default/n/cancel", "GET /executions/default/n/logs", "GET /executions/default/n/events",
-	"GET /templates/default", "GET /templates/default/t",
+	"GET /templates/default", "GET /templates/default/t", "DELETE /executions/default/no-such",
 }
 
 // What takes no body refuses one that is announced, and does not wait for it.

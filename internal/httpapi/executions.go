@@ -63,7 +63,7 @@ func (e *executions) lookUpFor(
 	}
 	found, err := e.read(r.Context(), types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
 	if problem.Is(err, problem.ExecutionNotFound) {
-		if refused := caller.Authorize(r.Context(), need); refused != nil {
+		if refused := cmp.Or(caller.Authorize(r.Context(), need), refuseBody(r)); refused != nil {
 			return nil, refused
 		}
 	}
