@@ -1,6 +1,7 @@
 package gotemplate
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -164,7 +165,7 @@ func (c *checker) operand(node parse.Node, in scope) reflect.Type {
 }
 
 // fields checks a chain of fields that begins at a value of type typ.
-func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []string) reflect.Type {
+func (c *checker) fields(pos parse.Pos, prefix string, typ reflect.Type, names []string) reflect.Type {
 	for _, name := range names {
 		if typ == nil {
 			return nil
@@ -173,7 +174,7 @@ func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []str
 		case reflect.Struct:
 			f, ok := typ.FieldByName(name)
 			if !ok {
-				c.report(pos, "there is no %s.%s, but %s", so, name, fieldNames(so, typ))
+				c.report(pos, "there is no %s.%s, but %s", prefix, name, fieldNames(prefix, typ))
 				return nil
 			}
 			typ = f.Type
@@ -182,13 +183,11 @@ func (c *checker) fields(pos parse.Pos, so string, typ reflect.Type, names []str
 		case reflect.Interface:
 			return nil
 		default:
-			if so == "" {
-				so = "."
-			}
-			c.report(pos, "%s is text and has no .%s: for JSON, write (fromJson %s).%s", so, name, so, name)
+			text := cmp.Or(prefix, ".")
+			c.report(pos, "%s is text and has no .%s: for JSON, write (fromJson %s).%s", text, name, text, name)
 			return nil
 		}
-		so += "." + name
+		prefix += "." + name
 	}
 	return typ
 }
@@ -204,11 +203,11 @@ func fieldNames(prefix string, typ reflect.Type) string {
 }
 
 func (c *checker) function(n *parse.IdentifierNode) {
-	if reason, ok := leftOut[n.Ident]; ok {
+	if reason, ok := unavailable[n.Ident]; ok {
 		c.report(n.Pos, "the function %s cannot be used: %s", n.Ident, reason)
 		return
 	}
-	if !known(n.Ident) {
+	if !isFunction(n.Ident) {
 		c.report(n.Pos, "there is no function %q", n.Ident)
 		return
 	}

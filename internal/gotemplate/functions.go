@@ -24,14 +24,14 @@ var functions = func() map[string]function {
 	return all
 }()
 
-// known says whether a template may use a function of this name.
-func known(name string) bool {
+// isFunction says whether a template may use a function of this name.
+func isFunction(name string) bool {
 	_, ok := functions[name]
 	return ok || name == "and" || name == "or"
 }
 
-// leftOut are the functions of sprig and of text/template that templates cannot use, and why.
-var leftOut = func() map[string]string {
+// unavailable are the functions of sprig and of text/template that templates cannot use, and why.
+var unavailable = func() map[string]string {
 	const (
 		environment = "it reads the environment of Dispatcher itself"
 		network     = "it asks the network"

@@ -169,13 +169,11 @@ func renderPatiently(t *testing.T, template string) []Error {
 	return set.Render(t.Context(), dataOf("payload"), func(int, string) {})
 }
 
-// allocatedBytes returns how many bytes f allocated in all.
+// allocatedBytes returns how many bytes f allocated in all, or some KiB less.
 func allocatedBytes(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	before := metricOf("/gc/heap/allocs:bytes")
 	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
+	return metricOf("/gc/heap/allocs:bytes") - before
 }
 
 // peakBytes returns how many bytes f used at a time at most, as far as the garbage collector saw it: it runs often.
@@ -199,8 +197,10 @@ func peakBytes(f func()) uint64 {
 }
 
 // liveBytes returns how many bytes the last garbage collection has kept.
-func liveBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+func liveBytes() uint64 { return metricOf("/gc/heap/live:bytes") }
+
+func metricOf(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

@@ -132,6 +132,15 @@ var hostileValues = map[string]func() any{
 	},
 }
 
+// hostileSamples are the values themselves, for their types.
+var hostileSamples = sync.OnceValue(func() map[string]any {
+	samples := map[string]any{}
+	for name, value := range hostileValues {
+		samples[name] = value()
+	}
+	return samples
+})
+
 // harmlessValues are for the other arguments.
 var harmlessValues = []any{"a", 2, int64(2), 1.5, []any{"a", 1}, map[string]any{"a": 1}}
 
@@ -175,8 +184,9 @@ func argsAt(typ reflect.Type, arity, position int, hostile string, other any) []
 	for i := range args {
 		param := parameter(typ, i)
 		if position < 0 || i == position {
-			if arg, ok := asArgument(hostileValues[hostile](), param); ok {
-				args[i], fits = arg, true
+			if _, ok := asArgument(hostileSamples()[hostile], param); ok {
+				args[i], _ = asArgument(hostileValues[hostile](), param)
+				fits = true
 				continue
 			}
 			if position >= 0 {

@@ -7,8 +7,8 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// harmless are functions whose result is one harmless word in a shell script, whatever they are given.
-var harmless = []string{
+// shellSafe are functions whose result is one safe word in a shell script, whatever they are given.
+var shellSafe = []string{
 	"shellQuote",
 	"len",
 	"int",
@@ -74,7 +74,7 @@ func (t *tracer) pipe(pipe *parse.PipeNode, dot bool) bool {
 	made := false
 	for _, command := range pipe.Cmds {
 		made = made || slices.ContainsFunc(command.Args, func(arg parse.Node) bool { return t.operand(arg, dot) })
-		if id, ok := command.Args[0].(*parse.IdentifierNode); ok && slices.Contains(harmless, id.Ident) {
+		if id, ok := command.Args[0].(*parse.IdentifierNode); ok && slices.Contains(shellSafe, id.Ident) {
 			made = false
 		}
 	}

@@ -54,16 +54,16 @@ type processChecker struct {
 
 func (c *processChecker) container(container *corev1.Container, list string, index int) {
 	c.list, c.index = list, index
-	known := make(lengths, len(container.Env))
+	variables := make(lengths, len(container.Env))
 	for i := range container.Env {
 		env := &container.Env[i]
-		known[env.Name] = known.expand(env.Value)
-		if problem := unfit(env.Value, len(env.Name)+1+known[env.Name]); problem != "" {
+		variables[env.Name] = variables.expand(env.Value)
+		if problem := processProblem(env.Value, len(env.Name)+1+variables[env.Name]); problem != "" {
 			c.report(c.path().Child("env").Index(i).Child("value"), env.Value, problem)
 		}
 	}
-	c.words(container.Command, known.expand, "command")
-	c.words(container.Args, known.expand, "args")
+	c.words(container.Command, variables.expand, "command")
+	c.words(container.Args, variables.expand, "args")
 	for i := range container.VolumeMounts {
 		if expr := container.VolumeMounts[i].SubPathExpr; strings.Contains(expr, "\x00") {
 			c.report(c.path().Child("volumeMounts").Index(i).Child("subPathExpr"), expr, hasNUL)
@@ -95,7 +95,7 @@ func (c *processChecker) hook(h *corev1.LifecycleHandler, name string) {
 
 func (c *processChecker) words(words []string, length func(string) int, fields ...string) {
 	for i, word := range words {
-		if problem := unfit(word, length(word)); problem != "" {
+		if problem := processProblem(word, length(word)); problem != "" {
 			c.report(c.path().Child(fields[0], fields[1:]...).Index(i), word, problem)
 		}
 	}
@@ -112,8 +112,8 @@ func (c *processChecker) report(path *field.Path, text, problem string) {
 
 const hasNUL = "has a NUL byte, which no process can be given"
 
-// unfit says why a string that will have length bytes cannot be given to a process, or nothing.
-func unfit(text string, length int) string {
+// processProblem says why a string that will have length bytes cannot be given to a process, or nothing.
+func processProblem(text string, length int) string {
 	switch {
 	case strings.Contains(text, "\x00"):
 		return hasNUL
