@@ -72,8 +72,8 @@ func TestMemoryOfAFreshWorker(t *testing.T) {
 // TestGarbageIsNoMemory: what is not in use any more counts for nothing.
 func TestGarbageIsNoMemory(t *testing.T) {
 	p := newPool(t, 1)
-	if got := job(t, p, doGarbage); got != doGarbage {
-		t.Errorf("got %q", got)
+	for range 20 {
+		job(t, p, doGarbage)
 	}
 }
 

@@ -181,7 +181,8 @@ func (p *Pool) bury(worker *process, c *call) (reason string) {
 	if reason == reasonShutdown {
 		return reason
 	}
-	values := []any{"reason", reason, "pid", worker.pid()}
+	cpu, resident := worker.usage()
+	values := []any{"reason", reason, "pid", worker.pid(), "cpuTime", cpu.String(), "maxResidentKB", resident}
 	if c != nil {
 		values = append(values, "namespace", c.namespace, "request", c.name)
 	}

@@ -3,7 +3,8 @@ package sandbox
 import "time"
 
 // What a worker may take. The Deployment's memory limit has room for the manager and two workers at these limits: see
-// the comment at GOMEMLIMIT in config/manager/deployment.yaml.
+// the comment at GOMEMLIMIT in config/manager/deployment.yaml. It must have: where a container runs out of memory,
+// Kubernetes lets the kernel end all its processes.
 const (
 	// maxMemory is what a worker may allocate beyond what its start took. More fails, which ends a Go process. The
 	// heap of a render that keeps to the renderer's own limits stays below.
@@ -25,6 +26,10 @@ const (
 	// Compiled templates take a multiple of their size.
 	maxTemplates     = 256
 	maxTemplateBytes = 4 << 20
+
+	// maxGarbage is the size of the heap at which a worker collects garbage before the next request. While it works, its
+	// one thread can make garbage faster than Go collects it.
+	maxGarbage = 16 << 20
 
 	// maxRetained is the size of the live heap at which a worker forgets its templates, so that what earlier requests
 	// left behind never makes a later one fail.

@@ -85,7 +85,7 @@ func (b *badRenderer) Job(
 	case doExit:
 		os.Exit(3)
 	case doGarbage:
-		for range 2000 {
+		for range 48 {
 			sink = make([]byte, 1<<20)
 		}
 	case doWait:

@@ -124,6 +124,16 @@ func (p *process) reason() string {
 
 func (p *process) pid() int { return p.command.Process.Pid }
 
+// usage waits for the end and returns the CPU time and the most resident memory, in kilobytes, of the whole life.
+func (p *process) usage() (cpu time.Duration, residentKB int64) {
+	<-p.ended
+	state := p.command.ProcessState
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		residentKB = usage.Maxrss
+	}
+	return state.UserTime() + state.SystemTime(), residentKB
+}
+
 // close waits until the process is gone, and gives back its pipes.
 func (p *process) close() {
 	<-p.ended

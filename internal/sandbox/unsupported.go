@@ -38,3 +38,5 @@ func (p *process) cpuTime() time.Duration { return 0 }
 func (p *process) exit() exit             { return exit{} }
 func (p *process) reason() string         { return "" }
 func (p *process) pid() int               { return 0 }
+
+func (p *process) usage() (cpu time.Duration, residentKB int64) { return 0, 0 }

@@ -69,9 +69,7 @@ func (w *worker) serve(in io.Reader, out io.Writer) error {
 		if err := send(out, reply); err != nil {
 			return err
 		}
-		if w.bytes > maxTemplateBytes || liveHeap() > maxRetained {
-			w.forget()
-		}
+		w.tidy()
 	}
 }
 
@@ -86,6 +84,17 @@ func send(out io.Writer, a *answer) error {
 	}
 	_, err = out.Write(frame)
 	return err
+}
+
+// tidy prepares for the next request: what this one left behind must not count for it.
+func (w *worker) tidy() {
+	if heap("/memory/classes/heap/objects:bytes") < maxGarbage && w.bytes <= maxTemplateBytes {
+		return
+	}
+	runtime.GC()
+	if w.bytes > maxTemplateBytes || heap("/gc/heap/live:bytes") > maxRetained {
+		w.forget()
+	}
 }
 
 // forget drops all templates.
@@ -159,9 +168,9 @@ func textsOf(template *dispatcherv1alpha1.JobTemplate, jobs ...*batchv1.Job) [][
 	return texts
 }
 
-// liveHeap is how much of the heap the last collection has found in use.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+// heap reads a metric of Go's runtime.
+func heap(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() != metrics.KindUint64 {
 		return 0
