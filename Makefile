@@ -95,7 +95,7 @@ test-faults: ## Inject faults around two replicas for some minutes and check tha
 
 FUZZTIME ?= 1m
 FUZZ     := $(addprefix internal/,gotemplate:FuzzFunctions gotemplate:FuzzRender render:FuzzCompile render:FuzzPayload \
-	httpapi:FuzzRouter webhook:FuzzAdmission)
+	sandbox:FuzzAnswer sandbox:FuzzTemplate httpapi:FuzzRouter webhook:FuzzAdmission)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (1m).

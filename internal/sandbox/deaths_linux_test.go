@@ -99,6 +99,17 @@ func TestSlowMachine(t *testing.T) {
 	}
 }
 
+// TestRenderersClock: a render that was ended by the clock is the template's fault if it took the CPU time, too.
+func TestRenderersClock(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) { p.limits.jobCPU = 400 * time.Millisecond })
+	for payload, want := range map[string]bool{doGiveUp: false, doLate: true} {
+		_, errs := p.Job(t.Context(), echo(), executionOf(echo(), payload))
+		if len(errs) != 1 || render.Retryable(errs) != want {
+			t.Errorf("%s: %v, want it to be retryable: %t", payload, errs, want)
+		}
+	}
+}
+
 // TestOneDeathPerPayload repeats a request that ends its worker.
 func TestOneDeathPerPayload(t *testing.T) {
 	p := newPool(t, 2)
@@ -227,12 +238,12 @@ func TestCallerGivesUp(t *testing.T) {
 
 // TestNoWorkerIsFree: a request does not wait for ever.
 func TestNoWorkerIsFree(t *testing.T) {
-	p := newPool(t, 1, func(p *Pool) { p.limits.wait = 50 * time.Millisecond })
-	reported(t, p)
+	p := newPool(t, 1, func(p *Pool) { p.limits.wait = time.Hour })
 	payload, remove := blocker(t)
 	done := make(chan string)
 	go func() { done <- job(t, p, payload) }()
 	p.busy(t, 1)
+	p.limits.wait = time.Millisecond
 	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), "x"))
 	if !render.Retryable(errs) || !strings.Contains(detail(errs), "no render worker was free") {
 		t.Errorf("got %v", errs)

@@ -84,8 +84,8 @@ func (p *Pool) carryOut(worker *process, c *call) (outcome, error) {
 		return outcome{}, err
 	}
 	// A renderer that ends by the clock does not know whether the template or the machine is slow. The CPU time tells.
-	if render.Retryable(a.errs) && allowed.used() >= clockIsLate*p.cpuLimit(c.kind)/10 {
-		a.errs = p.blame(reasonCPU, c)
+	if used := allowed.used(); render.Retryable(a.errs) && used >= p.limits.jobCPU*9/10 {
+		a.errs = final("rendering was not done after %v of CPU time", used.Round(100*time.Millisecond))
 	}
 	done, err := c.accept(a)
 	if err != nil {
@@ -95,9 +95,6 @@ func (p *Pool) carryOut(worker *process, c *call) (outcome, error) {
 	p.killers.rendered(c.hash)
 	return done, nil
 }
-
-// clockIsLate is how many tenths of the CPU limit a request must have taken for the clock to count as the limit.
-const clockIsLate = 9
 
 var errProtocol = errors.New("the answer is invalid")
 

@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +56,8 @@ const (
 	doExit     = "please exit"
 	doReport   = "please report"
 	doGarbage  = "please make garbage"
+	doGiveUp   = "please give up after spinning"
+	doLate     = "please give up after sleeping"
 	doWait     = "please wait while there is" // a file
 )
 
@@ -78,6 +82,11 @@ func (b *badRenderer) Job(
 		for i := 0; ; i++ {
 			counter += i
 		}
+	case doGiveUp, doLate: // As the renderer does when its time on the clock is over.
+		for begun := cpuTime(); do == doGiveUp && cpuTime()-begun < 370*time.Millisecond; {
+			counter++
+		}
+		return nil, field.ErrorList{field.InternalError(jobTemplatePath, errors.New("took longer than 2s"))}
 	case doSleep:
 		time.Sleep(time.Hour)
 	case doPanic:
@@ -104,3 +113,12 @@ var (
 )
 
 func overflow(n int) int { return overflow(n+1) + counter }
+
+// cpuTime is what this process has taken.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

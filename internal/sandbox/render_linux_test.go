@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -152,4 +153,27 @@ func TestMetrics(t *testing.T) {
 	if got, want := testutil.CollectAndCount(p, "dispatcher_render_worker_exits_total"), len(allReasons); got != want {
 		t.Errorf("%d reasons have a series, want %d", got, want)
 	}
+}
+
+// FuzzTemplate renders any template with any payload. It may end workers, and never this process.
+func FuzzTemplate(f *testing.F) {
+	for _, template := range []string{
+		"{{ .Payload }}", `{{ $d := dict }}{{ $_ := set $d "l" $d }}{{ $x := dict $d 1 }}`, `{{ printf "%*d" 1000000000 1 }}`,
+		"{{ range 1000000000 }}{{ end }}", "{{ repeat 1000000 .Payload }}", "{{ fromJson .Payload | toYaml }}",
+	} {
+		f.Add(template, `{"a": [1, "b"]}`)
+	}
+	p := newPool(f, 1)
+	f.Fuzz(func(t *testing.T, text, payload string) {
+		if !utf8.ValidString(text) || strings.HasPrefix(payload, "please ") {
+			t.Skip("no API server stores that, or these tests have a meaning for it")
+		}
+		template := echo()
+		template.Spec.JobTemplate.Annotations["payload"] = text
+		job, errs := p.Job(t.Context(), template, executionOf(template, payload))
+		if (job == nil) == (len(errs) == 0) {
+			t.Errorf("got %v and %v", job, errs)
+		}
+		p.Examine(t.Context(), template)
+	})
 }

@@ -52,14 +52,17 @@ func TestJudge(t *testing.T) {
 		did        func(*ledger)
 		broken     string // "" if nothing is
 	}{
-		"all is well":                       {calls: accepted(), executions: ended(), jobs: completed()},
-		"accepted and not there":            {calls: accepted(), broken: "name other executions"},
-		"never sent":                        {executions: ended(), jobs: completed(), broken: "nobody sent"},
-		"another payload":                   {calls: accepted(), executions: ended(func(e *execution) { e.payload = "q" }), jobs: completed(func(j *job) { j.payload = "q" }), broken: "not what was sent"},
-		"another payload in the Job":        {calls: accepted(), executions: ended(), jobs: completed(func(j *job) { j.payload = "q" }), broken: "another payload"},
-		"it ran twice":                      {calls: accepted(), executions: ended(), jobs: twice, broken: "ran 2 times"},
-		"it never ran":                      {calls: accepted(), executions: ended(), broken: "there never was a Job"},
-		"it says why it never ran":          {calls: accepted(), executions: ended(func(e *execution) { e.succeeded, e.reason = false, dispatcherv1alpha1.ReasonRenderFailed })},
+		"all is well":                {calls: accepted(), executions: ended(), jobs: completed()},
+		"accepted and not there":     {calls: accepted(), broken: "name other executions"},
+		"never sent":                 {executions: ended(), jobs: completed(), broken: "nobody sent"},
+		"another payload":            {calls: accepted(), executions: ended(func(e *execution) { e.payload = "q" }), jobs: completed(func(j *job) { j.payload = "q" }), broken: "not what was sent"},
+		"another payload in the Job": {calls: accepted(), executions: ended(), jobs: completed(func(j *job) { j.payload = "q" }), broken: "another payload"},
+		"it ran twice":               {calls: accepted(), executions: ended(), jobs: twice, broken: "ran 2 times"},
+		"it never ran":               {calls: accepted(), executions: ended(), broken: "there never was a Job"},
+		"it says why it never ran":   {calls: accepted(), executions: ended(func(e *execution) { e.succeeded, e.reason = false, dispatcherv1alpha1.ReasonRenderFailed })},
+		"it blames the template": {calls: accepted(), executions: ended(func(e *execution) {
+			e.succeeded, e.reason, e.message = false, dispatcherv1alpha1.ReasonRenderFailed, "rendering ended the render worker"
+		}), broken: "blames its template"},
 		"it says that it never ran":         {calls: accepted(), executions: ended(func(e *execution) { e.succeeded, e.reason = false, dispatcherv1alpha1.ReasonRenderFailed }), jobs: completed(), broken: "and has a Job"},
 		"it has not ended":                  {calls: accepted(), executions: ended(func(e *execution) { e.finished, e.deleted = false, false }), jobs: completed(), broken: "has not ended"},
 		"it vanished":                       {calls: accepted(), executions: ended(func(e *execution) { e.finished = false }), jobs: completed(), broken: "without an end"},

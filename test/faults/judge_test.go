@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -209,6 +210,9 @@ func judgeEnd(v *verdict, l *ledger, s *stored, calls []*call) {
 		v.withoutJob++
 		if len(s.jobs) > 0 {
 			v.breaks("execution %s says %s, and has a Job: %v", s.name, s.reason, calls)
+		}
+		if strings.Contains(s.message, "rendering ") {
+			v.breaks("execution %s blames its template for a render worker that the test killed (%s): %v", s.name, s.message, calls)
 		}
 		return
 	case s.reason == dispatcherv1alpha1.ReasonCanceled:

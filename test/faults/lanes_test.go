@@ -33,6 +33,7 @@ func (c *cluster) lanes() []lane {
 		{"servers", c.serverFaults(), 6 * time.Second},
 		{"requests", c.requestFaults(), 3 * time.Second},
 		{"objects", c.objectFaults(), 4 * time.Second},
+		{"workers", c.workerFaults(), 3 * time.Second},
 	}
 }
 
