@@ -20,12 +20,14 @@ const sentinels = "sentinels"
 func installSentinels(ctx context.Context) {
 	GinkgoHelper()
 	Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: sentinels}})).To(Succeed())
-	createTemplate(ctx, sentinels, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ManagedBy = new("example.com/nobody") })
+	createTemplate(ctx, sentinels, func(t *dispatcherv1alpha1.JobTemplate) {
+		job(t).ManagedBy = new("example.com/nobody")
+	})
 }
 
-// letTheControllerCatchUp returns when the controller has brought another execution to its end. On the way it learns of each kind that
-// it watches: of the execution, then of a pod, then of the Job. What it did not do about an earlier event until then, it will not do:
-// events come in order, the queue is in order, and its workers are many.
+// letTheControllerCatchUp returns when the controller has brought another execution to its end. On the way it learns
+// of each kind that it watches: of the execution, then of a pod, then of the Job. What it did not do about an earlier
+// event until then, it will not do: events come in order, the queue is in order, and its workers are many.
 func letTheControllerCatchUp(ctx context.Context) {
 	GinkgoHelper()
 	sentinel := newExecution(sentinels, "", "")
@@ -33,8 +35,10 @@ func letTheControllerCatchUp(ctx context.Context) {
 	Expect(admin.Create(ctx, sentinel)).To(Succeed())
 	created := eventuallyJob(ctx, sentinel)
 
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: sentinels, Name: sentinel.Name, Labels: created.Spec.Template.Labels}}
-	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(created, batchv1.SchemeGroupVersion.WithKind("Job"))}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: sentinels, Name: sentinel.Name}}
+	pod.Labels = created.Spec.Template.Labels
+	owner := metav1.NewControllerRef(created, batchv1.SchemeGroupVersion.WithKind("Job"))
+	pod.OwnerReferences = []metav1.OwnerReference{*owner}
 	pod.Spec = *created.Spec.Template.Spec.DeepCopy()
 	Expect(admin.Create(ctx, pod)).To(Succeed())
 	patch := client.MergeFrom(pod.DeepCopy())
@@ -46,7 +50,8 @@ func letTheControllerCatchUp(ctx context.Context) {
 	created.Status.StartTime = &now
 	for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
 		created.Status.Conditions = append(created.Status.Conditions, batchv1.JobCondition{
-			Type: kind, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonBackoffLimitExceeded, LastProbeTime: now, LastTransitionTime: now,
+			Type: kind, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonBackoffLimitExceeded,
+			LastProbeTime: now, LastTransitionTime: now,
 		})
 	}
 	Expect(admin.Status().Update(ctx, created)).To(Succeed())

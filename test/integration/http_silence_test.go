@@ -27,6 +27,7 @@ var _ = Describe("An API server that does not answer", func() {
 		running := newRunningExecution(ctx)
 		call(ctx, http.MethodGet, location(running), nil)
 
+		path := "/execute/" + namespace + "/echo"
 		calls := []struct {
 			silent     controlplane.Match
 			call       func() user.Answer
@@ -35,8 +36,8 @@ var _ = Describe("An API server that does not answer", func() {
 		}{
 			{creates("jobexecutions", namespace), func() user.Answer { return put(ctx, namespace+"/echo", "") }, 504, ""},
 			{gets(running.Namespace), func() user.Answer { return call(ctx, http.MethodGet, location(running), nil) }, 504, ""},
-			{of("tokenreviews"), func() user.Answer { return callAs(ctx, unknown, http.MethodPut, "/execute/"+namespace+"/echo") }, 503, "5"},
-			{of("subjectaccessreviews"), func() user.Answer { return callAs(ctx, known, http.MethodPut, "/execute/"+namespace+"/echo") }, 503, "5"},
+			{of("tokenreviews"), func() user.Answer { return callAs(ctx, unknown, http.MethodPut, path) }, 503, "5"},
+			{of("subjectaccessreviews"), func() user.Answer { return callAs(ctx, known, http.MethodPut, path) }, 503, "5"},
 		}
 		reasons := map[int]string{504: "Timeout", 503: "Unavailable"}
 		var answers sync.WaitGroup

@@ -87,6 +87,7 @@ var _ = Describe("An Idempotency-Key", func() {
 			_, err := keyed(ctx, first, "order-17", "p")
 			Expect(err).To(HaveOccurred())
 			Eventually(killed).WithContext(ctx).Should(BeClosed())
+			freeLease(ctx)
 			before := admin.Executions(ctx, namespace)
 
 			found := mustKeyed(ctx, second, "order-17", "p").ExecutionOf(code)

@@ -135,8 +135,7 @@ func startReplicas(ctx context.Context) []*controlplane.Manager {
 	GinkgoHelper()
 	restartAfterwards()
 	manager.Kill()
-	// The leader of an earlier spec was killed, and may still hold it.
-	Expect(admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(managerNamespace))).To(Succeed())
+	freeLease(ctx) // The leader of an earlier spec was killed, and may still hold it.
 	var replicas []*controlplane.Manager
 	for _, name := range []string{"first", "second"} {
 		replica, err := plane.NewManager(name, managerBinary, identity,
@@ -147,6 +146,12 @@ func startReplicas(ctx context.Context) []*controlplane.Manager {
 		replicas = append(replicas, replica)
 	}
 	return replicas
+}
+
+// freeLease takes the Lease from a leader that was killed, which would hold it for a quarter of a minute.
+func freeLease(ctx context.Context) {
+	GinkgoHelper()
+	Expect(admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(managerNamespace))).To(Succeed())
 }
 
 // eventuallyLeader waits until one of two replicas leads, and only one. That one comes first.

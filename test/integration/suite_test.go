@@ -33,7 +33,8 @@ var (
 	// kubectl is the one of the control plane's version. It is an administrator's.
 	kubectl user.Kubectl
 
-	// identity has the rights that config/rbac gives the manager, and no others: a verb that is missing there fails a spec.
+	// identity has the rights that config/rbac gives the manager, and no others: a verb that is missing there fails a
+	// spec.
 	identity *rest.Config
 
 	// managerNamespace is where config/default deploys the manager.
@@ -56,8 +57,8 @@ func TestIntegration(t *testing.T) {
 	RunSpecs(t, "Integration")
 }
 
-// The suite can run in several processes, as `make test` does it: each has a control plane and a manager of its own, and the first
-// compiles the programs for all of them.
+// The suite can run in several processes, as `make test` does it: each has a control plane and a manager of its own,
+// and the first compiles the programs for all of them.
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	directory, err := os.MkdirTemp("", "dispatcher-programs-")
 	Expect(err).NotTo(HaveOccurred())
@@ -88,7 +89,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
 	}
 	Expect(err).NotTo(HaveOccurred())
-	kubectl = user.Kubectl{Program: filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), Kubeconfig: plane.Kubeconfig}
+	kubectl.Program, kubectl.Kubeconfig = filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), plane.Kubeconfig
 	admin.WithWatch, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 
@@ -129,8 +130,8 @@ var _ = AfterEach(func() {
 	}
 })
 
-// restartAfterwards sees to it that the suite's manager runs when the spec ends, as the other specs expect it: whatever became of it,
-// and without the flags that the spec may have given it.
+// restartAfterwards sees to it that the suite's manager runs when the spec ends, as the other specs expect it:
+// whatever became of it, and without the flags that the spec may have given it.
 func restartAfterwards() {
 	DeferCleanup(func(ctx context.Context) {
 		if manager.RunsWith() && manager.Ready(ctx) {
