@@ -10,34 +10,78 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 // before is what the cluster held before Dispatcher was installed; nothing where it was installed already.
 var before []string
 
-// The last of all: no other spec can run afterwards.
-var _ = Describe("To uninstall Dispatcher", SpecPriority(-2), func() {
-	It("as the README says leaves no object behind", func(ctx SpecContext) {
+// The last of all: no other spec can run afterwards. Dispatcher is installed again between them.
+var _ = Describe("To uninstall Dispatcher", Ordered, ContinueOnFailure, SpecPriority(-2), func() {
+	// tenant makes a namespace with an execution that runs and one that has ended, whose Jobs have a time to live.
+	tenant := func(ctx context.Context) string {
+		GinkgoHelper()
+		namespace := newNamespace(ctx)
+		for name, command := range map[string][]string{"slow": {"sleep", "600"}, "quick": {"true"}} {
+			template := newTemplate(namespace, name, command...)
+			job(template).TTLSecondsAfterFinished = new(int32(600))
+			createTemplate(ctx, template)
+		}
+		running, ended := put(ctx, namespace, "slow", "").Execution(), put(ctx, namespace, "quick", "").Execution()
+		eventuallyFinished(ctx, ended)
+		eventuallyReason(ctx, running, dispatcherv1alpha1.ReasonRunning)
+		return namespace
+	}
+	run := func(ctx context.Context, args ...string) {
+		GinkgoHelper()
+		ran := kubectl.Run(ctx, args...)
+		Expect(ran.Err).NotTo(HaveOccurred(), ran.Stderr)
+	}
+	// leaves checks that a tenant can go, with all its Jobs, and what of them is still there.
+	leaves := func(ctx context.Context, namespace string) {
+		GinkgoHelper()
+		run(ctx, "delete", "namespace", namespace, "--timeout=2m")
+		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
+	}
+
+	It("by deleting its namespace holds up no Job and no namespace", func(ctx SpecContext) {
+		namespace, other := tenant(ctx), tenant(ctx)
+		run(ctx, "delete", "namespace", systemNamespace, "--timeout=2m")
+		leaves(ctx, namespace)
+
+		By("deleting the Jobs of another tenant by hand")
+		run(ctx, "-n", other, "delete", "jobs", "--all", "--timeout=1m")
+		run(ctx, "-n", other, "delete", "jobexecutions", "--all", "--timeout=1m")
+		leaves(ctx, other)
+	})
+
+	It("by deleting its manifests holds up no Job and no namespace", func(ctx SpecContext) {
+		install(ctx)
+		namespace := tenant(ctx)
+		run(ctx, "delete", "-f", installer(), "--timeout=2m")
+		Eventually(func() []batchv1.Job { return admin.Jobs(ctx, namespace) }).WithContext(ctx).
+			Should(BeEmpty(), "they go with their executions")
+		leaves(ctx, namespace)
+	})
+
+	It("by make undeploy, as the README says, leaves no object behind", func(ctx SpecContext) {
 		if before == nil {
 			Skip("the cluster had Dispatcher when the suite began, so what it is to look like without is not known")
 		}
-		namespace := newNamespace(ctx)
-		createTemplate(ctx, newTemplate(namespace, "slow", "sleep", "600"))
-		running := put(ctx, namespace, "slow", "").Execution()
-		Eventually(func() int { return len(admin.Pods(ctx, running)) }).WithContext(ctx).ShouldNot(BeZero())
-
-		remove := exec.CommandContext(ctx, filepath.Join(root, "hack", "remove-executions.sh"))
-		remove.Env = append(os.Environ(), "KUBECTL=kubectl", "KUBECONFIG="+filepath.Join(cluster, "kubeconfig"))
+		install(ctx)
+		namespace := tenant(ctx)
+		remove := exec.CommandContext(ctx, "make", "undeploy", "KUBECTL=kubectl")
+		remove.Dir = root
+		remove.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(cluster, "kubeconfig"))
 		output, err := remove.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(output))
-		removed := kubectl.Run(ctx, "delete", "-f", installer())
-		Expect(removed.Err).NotTo(HaveOccurred(), removed.Stderr)
-		Expect(kubectl.Run(ctx, "delete", "namespace", namespace).Err).NotTo(HaveOccurred())
-
+		leaves(ctx, namespace)
 		Eventually(func() []string {
 			return slices.DeleteFunc(inventory(ctx), func(object string) bool { return slices.Contains(before, object) })
 		}).WithContext(ctx).Should(BeEmpty(), "objects that were not there before")
