@@ -22,7 +22,7 @@ type limits struct {
 	// stack.
 	levels int
 	// time is for a machine that is slow or a function that is slower than its steps say: the other limits come first,
-	// and unlike this one they always come at the same point.
+	// and unlike this one they always come at the same point. It is for callers whose context has no deadline.
 	time time.Duration
 }
 
@@ -67,7 +67,11 @@ type budget struct {
 }
 
 func newBudget(ctx context.Context, limits limits) budget {
-	return budget{limits: limits, ctx: ctx, deadline: time.Now().Add(limits.time), nextClock: clockInterval}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(limits.time)
+	}
+	return budget{limits: limits, ctx: ctx, deadline: deadline, nextClock: clockInterval}
 }
 
 // step takes n steps.

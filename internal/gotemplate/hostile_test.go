@@ -268,6 +268,15 @@ func TestClockAndCaller(t *testing.T) {
 			t.Errorf("got %v", errs)
 		}
 	})
+	t.Run("the caller has a deadline of its own", func(t *testing.T) {
+		set.limits.time, set.limits.steps = time.Nanosecond, 1000
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		errs := set.Render(ctx, dataOf(""), func(int, string) {})
+		if len(errs) != 1 || errs[0].Retryable {
+			t.Errorf("got %v", errs)
+		}
+	})
 	t.Run("other errors come again", func(t *testing.T) {
 		if _, errs := render(t, "{{ repeat 1000000000 `x` }}", ""); len(errs) != 1 || errs[0].Retryable {
 			t.Errorf("got %v", errs)

@@ -114,10 +114,13 @@ func (w *worker) answer(content []byte) (*answer, error) {
 	if template == nil {
 		return &answer{unknown: true}, nil
 	}
+	// The pool sees to the CPU time. The renderer's own clock would come first on a machine that is busy.
+	ctx, cancel := context.WithTimeout(context.Background(), defaultLimits.wall)
+	defer cancel()
 	if r.kind == kindExamine {
-		return w.examine(template), nil
+		return w.examine(ctx, template), nil
 	}
-	return w.job(template, r), nil
+	return w.job(ctx, template, r), nil
 }
 
 // template returns the template of a request, or nil where it is not known.
@@ -139,19 +142,19 @@ func (w *worker) template(r *request) (*dispatcherv1alpha1.JobTemplate, error) {
 	return template, nil
 }
 
-func (w *worker) job(template *dispatcherv1alpha1.JobTemplate, r *request) *answer {
+func (w *worker) job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, r *request) *answer {
 	execution := &dispatcherv1alpha1.JobExecution{}
 	execution.Name, execution.Namespace, execution.Spec.Payload = r.name, template.Namespace, r.payload
 	execution.Spec.JobTemplateName = template.Name
-	job, errs := w.renderer.Job(context.Background(), template, execution)
+	job, errs := w.renderer.Job(ctx, template, execution)
 	if len(errs) > 0 {
 		return &answer{errs: errs}
 	}
 	return &answer{jobs: textsOf(template, job)}
 }
 
-func (w *worker) examine(template *dispatcherv1alpha1.JobTemplate) *answer {
-	found := w.renderer.Examine(context.Background(), template)
+func (w *worker) examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) *answer {
+	found := w.renderer.Examine(ctx, template)
 	return &answer{
 		errs:         found.Errors,
 		warnings:     found.Warnings,
