@@ -8,7 +8,8 @@ import (
 
 // limits bound what one render may use. All templates of a set draw on the same budget.
 type limits struct {
-	// steps are loop iterations, template calls and function calls. Work on large values counts as more.
+	// steps are loop iterations, and twice that for template calls and function calls. Work on large values counts as
+	// more. All steps together take about a second at most.
 	steps int
 	// output is how many bytes all templates may print together. etcd takes objects of 1.5 MiB.
 	output int
@@ -35,6 +36,9 @@ var defaultLimits = limits{
 	levels: 2000,
 	time:   2 * time.Second,
 }
+
+// callSteps are the steps of a call: it takes longer than a loop iteration.
+const callSteps = 2
 
 // clockInterval is after how many steps the clock is read.
 const clockInterval = 128
@@ -169,7 +173,7 @@ func (b *budget) enter(levels int) (string, error) {
 			fmt.Sprintf("its limit of %d nested blocks in templates that call each other", b.limits.levels),
 		}
 	}
-	return "", b.step(1)
+	return "", b.step(callSteps)
 }
 
 func (b *budget) leave(levels int) string {

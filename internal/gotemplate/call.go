@@ -64,7 +64,7 @@ func guard(f function, b *budget) any {
 
 // admit measures the arguments and returns how many bytes the function makes of them at most, if that is within b.
 func (f function) admit(b *budget, args []reflect.Value, variadic bool) (int, error) {
-	if err := b.step(1); err != nil {
+	if err := b.step(callSteps); err != nil {
 		return 0, err
 	}
 	c := &call{budget: b, args: spread(args, variadic)}
