@@ -45,7 +45,8 @@ func TestStripExecution(t *testing.T) {
 		want      string
 	}{
 		{"it waits for its Job", newExecution(), "world"},
-		{"its template named the Job, which is not known to exist", newExecution(func(e *dispatcherv1alpha1.JobExecution) { e.Status.JobName = "named" }), "world"},
+		{"its template named the Job, which is not known to exist",
+			newExecution(func(e *dispatcherv1alpha1.JobExecution) { e.Status.JobName = "named" }), "world"},
 		{"its Job is known: if that is gone, no other is made", newExecution(ranWith(active)), ""},
 		{"it succeeded", newExecution(ranWith(complete)), ""},
 		{"it failed", newExecution(ranWith(failed(""))), ""},

@@ -112,7 +112,8 @@ func TestTooLarge(t *testing.T) {
 		want   bool
 	}{
 		{"the request is too large", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true},
-		{"the object is, and the API server tried once", apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
+		{"the object is, and the API server tried once",
+			apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
 		{"the object is, and the API server tried twice", labelled, true},
 		{"it is invalid for another reason", errBadJob, false},
 		{"it is forbidden", errQuota, false},

@@ -37,10 +37,13 @@ func TestFirstStatus(t *testing.T) {
 		seconds  []float64    // When it is looked at.
 		want     [][]string   // The calls then.
 	}{
-		{"a Job without pods, in the process that created it", newTemplate(), nil, []float64{0, 1, 2, 3}, [][]string{{create}, nil, {write}, nil}},
-		{"a Job without pods that another process created", newTemplate(), newJob(), []float64{0, 1.5, 2}, [][]string{nil, nil, {write}}},
+		{"a Job without pods, in the process that created it", newTemplate(), nil, []float64{0, 1, 2, 3},
+			[][]string{{create}, nil, {write}, nil}},
+		{"a Job without pods that another process created", newTemplate(), newJob(), []float64{0, 1.5, 2},
+			[][]string{nil, nil, {write}}},
 		{"a Job that is to have no pods", newTemplate(idle), nil, []float64{0}, [][]string{{create, write}}},
-		{"a Job that is to have no pods, created by another process", newTemplate(idle), newJob(withoutPods), []float64{0}, [][]string{{write}}},
+		{"a Job that is to have no pods, created by another process", newTemplate(idle), newJob(withoutPods),
+			[]float64{0}, [][]string{{write}}},
 		{"a Job that is suspended", newTemplate(halted), nil, []float64{0}, [][]string{{create, write}}},
 		{"a Job that runs", newTemplate(), newJob(active), []float64{0}, [][]string{{write}}},
 	} {

@@ -91,7 +91,8 @@ func TestRequestedAt(t *testing.T) {
 		received string
 		want     time.Time
 	}{
-		{"the HTTP API notes when it received the request", "2030-03-04T05:06:06.5Z", testTime.Add(-500 * time.Millisecond)},
+		{"the HTTP API notes when it received the request", "2030-03-04T05:06:06.5Z",
+			testTime.Add(-500 * time.Millisecond)},
 		{"kubectl notes nothing", "", testTime},
 		{"users may write anything", "yesterday", testTime},
 		{"users may write any time", "2010-03-04T05:06:07Z", testTime},

@@ -24,7 +24,8 @@ func TestNormalLife(t *testing.T) {
 		event   string
 	}{
 		{complete, exited(0, "Completed", "", 30), "Succeeded", "Normal Succeeded"},
-		{failed("BackoffLimitExceeded"), exited(1, "Error", "", 30), "BackoffLimitExceeded", "Warning BackoffLimitExceeded"},
+		{failed("BackoffLimitExceeded"), exited(1, "Error", "", 30), "BackoffLimitExceeded",
+			"Warning BackoffLimitExceeded"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			c := newCluster(t, newTemplate(), newExecution(), newPod(test.pod))

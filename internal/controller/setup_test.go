@@ -18,9 +18,12 @@ func TestExecutionNames(t *testing.T) {
 		{"reference and label agree", func(*batchv1.Job) {}, []string{"run"}},
 		{"a Job may lose its label", func(job *batchv1.Job) { job.Labels = nil }, []string{"run"}},
 		{"a Job may be orphaned", func(job *batchv1.Job) { job.OwnerReferences = nil }, []string{"run"}},
-		{"they may disagree", func(job *batchv1.Job) { job.Labels[dispatcherv1alpha1.LabelJobExecution] = "other" }, []string{"run", "other"}},
-		{"an owner that is no controller does not count", func(job *batchv1.Job) { job.Labels, job.OwnerReferences[0].Controller = nil, nil }, nil},
-		{"nor does a kind of the same name in another group", func(job *batchv1.Job) { job.Labels, job.OwnerReferences[0].APIVersion = nil, "example.com/v1" }, nil},
+		{"they may disagree", func(job *batchv1.Job) { job.Labels[dispatcherv1alpha1.LabelJobExecution] = "other" },
+			[]string{"run", "other"}},
+		{"an owner that is no controller does not count",
+			func(job *batchv1.Job) { job.Labels, job.OwnerReferences[0].Controller = nil, nil }, nil},
+		{"nor does a kind of the same name in another group",
+			func(job *batchv1.Job) { job.Labels, job.OwnerReferences[0].APIVersion = nil, "example.com/v1" }, nil},
 	} {
 		job := newJob(test.change)
 		if diff := cmp.Diff(test.want, executionNames(job)); diff != "" {

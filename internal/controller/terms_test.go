@@ -58,8 +58,10 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 		want    string
 	}{
 		{"a Job is to be created", []client.Object{newTemplate(), newExecution()}, template, "create Job"},
-		{"the name of a Job is to be stored", []client.Object{newTemplate(named), newExecution()}, template, "create Job"},
-		{"the end is to be written", []client.Object{newTemplate(), newExecution(), newJob(complete)}, pods, "patch status of JobExecution"},
+		{"the name of a Job is to be stored", []client.Object{newTemplate(named), newExecution()}, template,
+			"create Job"},
+		{"the end is to be written", []client.Object{newTemplate(), newExecution(), newJob(complete)}, pods,
+			"patch status of JobExecution"},
 		{"the template does not exist", []client.Object{newExecution()}, template, "patch status of JobExecution"},
 	} {
 		for reason, lose := range map[string]func(*cluster, *leader.Lease){
