@@ -40,6 +40,8 @@ func TestCheck(t *testing.T) {
 		{"a header of another form", "PUT", "/execute/a/t", 201, requestID + noSniff + "Vary: Accept\nLocation: /x\nContent-Type: application/json\n", execution, false},
 		{"another media type", "PUT", "/execute/a/t", 201, requestID + noSniff + "Vary: Accept\n" + location + "Content-Type: text/html\n", "", false},
 		{"no body", "PUT", "/execute/a/t", 201, created, "", false},
+		{"a repeat without the right to its outcome", "PUT", "/execute/a/t", 200, requestID + location, "", true},
+		{"no body, and a type", "PUT", "/execute/a/t", 200, requestID + location + "Content-Type: application/json\n", "", false},
 		{"a property too many", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"status":{}`, `"status":{"x":1}`, 1), false},
 		{"a property too few", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"jobTemplateName":"t"`, ``, 1), false},
 		{"managed fields", "PUT", "/execute/a/t", 201, created, strings.Replace(execution, `"uid"`, `"managedFields":[],"uid"`, 1), false},
