@@ -36,6 +36,7 @@ var _ = Describe("cert-manager", func() {
 		for webhook, bundle := range bundles {
 			Expect(string(bundle)).To(Equal(string(ca)), webhook)
 		}
+		Eventually(publishedCA).WithArguments(ctx).WithContext(ctx).Should(Equal(string(ca)), "the CA for callers")
 	})
 
 	It("renews the certificate while PUTs flow, and none of them fails", func(ctx SpecContext) {
@@ -64,11 +65,20 @@ var _ = Describe("cert-manager", func() {
 		eventuallyServed(ctx, after)
 		Eventually(caBundles).WithArguments(ctx).WithContext(ctx).Should(HaveEach(And(
 			ContainSubstring(string(before.Data["ca.crt"])), ContainSubstring(string(after.Data["ca.crt"])))), "cert-manager adds the new CA to the old one")
+		Eventually(publishedCA).WithArguments(ctx).WithContext(ctx).Should(Equal(string(after.Data["ca.crt"])), "the CA for callers")
 		load.eventuallyMore(ctx)
 		load.finish(ctx)
 		Expect(load.accepted()).To(BeEquivalentTo(len(load.attempts)))
 	})
 })
+
+// publishedCA is the CA certificate that callers are told to use, as the manager publishes it.
+func publishedCA(ctx context.Context) string {
+	GinkgoHelper()
+	configMap := &corev1.ConfigMap{}
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "dispatcher-ca"}, configMap)).To(Succeed())
+	return configMap.Data["ca.crt"]
+}
 
 func secret(ctx context.Context, name string) *corev1.Secret {
 	GinkgoHelper()
