@@ -37,9 +37,9 @@ const (
 )
 
 // What a review takes of the memory while it is handled is its size and the number of its JSON objects, times what
-// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These bounds
-// hold for all requests together. An address gets at most half of each while it has more than one request, and its large
-// requests half of that while small ones wait: strangers may share an address with the API server.
+// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These
+// bounds hold for all requests together. An address gets at most half of each while it has more than one request, and
+// its large requests half of that while small ones wait: strangers may share an address with the API server.
 const (
 	textCapacity  = 32 << 20
 	textPerByte   = 6

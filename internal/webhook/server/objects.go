@@ -6,7 +6,8 @@ import "bytes"
 // each.
 var fieldsKey = []byte(`"fieldsV1":`)
 
-// countObjects returns how many JSON objects body has, apart from those below fieldsV1. body is valid JSON.
+// countObjects returns how many JSON objects body has, apart from those below fieldsV1. If body is not JSON, the number
+// means nothing.
 func countObjects(body []byte) int {
 	number := 0
 	for i := 0; i < len(body); i++ {

@@ -42,9 +42,8 @@ func newReviews() *reviews {
 	}
 }
 
-// limit reads a review, within limits, and hands it to next. What is not a review is refused here: next would log it
-// as an error. A request that has to wait too long for its share is answered with 429, which the API server repeats
-// after a second.
+// limit reads a request, within limits, and hands it to next. A request that has to wait too long for its share is
+// answered with 429, which the API server repeats after a second.
 func (l *reviews) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refusal := refuseHeaders(r); refusal != 0 {
@@ -66,15 +65,9 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, http.StatusBadRequest, "the body could not be read")
 			return
 		}
-		uid, ok := reviewUID(body)
-		if !ok {
-			turnAway(w, http.StatusBadRequest, "the body must be an AdmissionReview of admission.k8s.io/v1 with a request")
-			return
-		}
 		objects := countObjects(body)
 		if objects > maxObjects {
-			turnedAway.WithLabelValues(strconv.Itoa(http.StatusRequestEntityTooLarge)).Inc()
-			refuseReview(w, uid)
+			refuseReview(w, body)
 			return
 		}
 		if objects > freeObjects {
@@ -105,7 +98,7 @@ func refuseHeaders(r *http.Request) int {
 	switch {
 	case r.Method != http.MethodPost:
 		return http.StatusMethodNotAllowed
-	case r.ContentLength < 0:
+	case r.ContentLength <= 0:
 		return http.StatusLengthRequired
 	case r.ContentLength > maxBodyBytes:
 		return http.StatusRequestEntityTooLarge
@@ -140,34 +133,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// skipped is JSON of whatever kind that is not decoded.
-type skipped struct{}
-
-func (skipped) UnmarshalJSON([]byte) error { return nil }
-
-// reviewUID returns the UID of a review's request. It returns false where the body is no review.
-func reviewUID(body []byte) (types.UID, bool) {
-	review := struct {
-		metav1.TypeMeta `json:",inline"`
-		Request         *struct {
-			admissionv1.AdmissionRequest `json:",inline"`
-			Object                       skipped `json:"object"`
-			OldObject                    skipped `json:"oldObject"`
-			Options                      skipped `json:"options"`
+// refuseReview answers a review whose object has too many parts.
+func refuseReview(w http.ResponseWriter, body []byte) {
+	turnedAway.WithLabelValues(strconv.Itoa(http.StatusRequestEntityTooLarge)).Inc()
+	asked := struct {
+		Request struct {
+			UID types.UID `json:"uid"`
 		} `json:"request"`
 	}{}
-	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil || review.Request.UID == "" {
-		return "", false
-	}
-	known := review.Kind == "AdmissionReview" && review.APIVersion == admissionv1.SchemeGroupVersion.String()
-	return review.Request.UID, known
-}
-
-// refuseReview answers a review whose object has too many parts.
-func refuseReview(w http.ResponseWriter, uid types.UID) {
+	_ = json.Unmarshal(body, &asked) // Without a UID, the API server refuses the answer.
 	review := admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &admissionv1.AdmissionResponse{UID: uid, Result: &metav1.Status{
+		Response: &admissionv1.AdmissionResponse{UID: asked.Request.UID, Result: &metav1.Status{
 			Status:  metav1.StatusFailure,
 			Code:    http.StatusRequestEntityTooLarge,
 			Reason:  metav1.StatusReasonRequestEntityTooLarge,

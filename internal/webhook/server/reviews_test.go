@@ -39,13 +39,12 @@ func serve(handler http.Handler, request *http.Request) *httptest.ResponseRecord
 	return answer.ResponseRecorder
 }
 
-func TestWhatIsNotAReviewIsRefused(t *testing.T) {
+func TestRequestsThatTheAPIServerDoesNotSend(t *testing.T) {
 	change := func(change func(r *http.Request)) *http.Request {
 		request := post("10.0.0.1", review)
 		change(request)
 		return request
 	}
-	replaced := func(old, with string) *http.Request { return post("10.0.0.1", strings.Replace(review, old, with, 1)) }
 	for _, test := range []struct {
 		reason  string
 		request *http.Request
@@ -54,18 +53,12 @@ func TestWhatIsNotAReviewIsRefused(t *testing.T) {
 		{"a review", post("10.0.0.1", review), http.StatusOK},
 		{"another method", change(func(r *http.Request) { r.Method = http.MethodGet }), http.StatusMethodNotAllowed},
 		{"a body of unknown length", change(func(r *http.Request) { r.ContentLength = -1 }), http.StatusLengthRequired},
+		{"no body", post("10.0.0.1", ""), http.StatusLengthRequired},
 		{"a body that is too large", change(func(r *http.Request) { r.ContentLength = maxBodyBytes + 1 }),
 			http.StatusRequestEntityTooLarge},
 		{"a body that ends early", change(func(r *http.Request) { r.ContentLength++ }), http.StatusBadRequest},
 		{"another media type", change(func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }),
 			http.StatusUnsupportedMediaType},
-		{"no body", post("10.0.0.1", ""), http.StatusBadRequest},
-		{"no JSON", post("10.0.0.1", review+"}"), http.StatusBadRequest},
-		{"another kind", replaced("AdmissionReview", "Review"), http.StatusBadRequest},
-		{"another version", replaced("/v1", "/v2"), http.StatusBadRequest},
-		{"no request", replaced("request", "response"), http.StatusBadRequest},
-		{"no UID", replaced("uid", "id"), http.StatusBadRequest},
-		{"a field of another type", replaced(`"object"`, `"userInfo":7,"object"`), http.StatusBadRequest},
 	} {
 		asked := false
 		counter := turnedAway.WithLabelValues(strconv.Itoa(test.want))

@@ -8,7 +8,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +65,10 @@ func (s *Server) WebhookMux() *http.ServeMux { return s.mux }
 func (s *Server) Register(path string, hook http.Handler) {
 	if webhook, ok := hook.(*admission.Webhook); ok {
 		// With controller-runtime's metrics. Its own server adds them, too.
-		instrumented, err := admission.StandaloneWebhook(webhook, admission.StandaloneOptions{MetricsPath: path})
+		instrumented, err := admission.StandaloneWebhook(webhook, admission.StandaloneOptions{
+			Logger:      s.log.WithSink(hookSink{s.log.GetSink()}),
+			MetricsPath: path,
+		})
 		if err != nil {
 			panic(fmt.Errorf("registering %s: %w", path, err))
 		}
@@ -127,7 +129,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(detailLog{s.log}, "", 0),
+		ErrorLog:          log.New(connectionLog{s.log}, "", 0),
 		Protocols:         protocols,
 	}
 	stopped := make(chan error, 1)
@@ -145,13 +147,4 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("stopping the webhook server: %w", err)
 	}
 	return nil
-}
-
-// detailLog takes what net/http reports, such as handshakes that fail. Strangers can cause as many as they like, so
-// that is logged at the level of details.
-type detailLog struct{ log logr.Logger }
-
-func (l detailLog) Write(line []byte) (int, error) {
-	l.log.V(1).Info(strings.TrimSpace(string(line)))
-	return len(line), nil
 }
