@@ -73,7 +73,8 @@ func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlan
 			Scheme:                scheme,
 			CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "bases")},
 			ErrorIfCRDPathMissing: true,
-			WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook")}},
+			WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config",
+				"webhook")}},
 		},
 	}
 	for _, option := range options {
@@ -195,7 +196,8 @@ func (c *ControlPlane) startControllers() error {
 	}
 	c.manager, err = startProcess(c.output, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--bind-address=127.0.0.1", "--secure-port=0", "--leader-elect=false",
-		"--service-account-private-key-file="+filepath.Join(c.environment.ControlPlane.APIServer.CertDir, "sa-signer.key"),
+		"--service-account-private-key-file="+filepath.Join(c.environment.ControlPlane.APIServer.CertDir,
+			"sa-signer.key"),
 		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20", "--concurrent-gc-syncs=20",
 		"--controllers="+c.controllers)
 	return err

@@ -84,8 +84,11 @@ func NewProxy(config *rest.Config) (*Proxy, error) {
 			Transport:     transport,
 			FlushInterval: -1,
 			// A watch that its client gives up is no news, nor is one that the API server ends.
-			ErrorLog:     log.New(io.Discard, "", 0),
-			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+			ErrorLog: log.New(io.Discard, "", 0),
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request,
+				_ error) {
+				w.WriteHeader(http.StatusBadGateway)
+			},
 		},
 		info: request.RequestInfoFactory{
 			APIPrefixes:          sets.NewString("api", "apis"),

@@ -14,33 +14,36 @@ import (
 )
 
 var _ = Describe("A caller of the HTTP API", func() {
-	It("lists, cancels and deletes executions with a right of its own, and without one does not", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		createTemplate(ctx, newTemplate(namespace, "endless", "sleep", "600"))
-		execution := put(ctx, namespace, "endless", "").Execution()
-		eventuallyReason(ctx, execution, dispatcherv1alpha1.ReasonRunning)
-		list, one := "/executions/"+namespace, "/executions/"+namespace+"/"+execution.Name
+	It("lists, cancels and deletes executions with a right of its own, and without one does not",
+		func(ctx SpecContext) {
+			namespace := newNamespace(ctx)
+			createTemplate(ctx, newTemplate(namespace, "endless", "sleep", "600"))
+			execution := put(ctx, namespace, "endless", "").Execution()
+			eventuallyReason(ctx, execution, dispatcherv1alpha1.ReasonRunning)
+			list, one := "/executions/"+namespace, "/executions/"+namespace+"/"+execution.Name
 
-		nobody, runner := http.Header{}, http.Header{"Authorization": {"Bearer " + runnerToken(ctx, namespace)}}
-		call := func(method, path string, caller http.Header) int {
-			GinkgoHelper()
-			answered, err := send(ctx, method, path, "", caller)
-			Expect(err).NotTo(HaveOccurred())
-			GinkgoWriter.Println(method, path, answered.Code, answered.Body)
-			return answered.Code
-		}
-		for _, refused := range []struct{ method, path string }{{http.MethodGet, list}, {http.MethodPost, one + "/cancel"}, {http.MethodDelete, one}} {
-			Expect(call(refused.method, refused.path, nobody)).To(Equal(http.StatusUnauthorized), "%s %s", refused.method, refused.path)
-		}
-		Expect(call(http.MethodGet, one, nobody)).To(Equal(http.StatusOK))
-		Expect(call(http.MethodGet, list, runner)).To(Equal(http.StatusOK))
-		Expect(call(http.MethodGet, "/templates/"+namespace, runner)).To(Equal(http.StatusOK))
-		Expect(call(http.MethodPost, one+"/cancel", runner)).To(BeElementOf(http.StatusOK, http.StatusAccepted))
-		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal(dispatcherv1alpha1.ReasonCanceled))
-		Eventually(func() []corev1.Pod { return admin.Pods(ctx, execution) }).WithContext(ctx).Should(BeEmpty())
-		Expect(call(http.MethodDelete, one, runner)).To(BeNumerically("<", 300))
-		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
-	})
+			nobody, runner := http.Header{}, http.Header{"Authorization": {"Bearer " + runnerToken(ctx, namespace)}}
+			call := func(method, path string, caller http.Header) int {
+				GinkgoHelper()
+				answered, err := send(ctx, method, path, "", caller)
+				Expect(err).NotTo(HaveOccurred())
+				GinkgoWriter.Println(method, path, answered.Code, answered.Body)
+				return answered.Code
+			}
+			for _, refused := range []struct{ method, path string }{{http.MethodGet, list},
+				{http.MethodPost, one + "/cancel"}, {http.MethodDelete, one}} {
+				Expect(call(refused.method, refused.path, nobody)).
+					To(Equal(http.StatusUnauthorized), "%s %s", refused.method, refused.path)
+			}
+			Expect(call(http.MethodGet, one, nobody)).To(Equal(http.StatusOK))
+			Expect(call(http.MethodGet, list, runner)).To(Equal(http.StatusOK))
+			Expect(call(http.MethodGet, "/templates/"+namespace, runner)).To(Equal(http.StatusOK))
+			Expect(call(http.MethodPost, one+"/cancel", runner)).To(BeElementOf(http.StatusOK, http.StatusAccepted))
+			Expect(eventuallyFinished(ctx, execution).Reason).To(Equal(dispatcherv1alpha1.ReasonCanceled))
+			Eventually(func() []corev1.Pod { return admin.Pods(ctx, execution) }).WithContext(ctx).Should(BeEmpty())
+			Expect(call(http.MethodDelete, one, runner)).To(BeNumerically("<", 300))
+			Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
+		})
 })
 
 // runnerToken makes a ServiceAccount that may see and run the templates of a namespace, and returns a token of it.

@@ -23,8 +23,10 @@ var _ = Describe("An execution tells what holds it up", func() {
 		execution := put(ctx, namespace, "picky", "").Execution()
 		summary := eventuallyReason(ctx, execution, dispatcherv1alpha1.ReasonUnschedulable)
 		Expect(summary.Status).To(Equal(metav1.ConditionUnknown))
-		Expect(summary.Message).To(And(ContainSubstring("cannot be scheduled"), ContainSubstring("kubectl -n "+namespace+" describe pod ")))
-		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).To(Equal([]string{execution.Name, "picky", "Unschedulable", execution.Name}))
+		Expect(summary.Message).
+			To(And(ContainSubstring("cannot be scheduled"), ContainSubstring("kubectl -n "+namespace+" describe pod ")))
+		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).
+			To(Equal([]string{execution.Name, "picky", "Unschedulable", execution.Name}))
 
 		label := func(ctx context.Context, change string) {
 			Expect(kubectl.Run(ctx, "label", "node", "--all", change).Err).NotTo(HaveOccurred())
@@ -34,30 +36,36 @@ var _ = Describe("An execution tells what holds it up", func() {
 		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal(dispatcherv1alpha1.ReasonSucceeded))
 	})
 
-	It("when its image cannot be pulled, until it is canceled: then its Job and pods are gone, and it stays", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		template := newTemplate(namespace, "nothing", "true")
-		container(template).Image = "registry.example.com/no-such-image:1"
-		createTemplate(ctx, template)
-		execution := put(ctx, namespace, "nothing", "").Execution()
-		summary := eventuallyReason(ctx, execution, dispatcherv1alpha1.ReasonImagePullBackOff)
-		Expect(summary.Status).To(Equal(metav1.ConditionUnknown))
-		Expect(summary.Message).To(And(ContainSubstring("container main"), ContainSubstring("no-such-image:1"), ContainSubstring("correct JobTemplate nothing")))
+	It("when its image cannot be pulled, until it is canceled: then its Job and pods are gone, and it stays",
+		func(ctx SpecContext) {
+			namespace := newNamespace(ctx)
+			template := newTemplate(namespace, "nothing", "true")
+			container(template).Image = "registry.example.com/no-such-image:1"
+			createTemplate(ctx, template)
+			execution := put(ctx, namespace, "nothing", "").Execution()
+			summary := eventuallyReason(ctx, execution, dispatcherv1alpha1.ReasonImagePullBackOff)
+			Expect(summary.Status).To(Equal(metav1.ConditionUnknown))
+			Expect(summary.Message).
+				To(And(ContainSubstring("container main"), ContainSubstring("no-such-image:1"),
+					ContainSubstring("correct JobTemplate nothing")))
 
-		canceled := kubectl.Run(ctx, "-n", namespace, "patch", "jobexecution", execution.Name, "--type=merge", "-p", `{"spec":{"canceled":true}}`)
-		Expect(canceled.Err).NotTo(HaveOccurred(), canceled.Stderr)
-		Expect(eventuallyFinished(ctx, execution)).To(And(
-			HaveField("Status", metav1.ConditionFalse), HaveField("Reason", dispatcherv1alpha1.ReasonCanceled)))
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
-			g.Expect(admin.Pods(ctx, execution)).To(BeEmpty())
-		}).WithContext(ctx).Should(Succeed())
-		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).To(Equal([]string{execution.Name, "nothing", "Canceled", execution.Name}))
-	})
+			canceled := kubectl.Run(ctx, "-n", namespace, "patch", "jobexecution", execution.Name, "--type=merge", "-p",
+				`{"spec":{"canceled":true}}`)
+			Expect(canceled.Err).NotTo(HaveOccurred(), canceled.Stderr)
+			Expect(eventuallyFinished(ctx, execution)).To(And(
+				HaveField("Status", metav1.ConditionFalse), HaveField("Reason", dispatcherv1alpha1.ReasonCanceled)))
+			Eventually(func(g Gomega) {
+				g.Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
+				g.Expect(admin.Pods(ctx, execution)).To(BeEmpty())
+			}).WithContext(ctx).Should(Succeed())
+			Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).
+				To(Equal([]string{execution.Name, "nothing", "Canceled", execution.Name}))
+		})
 })
 
 var _ = Describe("The result of an execution", func() {
-	ended := func(ctx context.Context, change func(*dispatcherv1alpha1.JobTemplate), command ...string) *dispatcherv1alpha1.JobExecution {
+	ended := func(ctx context.Context, change func(*dispatcherv1alpha1.JobTemplate),
+		command ...string) *dispatcherv1alpha1.JobExecution {
 		GinkgoHelper()
 		namespace := newNamespace(ctx)
 		template := newTemplate(namespace, "end", command...)
@@ -88,7 +96,8 @@ var _ = Describe("The result of an execution", func() {
 			container(template).Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("16Mi")}
 		}, "sh", "-c", "tail /dev/zero")
 		Expect(*execution.Status.Result).To(gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{
-			"Container": Equal("main"), "Reason": Equal("OOMKilled"), "ExitCode": gstruct.PointTo(BeEquivalentTo(137))}))
+			"Container": Equal("main"), "Reason": Equal("OOMKilled"),
+			"ExitCode": gstruct.PointTo(BeEquivalentTo(137))}))
 	})
 
 	It("tells that a pod was ended by its deadline", func(ctx SpecContext) {
@@ -101,7 +110,8 @@ var _ = Describe("The result of an execution", func() {
 
 func matchResult(container string, exitCode int32, reason, message string) OmegaMatcher {
 	return gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{
-		"Container": Equal(container), "ExitCode": gstruct.PointTo(Equal(exitCode)), "Reason": Equal(reason), "Message": Equal(message)})
+		"Container": Equal(container), "ExitCode": gstruct.PointTo(Equal(exitCode)), "Reason": Equal(reason),
+		"Message": Equal(message)})
 }
 
 // eventuallyReason waits until the summary of an execution has a reason, and returns it.

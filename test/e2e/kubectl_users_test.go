@@ -16,14 +16,18 @@ var _ = Describe("A user of kubectl", func() {
 			Expect(ran.Err).NotTo(HaveOccurred(), ran.Stderr)
 			return ran.Stdout
 		}
-		template, execution := newTemplate(namespace, "greet", "echo", "$(PAYLOAD)"), user.NewExecution(namespace, "hello", "greet", "hi")
+		template, execution := newTemplate(namespace, "greet", "echo", "$(PAYLOAD)"), user.NewExecution(namespace,
+			"hello", "greet", "hi")
 		Expect(kubectl.Apply(ctx, template).Err).NotTo(HaveOccurred())
 		Expect(kubectl.Apply(ctx, execution).Err).NotTo(HaveOccurred())
-		Expect(run("wait", "--for=condition=Succeeded", "--timeout=1m", "jobexecution/hello")).To(ContainSubstring("condition met"))
+		Expect(run("wait", "--for=condition=Succeeded", "--timeout=1m", "jobexecution/hello")).
+			To(ContainSubstring("condition met"))
 
 		Expect(run("get", "je", "hello")).To(MatchRegexp(`(?m)^NAME +TEMPLATE +STATUS +JOB +DURATION +AGE\nhello +greet +Succeeded +hello +\d+s +\d+s$`))
 		Expect(run("get", "jt")).To(MatchRegexp(`(?m)^NAME +IMAGE +AGE\ngreet +busybox +\d+s$`))
-		Expect(run("get", "dispatcher", "-o", "name")).To(And(ContainSubstring("jobtemplate.dispatcher.ivan.vc/greet"), ContainSubstring("jobexecution.dispatcher.ivan.vc/hello")))
+		Expect(run("get", "dispatcher", "-o", "name")).
+			To(And(ContainSubstring("jobtemplate.dispatcher.ivan.vc/greet"),
+				ContainSubstring("jobexecution.dispatcher.ivan.vc/hello")))
 		Expect(run("logs", "job/hello")).To(Equal("hi\n"))
 		// Events are written after the status is.
 		Eventually(func() string { return run("describe", "jobexecution", "hello") }).WithContext(ctx).
@@ -45,7 +49,9 @@ var _ = Describe("A user of kubectl", func() {
 		}
 		refused := dryRun(newTemplate(namespace, "broken", "echo", "{{ .Paylod }}"))
 		Expect(refused.Err).To(HaveOccurred())
-		Expect(refused.Stderr).To(And(ContainSubstring("spec.jobTemplate.spec.template.spec.containers[0].command[1]"), ContainSubstring("Paylod")))
+		Expect(refused.Stderr).
+			To(And(ContainSubstring("spec.jobTemplate.spec.template.spec.containers[0].command[1]"),
+				ContainSubstring("Paylod")))
 
 		template := newTemplate(namespace, "strict", "echo", "{{ (fromJson .Payload).order }}")
 		template.Spec.SamplePayload = new(`{"order": 1}`)
@@ -55,7 +61,9 @@ var _ = Describe("A user of kubectl", func() {
 		Expect(accepted.Stdout).To(ContainSubstring("created (server dry run)"))
 		refused = dryRun(user.NewExecution(namespace, "bad", "strict", `{}`))
 		Expect(refused.Err).To(HaveOccurred())
-		Expect(refused.Stderr).To(And(ContainSubstring("spec.jobTemplate.spec.template.spec.containers[0].command[1]"), ContainSubstring("order")))
+		Expect(refused.Stderr).
+			To(And(ContainSubstring("spec.jobTemplate.spec.template.spec.containers[0].command[1]"),
+				ContainSubstring("order")))
 		Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
@@ -63,7 +71,8 @@ var _ = Describe("A user of kubectl", func() {
 	It("finds the fields explained", func(ctx SpecContext) {
 		explained := kubectl.Run(ctx, "explain", "jobexecution.status.conditions")
 		Expect(explained.Stdout).To(ContainSubstring("Succeeded is the summary"))
-		Expect(kubectl.Run(ctx, "explain", "jobtemplate.spec.samplePayload").Stdout).To(ContainSubstring("a payload that this JobTemplate accepts"))
+		Expect(kubectl.Run(ctx, "explain", "jobtemplate.spec.samplePayload").Stdout).
+			To(ContainSubstring("a payload that this JobTemplate accepts"))
 		Expect(kubectl.Run(ctx, "explain", "jobexecution.spec.payload").Stdout).To(ContainSubstring(".Payload"))
 	})
 })

@@ -75,7 +75,8 @@ func (l *load) attempt(number int64) {
 		template = "runs"
 	}
 	id := fmt.Sprintf("%s-%d", l.namespace, number)
-	answered, err := send(context.Background(), http.MethodPut, "/execute/"+l.namespace+"/"+template, id, http.Header{"X-Request-Id": {id}})
+	answered, err := send(context.Background(), http.MethodPut, "/execute/"+l.namespace+"/"+template, id,
+		http.Header{"X-Request-Id": {id}})
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.attempts[id] = attempt{answered, err}
@@ -147,10 +148,13 @@ func (l *load) differences(ctx context.Context) []string {
 		case len(there) == 0 && a.Code == http.StatusCreated:
 			differences = append(differences, id+" was accepted and is lost")
 		case len(there) == 1 && a.err == nil && a.Code != http.StatusCreated:
-			differences = append(differences, fmt.Sprintf("%s was answered with %d and left %s", id, a.Code, there[0].Name))
+			differences = append(differences, fmt.Sprintf("%s was answered with %d and left %s", id, a.Code,
+				there[0].Name))
 		case len(there) == 1 && jobsOf[string(there[0].UID)] != 1:
-			differences = append(differences, fmt.Sprintf("%s has %d Jobs", there[0].Name, jobsOf[string(there[0].UID)]))
-		case len(there) == 1 && there[0].Spec.JobTemplateName == "runs" && there[0].Summary().Reason != dispatcherv1alpha1.ReasonSucceeded:
+			differences = append(differences, fmt.Sprintf("%s has %d Jobs", there[0].Name,
+				jobsOf[string(there[0].UID)]))
+		case len(there) == 1 && there[0].Spec.JobTemplateName == "runs" &&
+			there[0].Summary().Reason != dispatcherv1alpha1.ReasonSucceeded:
 			differences = append(differences, there[0].Name+" is "+there[0].Summary().Reason)
 		}
 		delete(found, id)

@@ -28,16 +28,20 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 
 	logs := func(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, query string) user.Answer {
 		GinkgoHelper()
-		answered, err := send(ctx, http.MethodGet, "/executions/"+namespace+"/"+execution.Name+"/logs"+query, "", runner)
+		answered, err := send(ctx, http.MethodGet, "/executions/"+namespace+"/"+execution.Name+"/logs"+query, "",
+			runner)
 		Expect(err).NotTo(HaveOccurred())
 		return answered
 	}
 
 	It("are what its pod printed, byte for byte, whole or in part", func(ctx SpecContext) {
-		template := newTemplate(namespace, "print", "sh", "-c", `printf 'one\ntwo\n\001\377three\n'; printf '%s' "$PAYLOAD"`)
+		template := newTemplate(namespace, "print", "sh", "-c",
+			`printf 'one\ntwo\n\001\377three\n'; printf '%s' "$PAYLOAD"`)
 		pod := &job(template).Template.Spec
-		pod.Containers = append(pod.Containers, corev1.Container{Name: "side", Image: "busybox", Command: []string{"echo", "from the side"}})
-		pod.InitContainers = []corev1.Container{{Name: "init", Image: "busybox", Command: []string{"echo", "from the beginning"}}}
+		pod.Containers = append(pod.Containers, corev1.Container{Name: "side", Image: "busybox",
+			Command: []string{"echo", "from the side"}})
+		pod.InitContainers = []corev1.Container{{Name: "init", Image: "busybox",
+			Command: []string{"echo", "from the beginning"}}}
 		createTemplate(ctx, template)
 		execution := put(ctx, namespace, "print", "\nhéllo\n$(HOME)").Execution()
 		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"))
@@ -54,7 +58,8 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 
 		Expect(logs(ctx, execution, "?container=side").Body).To(Equal("from the side\n"))
 		Expect(logs(ctx, execution, "?container=init").Body).To(Equal("from the beginning\n"))
-		Expect(logs(ctx, execution, "?container=side&timestamps=true").Body).To(MatchRegexp(`^\d{4}-\d\d-\d\dT\S+Z from the side\n$`))
+		Expect(logs(ctx, execution, "?container=side&timestamps=true").Body).
+			To(MatchRegexp(`^\d{4}-\d\d-\d\dT\S+Z from the side\n$`))
 		Expect(logs(ctx, execution, "?tailLines=0").Body).To(BeEmpty())
 		Expect(logs(ctx, execution, "?tailLines=1").Body).To(Equal("$(HOME)"))
 		wrong := logs(ctx, execution, "?container=nope")
@@ -72,7 +77,8 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 
 	It("are followed as they are printed, and end with the execution", func(ctx SpecContext) {
 		// It goes on only when what it has printed was seen.
-		createTemplate(ctx, newTemplate(namespace, "print", "sh", "-c", "for i in 1 2 3; do echo line $i; until [ -e /go$i ]; do sleep 0.1; done; done"))
+		createTemplate(ctx, newTemplate(namespace, "print", "sh", "-c",
+			"for i in 1 2 3; do echo line $i; until [ -e /go$i ]; do sleep 0.1; done; done"))
 		execution := put(ctx, namespace, "print", "").Execution()
 		lines := follow(ctx, runner, execution)
 		for _, number := range []string{"1", "2", "3"} {
@@ -110,11 +116,13 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 	})
 
 	It("are followed through the restarts of a container", func(ctx SpecContext) {
-		template := newTemplate(namespace, "restart", "sh", "-c", "echo x >>/tries/n; echo try $(wc -l </tries/n); [ $(wc -l </tries/n) -ge 2 ]")
+		template := newTemplate(namespace, "restart", "sh", "-c",
+			"echo x >>/tries/n; echo try $(wc -l </tries/n); [ $(wc -l </tries/n) -ge 2 ]")
 		pod := &job(template).Template.Spec
 		pod.RestartPolicy = corev1.RestartPolicyOnFailure
 		job(template).BackoffLimit = new(int32(3))
-		pod.Volumes = []corev1.Volume{{Name: "tries", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+		pod.Volumes = []corev1.Volume{{Name: "tries",
+			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		container(template).VolumeMounts = []corev1.VolumeMount{{Name: "tries", MountPath: "/tries"}}
 		createTemplate(ctx, template)
 		lines := follow(ctx, runner, put(ctx, namespace, "restart", "").Execution())
@@ -128,8 +136,10 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 		execution := put(ctx, namespace, "wait", "").Execution()
 		lines := follow(ctx, runner, execution)
 		Eventually(lines).WithContext(ctx).Should(Receive(Equal("waiting")))
-		canceled := &dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: execution.Name}}
-		Expect(admin.Patch(ctx, canceled, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"canceled":true}}`)))).To(Succeed())
+		canceled := &dispatcherv1alpha1.JobExecution{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+			Name: execution.Name}}
+		Expect(admin.Patch(ctx, canceled, client.RawPatch("application/merge-patch+json",
+			[]byte(`{"spec":{"canceled":true}}`)))).To(Succeed())
 		Eventually(lines).WithContext(ctx).Should(BeClosed())
 		Expect(logs(ctx, execution, "").Code).To(BeElementOf(http.StatusOK, http.StatusNotFound))
 	})
@@ -138,7 +148,8 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 // follow follows the logs of an execution. The channel has their lines, and is closed when they end well.
 func follow(ctx context.Context, caller http.Header, execution *dispatcherv1alpha1.JobExecution) <-chan string {
 	GinkgoHelper()
-	url := "http://127.0.0.1:" + os.Getenv("HTTP_PORT") + "/executions/" + execution.Namespace + "/" + execution.Name + "/logs?follow=true"
+	url := "http://127.0.0.1:" + os.Getenv("HTTP_PORT") + "/executions/" + execution.Namespace + "/" + execution.Name +
+		"/logs?follow=true"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	Expect(err).NotTo(HaveOccurred())
 	request.Header = caller.Clone()

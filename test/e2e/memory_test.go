@@ -33,7 +33,8 @@ var _ = Describe("Whatever callers do", Serial, func() {
 		By("letting one address have all places, as many addresses could")
 		patch := `[{"op":"add","path":"/spec/template/spec/containers/0/args/-",` +
 			`"value":"--shared-source-addresses=0.0.0.0/0,::/0"}]`
-		patched := kubectl.Run(ctx, "-n", systemNamespace, "patch", "deployment", deployment, "--type=json", "-p", patch)
+		patched := kubectl.Run(ctx, "-n", systemNamespace, "patch", "deployment", deployment, "--type=json", "-p",
+			patch)
 		Expect(patched.Err).NotTo(HaveOccurred(), patched.Stderr)
 		DeferCleanup(func(ctx context.Context) {
 			Expect(kubectl.Run(ctx, "apply", "-f", installer()).Err).NotTo(HaveOccurred())

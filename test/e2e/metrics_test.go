@@ -18,12 +18,14 @@ var _ = Describe("The metrics", func() {
 	It("are for those who may get them", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		for _, name := range []string{"prometheus", "stranger"} {
-			Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
+			Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+				Name: name}})).To(Succeed())
 		}
 		binding := &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: namespace},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "dispatcher-metrics-reader"},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "prometheus"}},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+				Name: "dispatcher-metrics-reader"},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "prometheus"}},
 		}
 		Expect(admin.Create(ctx, binding)).To(Succeed())
 		DeferCleanup(func(ctx context.Context) { Expect(admin.Delete(ctx, binding)).To(Succeed()) })
@@ -48,7 +50,8 @@ func token(ctx context.Context, namespace, account string) string {
 
 func metrics(ctx context.Context, token string) (int, string) {
 	GinkgoHelper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://127.0.0.1:"+os.Getenv("METRICS_PORT")+"/metrics", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		"https://127.0.0.1:"+os.Getenv("METRICS_PORT")+"/metrics", http.NoBody)
 	Expect(err).NotTo(HaveOccurred())
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)

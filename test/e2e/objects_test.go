@@ -21,7 +21,8 @@ func newNamespace(ctx context.Context) string {
 	namespace := admin.NewNamespace(ctx)
 	// Where the controller is slow to make it, the first pod is refused, and the Job tries again seconds later.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}
-	Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(account), account) }).WithContext(ctx).Should(Succeed())
+	Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(account), account) }).WithContext(ctx).
+		Should(Succeed())
 	return namespace
 }
 

@@ -21,7 +21,8 @@ var _ = Describe("An execution tells its outcome", func() {
 		Expect(summary.Reason).To(Equal(dispatcherv1alpha1.ReasonSucceeded))
 		Expect(execution.Status.Job.Name).To(Equal(execution.Name))
 		Expect(execution.Status.Duration.Seconds()).To(BeNumerically(">=", 2))
-		Expect(execution.Status.CompletionTime.Sub(execution.Status.StartTime.Time)).To(Equal(execution.Status.Duration.Duration))
+		Expect(execution.Status.CompletionTime.Sub(execution.Status.StartTime.Time)).
+			To(Equal(execution.Status.Duration.Duration))
 	})
 
 	It("when the pod fails, with each try that the template allows", func(ctx SpecContext) {
@@ -35,7 +36,8 @@ var _ = Describe("An execution tells its outcome", func() {
 		Expect(summary.Reason).To(Equal("BackoffLimitExceeded"))
 		Expect(summary.Message).To(ContainSubstring("kubectl -n " + namespace + " logs job/" + execution.Name))
 		Expect(admin.Pods(ctx, execution)).To(HaveLen(2), "the first try and one more")
-		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).To(Equal([]string{execution.Name, "fail", "BackoffLimitExceeded", execution.Name}))
+		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).
+			To(Equal([]string{execution.Name, "fail", "BackoffLimitExceeded", execution.Name}))
 	})
 
 	It("when the pod takes longer than the template allows", func(ctx SpecContext) {
@@ -64,12 +66,14 @@ var _ = Describe("An execution tells its outcome", func() {
 		Eventually(reason).WithContext(ctx).Should(Equal(dispatcherv1alpha1.ReasonSuspended))
 		Expect(execution.Summary().Message).To(ContainSubstring("spec.suspend"))
 		Expect(admin.Pods(ctx, execution)).To(BeEmpty())
-		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).To(Equal([]string{execution.Name, "later", "Suspended", execution.Name}))
+		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).
+			To(Equal([]string{execution.Name, "later", "Suspended", execution.Name}))
 
 		resumed := kubectl.Run(ctx, "-n", namespace, "patch", "job", execution.Name, "-p", `{"spec":{"suspend":false}}`)
 		Expect(resumed.Err).NotTo(HaveOccurred())
 		Eventually(reason).WithContext(ctx).Should(Equal(dispatcherv1alpha1.ReasonRunning))
-		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).To(Equal([]string{execution.Name, "later", "Running", execution.Name}))
+		Expect(columns(kubectl.Run(ctx, "-n", namespace, "get", "je").Stdout)).
+			To(Equal([]string{execution.Name, "later", "Running", execution.Name}))
 		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal(dispatcherv1alpha1.ReasonSucceeded))
 	})
 
@@ -87,8 +91,10 @@ var _ = Describe("An execution tells its outcome", func() {
 				g.Expect(admin.Pods(ctx, execution)).To(BeEmpty())
 			}).WithContext(ctx).Should(Succeed())
 		},
-		Entry("that of the template", func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(3)) }),
-		Entry("that of the Job", func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(3)) }),
+		Entry("that of the template",
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(3)) }),
+		Entry("that of the Job",
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(3)) }),
 	)
 })
 

@@ -32,9 +32,11 @@ var _ = Describe("A payload", func() {
 	It("arrives byte for byte: as a variable, by a reference to it, and as an argument", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		// The process writes what the kernel gave it: no shell and no echo has a say in it.
-		template := newTemplate(namespace, "write", "sh", "-c", "base64 -w 0 /proc/1/environ; echo; base64 -w 0 /proc/1/cmdline; echo",
+		template := newTemplate(namespace, "write", "sh", "-c",
+			"base64 -w 0 /proc/1/environ; echo; base64 -w 0 /proc/1/cmdline; echo",
 			"sh", "$(PAYLOAD)", "{{ .Payload }}", "$(DB_PASSWORD){{ .Payload }}$(DB_PASSWORD)")
-		container(template).Env = append([]corev1.EnvVar{{Name: "DB_PASSWORD", Value: "secret"}}, container(template).Env...)
+		container(template).Env = append([]corev1.EnvVar{{Name: "DB_PASSWORD", Value: "secret"}},
+			container(template).Env...)
 		spareThePod(template)
 		createTemplate(ctx, template)
 
@@ -44,34 +46,39 @@ var _ = Describe("A payload", func() {
 		inParallel(payloadCallers, payloads, func(payload string) {
 			execution := put(ctx, namespace, template.Name, payload).Execution()
 			Expect(execution.Spec.Payload).To(Equal(payload), "in the answer")
-			Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"), "for payload %q", abridged(payload))
+			Expect(eventuallyFinished(ctx, execution).Reason).
+				To(Equal("Succeeded"), "for payload %q", abridged(payload))
 			variables, arguments := processStrings(logOf(ctx, execution))
 			Expect(variables).To(ContainElement("PAYLOAD="+payload), "the variable, for payload %q", abridged(payload))
 			Expect(arguments).To(HaveLen(7))
-			Expect(arguments[4:]).To(Equal([]string{payload, payload, "secret" + payload + "secret"}), "the arguments, for payload %q", abridged(payload))
+			Expect(arguments[4:]).
+				To(Equal([]string{payload, payload, "secret" + payload + "secret"}), "the arguments, for payload %q",
+					abridged(payload))
 		})
-		AddReportEntry("payloads", fmt.Sprintf("%d payloads in %.0f s, seed %d", len(payloads), time.Since(started).Seconds(), seed),
+		AddReportEntry("payloads", fmt.Sprintf("%d payloads in %.0f s, seed %d", len(payloads),
+			time.Since(started).Seconds(), seed),
 			ReportEntryVisibilityAlways)
 	})
 
-	It("arrives when it is as large as a variable can be, and is refused when it is a byte larger", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		createTemplate(ctx, newTemplate(namespace, "write", "sh", "-c", "base64 -w 0 /proc/1/environ; echo"))
+	It("arrives when it is as large as a variable can be, and is refused when it is a byte larger",
+		func(ctx SpecContext) {
+			namespace := newNamespace(ctx)
+			createTemplate(ctx, newTemplate(namespace, "write", "sh", "-c", "base64 -w 0 /proc/1/environ; echo"))
 
-		largest := strings.Repeat("$", largestPayload) // each of them is escaped, and unescaped by the kubelet
-		execution := put(ctx, namespace, "write", largest).Execution()
-		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"))
-		variables, _ := processStrings(logOf(ctx, execution))
-		Expect(variables).To(ContainElement("PAYLOAD=" + largest))
+			largest := strings.Repeat("$", largestPayload) // each of them is escaped, and unescaped by the kubelet
+			execution := put(ctx, namespace, "write", largest).Execution()
+			Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"))
+			variables, _ := processStrings(logOf(ctx, execution))
+			Expect(variables).To(ContainElement("PAYLOAD=" + largest))
 
-		refused := put(ctx, namespace, "write", largest+"$")
-		Expect(refused.Code).To(Equal(http.StatusUnprocessableEntity))
-		Expect(refused.Problem().Errors).To(ConsistOf(And(
-			HaveField("Field", "spec.jobTemplate.spec.template.spec.containers[0].env[0].value"),
-			HaveField("Detail", ContainSubstring("has 131072 bytes, more than the 131071 that Linux gives to a process in one string")))))
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1), "what is refused leaves nothing behind")
-		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
-	})
+			refused := put(ctx, namespace, "write", largest+"$")
+			Expect(refused.Code).To(Equal(http.StatusUnprocessableEntity))
+			Expect(refused.Problem().Errors).To(ConsistOf(And(
+				HaveField("Field", "spec.jobTemplate.spec.template.spec.containers[0].env[0].value"),
+				HaveField("Detail", ContainSubstring("has 131072 bytes, more than the 131071 that Linux gives to a process in one string")))))
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1), "what is refused leaves nothing behind")
+			Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
+		})
 
 	It("is refused when no variable can hold it", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
@@ -97,13 +104,20 @@ func spareThePod(template *dispatcherv1alpha1.JobTemplate) {
 // template engine, JSON, YAML, the container runtime, or the writer of a log.
 func adversarialPayloads() []string {
 	return []string{
-		"", " ", "\n", "\r\n", "a\n", "\na", "a\n\n", "\t", "'", `"`, "`", `\`, `\\`, `\n`, `\x00`, `"'"'`, "'$(id)'", "`id`", "${PAYLOAD}",
-		"$", "$$", "$$$", "$(", "$()", "$)", "$(HOME)", "$$(HOME)", "$$$(HOME)", "$(PAYLOAD)", "$(DB_PASSWORD)", "$$5", "$5", "a$", "(DB_PASSWORD)",
-		"DB_PASSWORD)", "$(DB_PASSWORD", "$(A$(DB_PASSWORD))", "{{ .Payload }}", "{{", "}}", "{{ fail `no` }}", "%s%d%n", "%00", "&amp;<b>",
-		"- a: *b\n  c: &d [", "!!binary aGk=", "null", "true", "0x10", "~", "#", "--", "-n", "-e \\a", "a=b", "PAYLOAD=b", "a\nDB_PASSWORD=leak",
-		`{"a": "b\u0000"}`, "\u00a0", "\u2028\u2029", "\ufeff", "\ufffd", "\U0010ffff", "é", "e\u0301", "日本語", "👩‍👩‍👧‍👦🏳️‍🌈", "\u202eabc",
-		"\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f", "\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b[31m\x1c\x1d\x1e\x1f\x7f", "\u0080\u009f",
-		strings.Repeat("a", 16<<10), strings.Repeat("\\\"$\n", 4<<10), strings.Repeat("👍", 25_000), strings.Repeat("0123456789", 10_000),
+		"", " ", "\n", "\r\n", "a\n", "\na", "a\n\n", "\t", "'", `"`, "`", `\`, `\\`, `\n`, `\x00`, `"'"'`, "'$(id)'",
+		"`id`", "${PAYLOAD}",
+		"$", "$$", "$$$", "$(", "$()", "$)", "$(HOME)", "$$(HOME)", "$$$(HOME)", "$(PAYLOAD)", "$(DB_PASSWORD)", "$$5",
+		"$5", "a$", "(DB_PASSWORD)",
+		"DB_PASSWORD)", "$(DB_PASSWORD", "$(A$(DB_PASSWORD))", "{{ .Payload }}", "{{", "}}", "{{ fail `no` }}",
+		"%s%d%n", "%00", "&amp;<b>",
+		"- a: *b\n  c: &d [", "!!binary aGk=", "null", "true", "0x10", "~", "#", "--", "-n", "-e \\a", "a=b",
+		"PAYLOAD=b", "a\nDB_PASSWORD=leak",
+		`{"a": "b\u0000"}`, "\u00a0", "\u2028\u2029", "\ufeff", "\ufffd", "\U0010ffff", "é", "e\u0301", "日本語",
+		"👩‍👩‍👧‍👦🏳️‍🌈", "\u202eabc",
+		"\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f",
+		"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b[31m\x1c\x1d\x1e\x1f\x7f", "\u0080\u009f",
+		strings.Repeat("a", 16<<10), strings.Repeat("\\\"$\n", 4<<10), strings.Repeat("👍",
+			25_000), strings.Repeat("0123456789", 10_000),
 	}
 }
 

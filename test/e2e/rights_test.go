@@ -32,10 +32,12 @@ var _ = Describe("The ServiceAccount", SpecPriority(-1), func() {
 		granted := grantedRights(ctx)
 		Expect(granted.Has("batch jobs create")).To(BeTrue())
 		for right, reason := range unseen {
-			Expect(granted.Has(right)).To(BeTrue(), "%s is not granted any more, so its exception is not needed: %s", right, reason)
+			Expect(granted.Has(right)).
+				To(BeTrue(), "%s is not granted any more, so its exception is not needed: %s", right, reason)
 			granted.Delete(right)
 		}
-		Expect(sets.List(granted.Difference(used))).To(BeEmpty(), "rights that nothing in this suite needed. Was all of it run?")
+		Expect(sets.List(granted.Difference(used))).
+			To(BeEmpty(), "rights that nothing in this suite needed. Was all of it run?")
 	})
 })
 
@@ -110,7 +112,8 @@ func grantedRights(ctx context.Context) sets.Set[string] {
 
 func isBound(subjects []rbacv1.Subject, reference rbacv1.RoleRef, kind, role string) bool {
 	bound := slices.ContainsFunc(subjects, func(subject rbacv1.Subject) bool {
-		return subject.Kind == rbacv1.ServiceAccountKind && subject.Namespace == systemNamespace && subject.Name == deployment
+		return subject.Kind == rbacv1.ServiceAccountKind && subject.Namespace == systemNamespace &&
+			subject.Name == deployment
 	})
 	return bound && reference.Kind == kind && reference.Name == role
 }

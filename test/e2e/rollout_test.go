@@ -13,7 +13,8 @@ var _ = Describe("While PUTs flow", func() {
 	It("a rolling update loses none of them", func(ctx SpecContext) {
 		load := startLoad(ctx, newNamespace(ctx))
 		before := replicas(ctx)
-		Expect(kubectl.Run(ctx, "-n", systemNamespace, "rollout", "restart", "deployment/"+deployment).Err).NotTo(HaveOccurred())
+		Expect(kubectl.Run(ctx, "-n", systemNamespace, "rollout", "restart", "deployment/"+deployment).Err).
+			NotTo(HaveOccurred())
 		eventuallyRolledOut(ctx)
 		eventuallyGone(ctx, before...)
 		load.eventuallyMore(ctx)
@@ -23,7 +24,8 @@ var _ = Describe("While PUTs flow", func() {
 	It("the end of either replica loses none of them", func(ctx SpecContext) {
 		load := startLoad(ctx, newNamespace(ctx))
 		for _, replica := range replicas(ctx) { // one of them reconciles
-			Expect(kubectl.Run(ctx, "-n", systemNamespace, "delete", "pod", replica, "--wait=false").Err).NotTo(HaveOccurred())
+			Expect(kubectl.Run(ctx, "-n", systemNamespace, "delete", "pod", replica, "--wait=false").Err).
+				NotTo(HaveOccurred())
 			eventuallyGone(ctx, replica)
 			eventuallyRolledOut(ctx)
 			load.eventuallyMore(ctx)
@@ -34,7 +36,8 @@ var _ = Describe("While PUTs flow", func() {
 	It("the sudden end of either replica loses none of them", func(ctx SpecContext) {
 		load := startLoad(ctx, newNamespace(ctx))
 		for _, replica := range replicas(ctx) {
-			Expect(kubectl.Run(ctx, "-n", systemNamespace, "delete", "pod", replica, "--grace-period=0", "--force").Err).NotTo(HaveOccurred())
+			Expect(kubectl.Run(ctx, "-n", systemNamespace, "delete", "pod", replica, "--grace-period=0",
+				"--force").Err).NotTo(HaveOccurred())
 			eventuallyGone(ctx, replica)
 			eventuallyRolledOut(ctx)
 			load.eventuallyMore(ctx)
@@ -47,7 +50,8 @@ var _ = Describe("While PUTs flow", func() {
 func replicas(ctx context.Context) []string {
 	GinkgoHelper()
 	list := &corev1.PodList{}
-	Expect(admin.List(ctx, list, client.InNamespace(systemNamespace), client.MatchingLabels{"control-plane": "controller-manager"})).To(Succeed())
+	Expect(admin.List(ctx, list, client.InNamespace(systemNamespace),
+		client.MatchingLabels{"control-plane": "controller-manager"})).To(Succeed())
 	var names []string
 	for _, pod := range list.Items {
 		names = append(names, pod.Name)

@@ -14,7 +14,8 @@ var _ = Describe("The samples", func() {
 		Expect(applied.Err).NotTo(HaveOccurred())
 		Expect(applied.Stderr).To(BeEmpty(), "no warning")
 		called := put(ctx, namespace, "jobtemplate-sample", "my $(PAYLOAD)").Execution()
-		for execution, payload := range map[string]string{"jobexecution-sample": "my test payload", called.Name: "my $(PAYLOAD)"} {
+		for execution, payload := range map[string]string{"jobexecution-sample": "my test payload",
+			called.Name: "my $(PAYLOAD)"} {
 			execution := user.NewExecution(namespace, execution, "", "")
 			Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"))
 			Expect(logOf(ctx, execution)).To(Equal(payload + "\n"))
@@ -26,7 +27,8 @@ var _ = Describe("The samples", func() {
 		template := newTemplate(namespace, "jobtemplate-sample", "echo", "$PAYLOAD")
 		applied := kubectl.Apply(ctx, template)
 		Expect(applied.Err).NotTo(HaveOccurred())
-		Expect(applied.Stderr).To(And(HavePrefix("Warning: "), ContainSubstring("$PAYLOAD"), ContainSubstring("$(PAYLOAD)")))
+		Expect(applied.Stderr).
+			To(And(HavePrefix("Warning: "), ContainSubstring("$PAYLOAD"), ContainSubstring("$(PAYLOAD)")))
 		execution := put(ctx, namespace, template.Name, "my test payload").Execution()
 		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("Succeeded"))
 		Expect(logOf(ctx, execution)).To(Equal("$PAYLOAD\n"), "as the warning said")

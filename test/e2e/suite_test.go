@@ -70,6 +70,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 var _ = AfterEach(func(ctx SpecContext) {
 	if CurrentSpecReport().Failed() {
 		kubectl.Run(ctx, "-n", systemNamespace, "get", "pods", "-o", "wide")
-		kubectl.Run(ctx, "-n", systemNamespace, "logs", "--all-containers", "--prefix", "--tail=60", "--selector", "app.kubernetes.io/name=dispatcher")
+		kubectl.Run(ctx, "-n", systemNamespace, "logs", "--all-containers", "--prefix", "--tail=60", "--selector",
+			"app.kubernetes.io/name=dispatcher")
 	}
 })

@@ -83,7 +83,10 @@ var _ = Describe("To uninstall Dispatcher", Ordered, ContinueOnFailure, SpecPrio
 		Expect(err).NotTo(HaveOccurred(), string(output))
 		leaves(ctx, namespace)
 		Eventually(func() []string {
-			return slices.DeleteFunc(inventory(ctx), func(object string) bool { return slices.Contains(before, object) })
+			return slices.DeleteFunc(inventory(ctx), func(object string) bool {
+				return slices.Contains(before,
+					object)
+			})
 		}).WithContext(ctx).Should(BeEmpty(), "objects that were not there before")
 	})
 })
@@ -106,7 +109,8 @@ func inventory(ctx context.Context) []string {
 			found, err := objects.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{})
 			Expect(err).NotTo(HaveOccurred(), "listing %s", resource.Name)
 			for _, object := range found.Items {
-				all = append(all, strings.Join([]string{list.GroupVersion, resource.Kind, object.Namespace, object.Name}, " "))
+				all = append(all, strings.Join([]string{list.GroupVersion, resource.Kind, object.Namespace,
+					object.Name}, " "))
 			}
 		}
 	}

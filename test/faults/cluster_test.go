@@ -74,7 +74,8 @@ func (c *cluster) startReplicas() {
 	binary, err := c.plane.BuildManager(ctx)
 	must(c.t, err)
 	for _, name := range []string{"first", "second"} {
-		manager, err := c.plane.NewManager(name, binary, identity.Config, "--leader-elect", "--leader-election-namespace="+identity.Namespace)
+		manager, err := c.plane.NewManager(name, binary, identity.Config, "--leader-elect",
+			"--leader-election-namespace="+identity.Namespace)
 		must(c.t, err)
 		r := &replica{Manager: manager, t: c.t, name: name, ledger: c.ledger}
 		c.replicas = append(c.replicas, r)
@@ -105,7 +106,8 @@ func (c *cluster) stopOnInterrupt() {
 // followHistory begins to write down what etcd stores.
 func (c *cluster) followHistory() {
 	for prefix, record := range map[string]func(event){
-		"/registry/" + dispatcherv1alpha1.GroupVersion.Group + "/jobexecutions/" + namespace + "/": c.history.recordExecution,
+		"/registry/" + dispatcherv1alpha1.GroupVersion.Group + "/jobexecutions/" + namespace +
+			"/": c.history.recordExecution,
 		"/registry/jobs/" + namespace + "/": c.history.recordJob,
 	} {
 		c.follow(prefix, record)

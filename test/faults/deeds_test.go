@@ -50,7 +50,8 @@ func (c *cluster) attempt(ctx context.Context, what deed, stored *dispatcherv1al
 		made := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: stored.Status.Job.Name}}
 		if what == removeJob {
 			c.ledger.note(c.ledger.jobsDeleted, stored.UID)
-			err = c.admin.Delete(ctx, made, client.Preconditions{UID: &stored.Status.Job.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+			err = c.admin.Delete(ctx, made, client.Preconditions{UID: &stored.Status.Job.UID},
+				client.PropagationPolicy(metav1.DeletePropagationBackground))
 			break
 		}
 		err = c.admin.Patch(ctx, made, toResume)
@@ -62,7 +63,8 @@ func (c *cluster) attempt(ctx context.Context, what deed, stored *dispatcherv1al
 // resumeAll lets the suspended Jobs run that nobody else will: those whose callers do not know of them.
 func (c *cluster) resumeAll(ctx context.Context) {
 	jobs := &batchv1.JobList{}
-	must(c.t, c.admin.List(ctx, jobs, client.InNamespace(namespace), client.MatchingLabels{dispatcherv1alpha1.LabelJobTemplate: suspended}))
+	must(c.t, c.admin.List(ctx, jobs, client.InNamespace(namespace),
+		client.MatchingLabels{dispatcherv1alpha1.LabelJobTemplate: suspended}))
 	for i := range jobs.Items {
 		if *jobs.Items[i].Spec.Suspend {
 			must(c.t, client.IgnoreNotFound(c.admin.Patch(ctx, &jobs.Items[i], toResume)))

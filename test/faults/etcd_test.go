@@ -82,7 +82,8 @@ func (f *follower) follow(ctx context.Context) (lost bool, err error) {
 			return false, err
 		}
 		if answer.Result.Canceled {
-			return answer.Result.CompactRevision != "", fmt.Errorf("etcd has dropped what is older than revision %s", answer.Result.CompactRevision)
+			return answer.Result.CompactRevision != "", fmt.Errorf("etcd has dropped what is older than revision %s",
+				answer.Result.CompactRevision)
 		}
 		for _, e := range answer.Result.Events {
 			revision, err := strconv.ParseInt(e.KV.ModRevision, 10, 64)

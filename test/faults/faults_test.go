@@ -15,9 +15,9 @@ const (
 	// stall is how long nothing may be accepted, at the worst of times.
 	stall = 5 * time.Minute
 
-	// settling is how long it may take, after the last fault, until all has ended and is removed: an execution that waits
-	// is tried again after as long as it has waited, an unconfirmed create is looked for during two minutes, and then a
-	// TTL passes.
+	// settling is how long it may take, after the last fault, until all has ended and is removed: an execution that
+	// waits is tried again after as long as it has waited, an unconfirmed create is looked for during two minutes, and
+	// then a TTL passes.
 	settling = 8 * time.Minute
 )
 
@@ -39,7 +39,8 @@ func TestFaults(t *testing.T) {
 	c.untilEnough(broken)
 	mend()
 	broken.all.Wait()
-	c.logf("nothing breaks any more, after %d faults and %d executions accepted", broken.count.Load(), c.ledger.acceptedSoFar())
+	c.logf("nothing breaks any more, after %d faults and %d executions accepted", broken.count.Load(),
+		c.ledger.acceptedSoFar())
 	stopCalling()
 	load.Wait()
 
@@ -49,7 +50,8 @@ func TestFaults(t *testing.T) {
 	v := c.settle()
 	c.logf("%s", c.ledger.counts())
 	c.logf("%v", v)
-	c.logf("from an execution to its Job: half within %v, 99 %% within %v, all within %v", v.wait(0.5), v.wait(0.99), v.wait(1))
+	c.logf("from an execution to its Job: half within %v, 99 %% within %v, all within %v", v.wait(0.5), v.wait(0.99),
+		v.wait(1))
 	c.compareWithAPIServer()
 	c.compareSizes(before, c.sizes(t.Context()))
 	if c.soaks() {
@@ -117,7 +119,8 @@ func (c *cluster) settle() *verdict {
 			c.logf("all has ended and is removed %.0f s later", time.Since(began).Seconds())
 			return v
 		case time.Since(began) > settling:
-			c.t.Errorf("%d promises are broken %v later:\n%s", len(v.broken), settling, strings.Join(v.broken[:min(len(v.broken), 50)], "\n"))
+			c.t.Errorf("%d promises are broken %v later:\n%s", len(v.broken), settling,
+				strings.Join(v.broken[:min(len(v.broken), 50)], "\n"))
 			for _, r := range c.replicas {
 				c.t.Logf("%s printed at last:\n%s", r.process(), r.Output.Tail())
 			}

@@ -45,7 +45,8 @@ func TestFootprint(t *testing.T) {
 	const executions = 10
 	for n, size := range []int{0, 1500, 16_000, 120_000} {
 		for range executions {
-			made := &call{request: fmt.Sprintf("%d-%d", n, len(c.ledger.calls)), template: plain, payload: digest(strings.Repeat("a", size))}
+			made := &call{request: fmt.Sprintf("%d-%d", n, len(c.ledger.calls)), template: plain,
+				payload: digest(strings.Repeat("a", size))}
 			c.put(t.Context(), c.replicas[0], made, strings.Repeat("a", size))
 			c.ledger.add(made)
 		}

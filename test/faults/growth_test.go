@@ -45,7 +45,8 @@ const forgetting = 15 * time.Minute
 const heapMetric = "go_gc_heap_live_bytes"
 
 func (s size) grewFrom(before size) bool {
-	return s.goroutines > before.goroutines+moreGoroutines || s.files > before.files+moreFiles || s.bytes > before.bytes*timesBytes+moreBytes
+	return s.goroutines > before.goroutines+moreGoroutines || s.files > before.files+moreFiles ||
+		s.bytes > before.bytes*timesBytes+moreBytes
 }
 
 // sizes measures the replicas.
@@ -82,7 +83,8 @@ func (r *replica) size(ctx context.Context) (size, error) {
 func (c *cluster) compareSizes(before, after []size) {
 	most := before[0]
 	for _, s := range before[1:] {
-		most.goroutines, most.files, most.bytes = max(most.goroutines, s.goroutines), max(most.files, s.files), max(most.bytes, s.bytes)
+		most.goroutines, most.files, most.bytes = max(most.goroutines, s.goroutines), max(most.files,
+			s.files), max(most.bytes, s.bytes)
 	}
 	for i := range after {
 		c.logf("before: %v; after: %v", before[i], after[i])
@@ -109,8 +111,9 @@ func (c *cluster) compareHeap(ctx context.Context, before size) {
 	must(c.t, c.admin.DeleteAllOf(ctx, &dispatcherv1alpha1.JobExecution{}, client.InNamespace(namespace)))
 	c.logf("all executions are deleted; before the first one: %v", before)
 	defer c.logSpared()
-	c.eventually(forgetting, fmt.Sprintf("no more than %.1f MiB of heap in use beyond that", float64(moreHeap)/(1<<20)), func() bool {
-		heap, err := spared.Metric(ctx, heapMetric, nil)
-		return err == nil && heap <= before.heap+moreHeap
-	})
+	c.eventually(forgetting, fmt.Sprintf("no more than %.1f MiB of heap in use beyond that", float64(moreHeap)/(1<<20)),
+		func() bool {
+			heap, err := spared.Metric(ctx, heapMetric, nil)
+			return err == nil && heap <= before.heap+moreHeap
+		})
 }

@@ -91,13 +91,15 @@ func (h *history) recordExecution(e event) {
 func (h *history) update(seen *execution, stored *dispatcherv1alpha1.JobExecution) {
 	if reference := stored.Status.Job; reference != nil {
 		if seen.job != "" && seen.job != reference.UID {
-			h.unstable = append(h.unstable, fmt.Sprintf("execution %s: its status names another Job than before", seen.name))
+			h.unstable = append(h.unstable, fmt.Sprintf("execution %s: its status names another Job than before",
+				seen.name))
 		}
 		seen.job = reference.UID
 	}
 	summary := stored.Summary()
 	if seen.finished && (!stored.IsFinished() || seen.reason != summary.Reason) {
-		h.unstable = append(h.unstable, fmt.Sprintf("execution %s: it had ended with %s, and then became %s", seen.name, seen.reason, summary.Reason))
+		h.unstable = append(h.unstable, fmt.Sprintf("execution %s: it had ended with %s, and then became %s", seen.name,
+			seen.reason, summary.Reason))
 	}
 	seen.finished = stored.IsFinished()
 	seen.succeeded = summary.Status == metav1.ConditionTrue

@@ -22,13 +22,14 @@ var withoutJob = sets.New(
 type verdict struct {
 	// broken are the promises that were broken, with the line of the ledger or the object.
 	broken []string
-	// accepted, ran, succeeded, failed, withoutJob, removed, early count executions; jobs counts all Jobs that there ever were.
+	// accepted, ran, succeeded, failed, withoutJob, removed, early count executions; jobs counts all Jobs that there
+	// ever were.
 	accepted, ran, succeeded, failed, withoutJob, removed, early, jobs int
 	// waits are the times from each execution to its Job.
 	waits []time.Duration
 	// swept were refused and stored nevertheless, and removed again. orphaned were not removed, since the process that
-	// had refused them ended before it could. unanswered were stored, and their callers do not know. keyed are both, and
-	// stand, since whoever repeats the key gets them. docs/faults.md explains these.
+	// had refused them ended before it could. unanswered were stored, and their callers do not know. keyed are both,
+	// and stand, since whoever repeats the key gets them. docs/faults.md explains these.
 	swept, orphaned, unanswered, keyed int
 }
 
@@ -37,7 +38,8 @@ func (v *verdict) String() string {
 		"%d succeeded, %d failed, %d ended without a Job and said why, %d were deleted by the test before their end; "+
 		"%d were canceled or deleted before they had a Job; of those refused, "+
 		"%d were stored and removed again, %d were not removed since the process had ended, %d stand for their key",
-		v.accepted, v.unanswered, v.jobs, v.ran, v.succeeded, v.failed, v.withoutJob, v.removed, v.early, v.swept, v.orphaned, v.keyed)
+		v.accepted, v.unanswered, v.jobs, v.ran, v.succeeded, v.failed, v.withoutJob, v.removed, v.early, v.swept,
+		v.orphaned, v.keyed)
 }
 
 // wait is the time to the Job that a share of the executions did not exceed.
@@ -212,7 +214,8 @@ func judgeEnd(v *verdict, l *ledger, s *stored, calls []*call) {
 			v.breaks("execution %s says %s, and has a Job: %v", s.name, s.reason, calls)
 		}
 		if strings.Contains(s.message, "rendering ") {
-			v.breaks("execution %s blames its template for a render worker that the test killed (%s): %v", s.name, s.message, calls)
+			v.breaks("execution %s blames its template for a render worker that the test killed (%s): %v", s.name,
+				s.message, calls)
 		}
 		return
 	case s.reason == dispatcherv1alpha1.ReasonCanceled:

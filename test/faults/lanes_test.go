@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// fault breaks something, for a while that the random numbers decide, and mends it before it returns, also when ctx ends.
+// fault breaks something, for a while that the random numbers decide, and mends it before it returns, also when ctx
+// ends.
 type fault struct {
 	name string
 	run  func(ctx context.Context, random *rand.Rand)
@@ -22,8 +23,8 @@ type lane struct {
 	rest time.Duration
 }
 
-// calmer is how many times longer the rests are from then on. A leader that is killed leaves a Lease that takes 15 s to run
-// out: if the next fault came before, nobody would lead, nothing would be done, and nothing could go wrong.
+// calmer is how many times longer the rests are from then on. A leader that is killed leaves a Lease that takes 15 s to
+// run out: if the next fault came before, nobody would lead, nothing would be done, and nothing could go wrong.
 const calmer = 8
 
 // lanes are side by side, so that faults of different lanes meet in all combinations.

@@ -78,8 +78,9 @@ type ledger struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		accepted: map[types.UID]bool{}, deleted: map[types.UID]bool{}, canceled: map[types.UID]bool{}, jobsDeleted: map[types.UID]bool{},
-		ended: map[process]bool{},
+		accepted: map[types.UID]bool{}, deleted: map[types.UID]bool{}, canceled: map[types.UID]bool{},
+		jobsDeleted: map[types.UID]bool{},
+		ended:       map[process]bool{},
 	}
 }
 
@@ -122,7 +123,8 @@ func (l *ledger) counts() string {
 			keyed++
 		}
 	}
-	return fmt.Sprintf("%d calls, %d of them with a key; by status (0: no answer) and reason: %v", len(l.calls), keyed, answers)
+	return fmt.Sprintf("%d calls, %d of them with a key; by status (0: no answer) and reason: %v", len(l.calls), keyed,
+		answers)
 }
 
 // reasonOf is that of a problem, or nothing.

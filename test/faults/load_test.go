@@ -74,7 +74,8 @@ func (c *cluster) execute(n uint64, p plan) {
 // can say what became of it.
 func (c *cluster) call(ctx context.Context, n uint64, i int, p plan) *call {
 	for try, began := 0, time.Now(); ; try++ {
-		made := &call{request: fmt.Sprintf("%d-%d-%d-%d", c.seed, n, i, try), template: p.template, payload: digest(p.payload)}
+		made := &call{request: fmt.Sprintf("%d-%d-%d-%d", c.seed, n, i, try), template: p.template,
+			payload: digest(p.payload)}
 		if p.keyed {
 			made.key = fmt.Sprintf("%d-%d", c.seed, n)
 		}
@@ -99,7 +100,8 @@ func (c *cluster) serving(n int) *replica {
 
 // put calls a replica, and fills in what became of it.
 func (c *cluster) put(ctx context.Context, to *replica, made *call, payload string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, to.URL+"/execute/"+namespace+"/"+made.template, strings.NewReader(payload))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, to.URL+"/execute/"+namespace+"/"+made.template,
+		strings.NewReader(payload))
 	if err != nil {
 		c.t.Error(err)
 		return

@@ -36,7 +36,8 @@ func planned(s settings, n uint64) plan {
 	const use = 1
 	random := s.random(use, n)
 	p := plan{
-		template: choose(random, plain, plain, plain, fails, short, jobTTL, withJob, randomName, suspended, onlyJSON, edited, edited),
+		template: choose(random, plain, plain, plain, fails, short, jobTTL, withJob, randomName, suspended, onlyJSON,
+			edited, edited),
 		replicas: []int{random.IntN(2)},
 		pauses:   []time.Duration{0},
 		after:    between(random, 0, 4*time.Second),

@@ -119,7 +119,8 @@ func (c *cluster) spared(r *replica) bool { return c.soaks() && r == c.replicas[
 
 // leaderOr waits until one leads, for a while.
 func (c *cluster) leaderOr(ctx context.Context, fallback *replica) *replica {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, 200*time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) &&
+		ctx.Err() == nil; pause(ctx, 200*time.Millisecond) {
 		if r := leader(ctx, c.replicas); r != nil {
 			return r
 		}

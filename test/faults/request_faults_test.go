@@ -16,7 +16,8 @@ func (c *cluster) requestFaults() []fault {
 	none := func() {}
 	return []fault{
 		{"requests answered with 429", c.disturb(controlplane.Answer(apierrors.NewTooManyRequests("busy", 1)))},
-		{"requests answered with 500", c.disturb(controlplane.Answer(apierrors.NewInternalError(errors.New("etcdserver: request timed out"))))},
+		{"requests answered with 500",
+			c.disturb(controlplane.Answer(apierrors.NewInternalError(errors.New("etcdserver: request timed out"))))},
 		{"requests answered with 503", c.disturb(controlplane.Answer(apierrors.NewServiceUnavailable("no leader")))},
 		{"requests lost before they arrived", c.disturb(controlplane.Before(none))},
 		{"requests carried out whose answers were lost", c.disturb(controlplane.After(none))},

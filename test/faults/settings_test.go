@@ -28,10 +28,17 @@ func asked(t *testing.T) settings {
 	if s.executions == 0 {
 		t.Skip("FAULTS_EXECUTIONS is not set: `make test-faults` runs this")
 	}
-	s.seed = setting(t, "FAULTS_SEED", s.seed, func(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) })
-	s.rate = setting(t, "FAULTS_RATE", s.rate, func(text string) (float64, error) { return strconv.ParseFloat(text, 64) })
+	s.seed = setting(t, "FAULTS_SEED", s.seed, func(text string) (uint64,
+		error) {
+		return strconv.ParseUint(text, 10, 64)
+	})
+	s.rate = setting(t, "FAULTS_RATE", s.rate, func(text string) (float64,
+		error) {
+		return strconv.ParseFloat(text, 64)
+	})
 	s.duration = setting(t, "FAULTS_DURATION", s.duration, time.ParseDuration)
-	t.Logf("again: make test-faults FAULTS_SEED=%d FAULTS_EXECUTIONS=%d FAULTS_RATE=%v FAULTS_DURATION=%v", s.seed, s.executions, s.rate, s.duration)
+	t.Logf("again: make test-faults FAULTS_SEED=%d FAULTS_EXECUTIONS=%d FAULTS_RATE=%v FAULTS_DURATION=%v", s.seed,
+		s.executions, s.rate, s.duration)
 	return s
 }
 

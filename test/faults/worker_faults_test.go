@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// workerFaults end and freeze render workers. No template here is to blame for that, so no execution may say that it is.
+// workerFaults end and freeze render workers. No template here is to blame for that, so no execution may say that it
+// is.
 func (c *cluster) workerFaults() []fault {
 	return []fault{
 		{"a render worker killed", c.signalWorkers(syscall.SIGKILL, 1)},

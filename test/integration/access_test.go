@@ -50,38 +50,49 @@ var _ = Describe("Access to the HTTP API", func() {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "other" })
 	})
 
-	It("can be given for one template, whose callers neither see nor stop the executions of another", func(ctx SpecContext) {
-		caller := newCaller(ctx, namespace, "echo-only", may("jobtemplates/executions", []string{"create", "get", "list", "delete"}, "echo"))
-		own := callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/echo").Execution()
-		Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"/"+own.Name).Code).To(Equal(http.StatusOK))
+	It("can be given for one template, whose callers neither see nor stop the executions of another",
+		func(ctx SpecContext) {
+			caller := newCaller(ctx, namespace, "echo-only",
+				may("jobtemplates/executions", []string{"create", "get", "list", "delete"}, "echo"))
+			own := callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/echo").Execution()
+			Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"/"+own.Name).Code).
+				To(Equal(http.StatusOK))
 
-		answered := callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/other")
-		forbidden(answered)
-		Expect(answered.Problem().Reason).To(Equal("Forbidden"))
-		Expect(answered.Problem().Detail).To(Equal(`user "system:serviceaccount:` + namespace + `:echo-only" cannot create jobtemplates/executions ` +
-			`(API group dispatcher.ivan.vc) of the JobTemplate "other" in namespace "` + namespace + `": a RoleBinding has to grant it`))
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+			answered := callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/other")
+			forbidden(answered)
+			Expect(answered.Problem().Reason).To(Equal("Forbidden"))
+			Expect(answered.Problem().Detail).
+				To(Equal(`user "system:serviceaccount:` + namespace +
+					`:echo-only" cannot create jobtemplates/executions ` +
+					`(API group dispatcher.ivan.vc) of the JobTemplate "other" in namespace "` + namespace +
+					`": a RoleBinding has to grant it`))
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 
-		others := put(ctx, namespace+"/other", "").Execution()
-		path := "/executions/" + namespace + "/" + others.Name
-		forbidden(callAs(ctx, caller, http.MethodGet, path))
-		forbidden(callAs(ctx, caller, http.MethodDelete, path))
-		forbidden(callAs(ctx, caller, http.MethodPost, path+"/cancel"))
-		forbidden(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace))
-		Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"?template=echo").Code).To(Equal(http.StatusOK))
-		stored := &dispatcherv1alpha1.JobExecution{}
-		Expect(admin.Get(ctx, client.ObjectKeyFromObject(others), stored)).To(Succeed())
-		Expect(stored.Spec.Canceled).To(BeFalse())
+			others := put(ctx, namespace+"/other", "").Execution()
+			path := "/executions/" + namespace + "/" + others.Name
+			forbidden(callAs(ctx, caller, http.MethodGet, path))
+			forbidden(callAs(ctx, caller, http.MethodDelete, path))
+			forbidden(callAs(ctx, caller, http.MethodPost, path+"/cancel"))
+			forbidden(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace))
+			Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"?template=echo").Code).
+				To(Equal(http.StatusOK))
+			stored := &dispatcherv1alpha1.JobExecution{}
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(others), stored)).To(Succeed())
+			Expect(stored.Spec.Canceled).To(BeFalse())
 
-		Expect(callAs(ctx, caller, http.MethodDelete, "/executions/"+namespace+"/"+own.Name).Code).To(BeNumerically("<", 300))
-	})
+			Expect(callAs(ctx, caller, http.MethodDelete, "/executions/"+namespace+"/"+own.Name).Code).
+				To(BeNumerically("<", 300))
+		})
 
 	It("means nothing to the API server itself", func(ctx SpecContext) {
 		newRunner(ctx, namespace)
 		account := "--as=system:serviceaccount:" + namespace + ":runner"
-		Expect(kubectl.Run(ctx, "auth", "can-i", "create", "jobtemplates.dispatcher.ivan.vc", "--subresource=executions", "-n", namespace, account).Stdout).To(HavePrefix("yes"))
-		for _, resource := range []string{"jobtemplates.dispatcher.ivan.vc", "jobexecutions.dispatcher.ivan.vc", "jobs.batch"} {
-			Expect(kubectl.Run(ctx, "auth", "can-i", "create", resource, "-n", namespace, account).Stdout).To(HavePrefix("no"))
+		Expect(kubectl.Run(ctx, "auth", "can-i", "create", "jobtemplates.dispatcher.ivan.vc",
+			"--subresource=executions", "-n", namespace, account).Stdout).To(HavePrefix("yes"))
+		for _, resource := range []string{"jobtemplates.dispatcher.ivan.vc", "jobexecutions.dispatcher.ivan.vc",
+			"jobs.batch"} {
+			Expect(kubectl.Run(ctx, "auth", "can-i", "create", resource, "-n", namespace, account).Stdout).
+				To(HavePrefix("no"))
 		}
 	})
 
@@ -96,7 +107,8 @@ var _ = Describe("Access to the HTTP API", func() {
 
 	It("is refused with a token that is not valid, even where nobody needs one", func(ctx SpecContext) {
 		for _, token := range []string{"nonsense", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"} {
-			answered := callAs(ctx, http.Header{"Authorization": {"Bearer " + token}}, http.MethodPut, "/execute/"+namespace+"/echo")
+			answered := callAs(ctx, http.Header{"Authorization": {"Bearer " + token}}, http.MethodPut,
+				"/execute/"+namespace+"/echo")
 			refusedWith(http.StatusUnauthorized, challengeInvalid)(answered)
 			Expect(answered.Problem().Reason).To(Equal("Unauthorized"))
 			Expect(manager.Output.String()).NotTo(ContainSubstring(token))
@@ -114,31 +126,35 @@ var _ = Describe("Access to the HTTP API", func() {
 		}).WithContext(ctx).Should(Equal(challengeInvalid))
 	})
 
-	It("is open to anonymous callers to execute and to read what they executed, and nothing else", func(ctx SpecContext) {
-		Expect(manager.Output.String()).To(ContainSubstring("anonymous callers may execute every JobTemplate"))
-		execution := put(ctx, namespace+"/echo", "").Execution()
-		path := "/executions/" + namespace + "/" + execution.Name
-		Expect(callAs(ctx, nil, http.MethodGet, path).Code).To(Equal(http.StatusOK))
-		Expect(callAs(ctx, nil, http.MethodGet, "/executions/"+namespace+"/no-such").Code).To(Equal(http.StatusNotFound))
-		for _, refused := range []user.Answer{
-			callAs(ctx, nil, http.MethodDelete, path),
-			callAs(ctx, nil, http.MethodPost, path+"/cancel"),
-			callAs(ctx, nil, http.MethodGet, "/executions/"+namespace),
-			callAs(ctx, nil, http.MethodGet, "/templates/"+namespace),
-			callAs(ctx, http.Header{"X-Remote-User": {"admin"}, "X-Remote-Group": {"system:masters"}, "Impersonate-User": {"admin"}}, http.MethodGet, "/executions/"+namespace),
-		} {
-			unauthorized(refused)
-			Expect(refused.Problem().Detail).To(ContainSubstring("send a bearer token"))
-		}
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
-	})
+	It("is open to anonymous callers to execute and to read what they executed, and nothing else",
+		func(ctx SpecContext) {
+			Expect(manager.Output.String()).To(ContainSubstring("anonymous callers may execute every JobTemplate"))
+			execution := put(ctx, namespace+"/echo", "").Execution()
+			path := "/executions/" + namespace + "/" + execution.Name
+			Expect(callAs(ctx, nil, http.MethodGet, path).Code).To(Equal(http.StatusOK))
+			Expect(callAs(ctx, nil, http.MethodGet, "/executions/"+namespace+"/no-such").Code).
+				To(Equal(http.StatusNotFound))
+			for _, refused := range []user.Answer{
+				callAs(ctx, nil, http.MethodDelete, path),
+				callAs(ctx, nil, http.MethodPost, path+"/cancel"),
+				callAs(ctx, nil, http.MethodGet, "/executions/"+namespace),
+				callAs(ctx, nil, http.MethodGet, "/templates/"+namespace),
+				callAs(ctx, http.Header{"X-Remote-User": {"admin"}, "X-Remote-Group": {"system:masters"},
+					"Impersonate-User": {"admin"}}, http.MethodGet, "/executions/"+namespace),
+			} {
+				unauthorized(refused)
+				Expect(refused.Problem().Detail).To(ContainSubstring("send a bearer token"))
+			}
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+		})
 
 	It("tells callers without a right nothing about names", func(ctx SpecContext) {
 		execution := put(ctx, namespace+"/echo", "").Execution()
 		// Of these, one has no right, and one has rights on another template only.
 		other := may("jobtemplates/executions", []string{"get", "delete"})
 		other.ResourceNames = []string{"other"}
-		for _, stranger := range []http.Header{newCaller(ctx, namespace, "nobody"), newCaller(ctx, namespace, "other", other)} {
+		for _, stranger := range []http.Header{newCaller(ctx, namespace, "nobody"),
+			newCaller(ctx, namespace, "other", other)} {
 			for _, call := range []struct{ method, path string }{
 				{http.MethodGet, ""},
 				{http.MethodGet, "/events"},
@@ -167,9 +183,11 @@ var _ = Describe("Access to the HTTP API", func() {
 		DeferCleanup(func(ctx SpecContext) {
 			binding.ResourceVersion, binding.UID = "", ""
 			Expect(admin.Create(ctx, binding)).To(Succeed())
-			Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).Should(Equal(http.StatusCreated))
+			Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).
+				Should(Equal(http.StatusCreated))
 		})
-		Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).Should(Equal(http.StatusUnauthorized))
+		Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).
+			Should(Equal(http.StatusUnauthorized))
 		Eventually(func() int {
 			return callAs(ctx, nil, http.MethodGet, "/executions/"+namespace+"/"+execution.Name).Code
 		}).WithContext(ctx).Should(Equal(http.StatusUnauthorized))
@@ -181,7 +199,8 @@ var _ = Describe("Access to the HTTP API", func() {
 		unauthorized(put(ctx, "no-such/echo", ""))
 
 		By("letting in whoever has a right")
-		Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"/no-such").Code).To(Equal(http.StatusNotFound))
+		Expect(callAs(ctx, caller, http.MethodGet, "/executions/"+namespace+"/no-such").Code).
+			To(Equal(http.StatusNotFound))
 		callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/echo").Execution()
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(before + 1))
 		Expect(callAs(ctx, nil, http.MethodGet, "/openapi.yaml").Code).To(Equal(http.StatusOK))
@@ -202,8 +221,10 @@ var _ = Describe("Access to the HTTP API", func() {
 		},
 		Entry("cannot be asked who somebody is", "tokenreviews", controlplane.Unreachable()),
 		Entry("cannot be asked what somebody may", "subjectaccessreviews", controlplane.Unreachable()),
-		Entry("is not available", "subjectaccessreviews", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away"))),
-		Entry("lets nobody ask", "subjectaccessreviews", controlplane.Answer(apierrors.NewForbidden(rbacv1.Resource("subjectaccessreviews"), "", nil))),
+		Entry("is not available", "subjectaccessreviews",
+			controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away"))),
+		Entry("lets nobody ask", "subjectaccessreviews",
+			controlplane.Answer(apierrors.NewForbidden(rbacv1.Resource("subjectaccessreviews"), "", nil))),
 	)
 
 	It("is refused for now while too many requests are being handled", func(ctx SpecContext) {
@@ -211,10 +232,11 @@ var _ = Describe("Access to the HTTP API", func() {
 		manager.Kill()
 		Expect(manager.Start(ctx, "--max-requests-in-flight=1")).To(Succeed())
 		entered, gate := make(chan struct{}, 1), make(chan struct{})
-		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			entered <- struct{}{}
-			controlplane.Hold(gate)(w, r, next)
-		}))
+		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace),
+			func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				entered <- struct{}{}
+				controlplane.Hold(gate)(w, r, next)
+			}))
 		first := make(chan user.Answer, 1)
 		go func() {
 			defer GinkgoRecover()

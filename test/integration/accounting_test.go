@@ -33,8 +33,8 @@ var _ = Describe("What an execution costs and what is told of it", func() {
 		letTheControllerCatchUp(ctx)
 		var calls []string
 		for _, r := range manager.Proxy.Requests(inNamespace)[before:] {
-			// One object may be read past the cache while that may lag: a template that was made just now, or, in the first
-			// half minute of a leader, the execution.
+			// One object may be read past the cache while that may lag: a template that was made just now, or, in the
+			// first half minute of a leader, the execution.
 			if r.Verb != "get" {
 				calls = append(calls, r.Verb+" "+r.Resource+" "+r.Subresource)
 			}
@@ -100,7 +100,8 @@ var _ = Describe("What an execution costs and what is told of it", func() {
 		before, err := manager.Metric(ctx, name, nil)
 		Expect(err).NotTo(HaveOccurred())
 		eventuallyJob(ctx, put(ctx, namespace+"/echo", "").Execution())
-		Eventually(func() (float64, error) { return manager.Metric(ctx, name, nil) }).WithContext(ctx).Should(Equal(before + 1))
+		Eventually(func() (float64, error) { return manager.Metric(ctx, name, nil) }).WithContext(ctx).
+			Should(Equal(before + 1))
 		route := map[string]string{"route": "/execute/{namespace}/{template}", "method": http.MethodPut, "code": "201"}
 		Expect(manager.Metric(ctx, "dispatcher_http_requests_total", route)).To(BeNumerically(">=", 1))
 	})
@@ -109,7 +110,8 @@ var _ = Describe("What an execution costs and what is told of it", func() {
 // finished is how many executions of a namespace the manager has counted.
 func finished(ctx context.Context, namespace, result string) float64 {
 	GinkgoHelper()
-	count, err := manager.Metric(ctx, "dispatcher_executions_total", map[string]string{"namespace": namespace, "result": result})
+	count, err := manager.Metric(ctx, "dispatcher_executions_total",
+		map[string]string{"namespace": namespace, "result": result})
 	Expect(err).NotTo(HaveOccurred())
 	return count
 }

@@ -45,7 +45,8 @@ var _ = Describe("A bad request", Ordered, ContinueOnFailure, func() {
 
 	AfterAll(func(ctx SpecContext) {
 		for _, execution := range admin.Executions(ctx, "") {
-			Expect(before).To(HaveKey(execution.UID), "the execution %s/%s was created", execution.Namespace, execution.Name)
+			Expect(before).
+				To(HaveKey(execution.UID), "the execution %s/%s was created", execution.Namespace, execution.Name)
 		}
 		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 		Expect(put(ctx, namespace+"/echo", "").Execution().Name).NotTo(BeEmpty(), "a good request")
@@ -54,11 +55,13 @@ var _ = Describe("A bad request", Ordered, ContinueOnFailure, func() {
 	for _, group := range []struct {
 		name     string
 		requests []badRequest
-	}{{"path", badPaths}, {"method", badMethods}, {"header", badHeaders}, {"credentials", badCredentials}, {"query", badQueries}, {"body", badBodies}, {"protocol", noHTTP}} {
+	}{{"path", badPaths}, {"method", badMethods}, {"header", badHeaders}, {"credentials", badCredentials}, {"query",
+		badQueries}, {"body", badBodies}, {"protocol", noHTTP}} {
 		for _, bad := range group.requests {
 			It(fmt.Sprintf("in its %s: %s", group.name, bad.why), func(ctx SpecContext) {
 				want := strings.Split(bad.answers, "\n")
-				answers := exchange(ctx, strings.NewReplacer("NAMESPACE", namespace, credentials, caller).Replace(bad.sent), len(want))
+				answers := exchange(ctx, strings.NewReplacer("NAMESPACE", namespace, credentials,
+					caller).Replace(bad.sent), len(want))
 				Expect(strings.ReplaceAll(answers, namespace, "NAMESPACE")).To(Equal(bad.answers))
 				Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 			})

@@ -20,7 +20,8 @@ const runnerRole = "dispatcher-jobtemplate-runner-role"
 
 // may is a rule on JobTemplates: verbs on a resource like "jobtemplates/executions", on the templates named, or on all.
 func may(resource string, verbs []string, templates ...string) rbacv1.PolicyRule {
-	return rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{resource}, Verbs: verbs, ResourceNames: templates}
+	return rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{resource}, Verbs: verbs,
+		ResourceNames: templates}
 }
 
 // operator may do everything over HTTP, in every namespace.
@@ -34,7 +35,8 @@ func installOperator(ctx context.Context) {
 		Expect(admin.Create(ctx, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "operator-" + role},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: managerNamespace, Name: "operator"}},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: managerNamespace,
+				Name: "operator"}},
 		})).To(Succeed())
 	}
 }
@@ -76,7 +78,8 @@ func newRunner(ctx context.Context, namespace string) http.Header {
 func bind(ctx context.Context, namespace, name string, role rbacv1.RoleRef, subject rbacv1.Subject) {
 	GinkgoHelper()
 	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, RoleRef: role, Subjects: []rbacv1.Subject{subject},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+			Name: name}, RoleRef: role, Subjects: []rbacv1.Subject{subject},
 	})).To(Succeed())
 }
 

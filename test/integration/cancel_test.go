@@ -22,24 +22,27 @@ var _ = Describe("An execution that is canceled", func() {
 
 	BeforeEach(func(ctx SpecContext) { namespace = admin.NewNamespace(ctx) })
 
-	It("ends by kubectl patch, without its Job and pods, is told of once and stays as the record", func(ctx SpecContext) {
-		createTemplate(ctx, namespace)
-		execution := createExecution(ctx, namespace, "stopped", "")
-		eventuallyState(ctx, execution, running)
-		patched := kubectl.Run(ctx, "-n", namespace, "patch", "je", "stopped", "--type=merge", "-p", `{"spec":{"canceled":true}}`)
-		Expect(patched.Err).NotTo(HaveOccurred(), patched.Stderr)
+	It("ends by kubectl patch, without its Job and pods, is told of once and stays as the record",
+		func(ctx SpecContext) {
+			createTemplate(ctx, namespace)
+			execution := createExecution(ctx, namespace, "stopped", "")
+			eventuallyState(ctx, execution, running)
+			patched := kubectl.Run(ctx, "-n", namespace, "patch", "je", "stopped", "--type=merge", "-p",
+				`{"spec":{"canceled":true}}`)
+			Expect(patched.Err).NotTo(HaveOccurred(), patched.Stderr)
 
-		ended := eventuallyState(ctx, execution, canceled)
-		Expect(message(ended)).To(ContainSubstring("create another JobExecution"))
-		Expect(ended.Status.CompletionTime).NotTo(BeNil())
-		Expect(ended.Status.Job.Name).To(Equal("stopped"))
-		Expect(ended.Status.ObservedGeneration).To(BeEquivalentTo(2))
-		eventuallyWithoutJob(ctx, execution)
-		letTheControllerCatchUp(ctx)
-		eventuallyState(ctx, execution, canceled)
-		Expect(eventsAbout(ctx, execution)).To(HaveExactElements(HaveField("Reason", dispatcherv1alpha1.ReasonCanceled)))
-		Expect(finished(ctx, namespace, "canceled")).To(BeEquivalentTo(1))
-	})
+			ended := eventuallyState(ctx, execution, canceled)
+			Expect(message(ended)).To(ContainSubstring("create another JobExecution"))
+			Expect(ended.Status.CompletionTime).NotTo(BeNil())
+			Expect(ended.Status.Job.Name).To(Equal("stopped"))
+			Expect(ended.Status.ObservedGeneration).To(BeEquivalentTo(2))
+			eventuallyWithoutJob(ctx, execution)
+			letTheControllerCatchUp(ctx)
+			eventuallyState(ctx, execution, canceled)
+			Expect(eventsAbout(ctx, execution)).
+				To(HaveExactElements(HaveField("Reason", dispatcherv1alpha1.ReasonCanceled)))
+			Expect(finished(ctx, namespace, "canceled")).To(BeEquivalentTo(1))
+		})
 
 	It("never has a Job, if it is created so", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
@@ -83,7 +86,8 @@ var _ = Describe("An execution that is canceled", func() {
 		letTheControllerCatchUp(ctx)
 		DeferCleanup(manager.Proxy.HoldEvents("jobs"))
 		endPods(ctx, execution, corev1.PodSucceeded)
-		Eventually(func() *metav1.Time { return eventuallyJob(ctx, execution).Status.CompletionTime }).WithContext(ctx).ShouldNot(BeNil())
+		Eventually(func() *metav1.Time { return eventuallyJob(ctx, execution).Status.CompletionTime }).WithContext(ctx).
+			ShouldNot(BeNil())
 		cancel(ctx, execution)
 		eventuallyState(ctx, execution, succeeded)
 		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
@@ -130,6 +134,7 @@ func cancel(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
 // eventuallyWithoutJob waits until neither Job nor pods of an execution are left.
 func eventuallyWithoutJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
 	GinkgoHelper()
-	eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: execution.Namespace, Name: execution.Name}})
+	eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: execution.Namespace,
+		Name: execution.Name}})
 	Eventually(func() []corev1.Pod { return admin.Pods(ctx, execution) }).WithContext(ctx).Should(BeEmpty())
 }

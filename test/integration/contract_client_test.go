@@ -69,7 +69,8 @@ func startContract(root, binary string) (*contract, func() error, error) {
 		return nil, nil, fmt.Errorf("starting test/contract: %w", err)
 	}
 	stop := func() error { return errors.Join(in.Close(), checker.Wait()) }
-	c := &contract{source: string(source), encoder: json.NewEncoder(in), decoder: json.NewDecoder(out), seen: map[string]bool{}}
+	c := &contract{source: string(source), encoder: json.NewEncoder(in), decoder: json.NewDecoder(out),
+		seen: map[string]bool{}}
 	if err := c.decoder.Decode(&c.operations); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("reading the operations: %w", err), stop())
 	}

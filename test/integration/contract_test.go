@@ -33,13 +33,15 @@ const seenAnswers = "documented answers that were seen"
 // reportSeenAnswers adds to the report which answers this process has seen, each in a line.
 func reportSeenAnswers() {
 	if described != nil {
-		AddReportEntry(seenAnswers, strings.Join(slices.Collect(maps.Keys(described.seen)), "\n"), ReportEntryVisibilityNever)
+		AddReportEntry(seenAnswers, strings.Join(slices.Collect(maps.Keys(described.seen)), "\n"),
+			ReportEntryVisibilityNever)
 	}
 }
 
 // The whole suite has to have seen every answer that is documented. A part of it, or one that failed, cannot.
 var _ = ReportAfterSuite("every documented answer was seen", func(report Report) {
-	if described == nil || !report.SuiteSucceeded || report.PreRunStats.SpecsThatWillRun < report.PreRunStats.TotalSpecs {
+	if described == nil || !report.SuiteSucceeded ||
+		report.PreRunStats.SpecsThatWillRun < report.PreRunStats.TotalSpecs {
 		return
 	}
 	seen := map[string]bool{}
@@ -85,7 +87,8 @@ var _ = Describe("openapi.yaml", func() {
 
 		By("answering with nothing to who has it")
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			known, err := send(ctx, manager, method, "/openapi.yaml", "", http.Header{"If-None-Match": {answered.Header.Get("ETag")}})
+			known, err := send(ctx, manager, method, "/openapi.yaml", "",
+				http.Header{"If-None-Match": {answered.Header.Get("ETag")}})
 			Expect(err).NotTo(HaveOccurred())
 			Expect(known.Code).To(Equal(http.StatusNotModified))
 		}

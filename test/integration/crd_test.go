@@ -39,7 +39,8 @@ var _ = Describe("The custom resource definitions", func() {
 	})
 
 	It("keep the metadata of the Job and of its pods", func(ctx SpecContext) {
-		metadata := metav1.ObjectMeta{Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"c": "{{ .Name }}"}}
+		metadata := metav1.ObjectMeta{Labels: map[string]string{"a": "b"},
+			Annotations: map[string]string{"c": "{{ .Name }}"}}
 		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Spec.JobTemplate.ObjectMeta = metadata
 			job(t).Template.ObjectMeta = metadata
@@ -73,10 +74,13 @@ var _ = Describe("The custom resource definitions", func() {
 		Entry("a template whose name is no label", newTemplate("", func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Name = strings.Repeat("n", 64)
 		}), "<nil>"),
-		Entry("a payload of more characters than a MiB has", newExecution("", "large", strings.Repeat("x", 1<<20+1)), "spec.payload"),
-		Entry("a payload of more bytes than a MiB has", newExecution("", "large", strings.Repeat("é", 1<<19+1)), "spec.payload"),
+		Entry("a payload of more characters than a MiB has", newExecution("", "large", strings.Repeat("x", 1<<20+1)),
+			"spec.payload"),
+		Entry("a payload of more bytes than a MiB has", newExecution("", "large", strings.Repeat("é", 1<<19+1)),
+			"spec.payload"),
 		Entry("an execution without the name of a template", unnamedTemplate(""), "spec.jobTemplateName"),
-		Entry("an execution with an impossible name of a template", unnamedTemplate("Not_A_Name"), "spec.jobTemplateName"),
+		Entry("an execution with an impossible name of a template", unnamedTemplate("Not_A_Name"),
+			"spec.jobTemplateName"),
 		Entry("an execution with a path for the name of a template", unnamedTemplate("a/b"), "spec.jobTemplateName"),
 		Entry("an execution with a TTL below zero", func() client.Object {
 			execution := newExecution("", "negative", "")
@@ -94,16 +98,23 @@ var _ = Describe("The custom resource definitions", func() {
 			execution := newExecution(namespace, "fixed", payload)
 			execution.Spec.TTLSecondsAfterFinished = ttl
 			Expect(admin.Create(ctx, execution)).To(Succeed())
-			Expect(update(ctx, execution, change)).To(HaveKeyWithValue("spec", ConsistOf(ContainSubstring("immutable except canceled"))))
+			Expect(update(ctx, execution, change)).
+				To(HaveKeyWithValue("spec", ConsistOf(ContainSubstring("immutable except canceled"))))
 		},
 		Entry("payload", "before", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
-		Entry("payload, by leaving it out", "before", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "" }),
-		Entry("payload, where there was none", "", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
+		Entry("payload, by leaving it out", "before", nil,
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "" }),
+		Entry("payload, where there was none", "", nil,
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload = "after" }),
 		Entry("template", "", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.JobTemplateName = "other" }),
-		Entry("TTL", "", new(int32(600)), func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = new(int32(601)) }),
-		Entry("TTL, by leaving it out", "", new(int32(600)), func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = nil }),
-		Entry("TTL, where there was none", "", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = new(int32(1)) }),
-		Entry("payload while canceling it", "before", nil, func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload, s.Canceled = "after", true }),
+		Entry("TTL", "", new(int32(600)),
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = new(int32(601)) }),
+		Entry("TTL, by leaving it out", "", new(int32(600)),
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = nil }),
+		Entry("TTL, where there was none", "", nil,
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.TTLSecondsAfterFinished = new(int32(1)) }),
+		Entry("payload while canceling it", "before", nil,
+			func(s *dispatcherv1alpha1.JobExecutionSpec) { s.Payload, s.Canceled = "after", true }),
 	)
 
 	It("let an execution be canceled, and not take that back", func(ctx SpecContext) {
@@ -114,7 +125,8 @@ var _ = Describe("The custom resource definitions", func() {
 		}
 		Expect(update(ctx, execution, set(true))).To(BeEmpty())
 		Expect(update(ctx, execution, set(true))).To(BeEmpty())
-		Expect(update(ctx, execution, set(false))).To(HaveKeyWithValue("spec.canceled", ConsistOf(ContainSubstring("cannot be set back to false"))))
+		Expect(update(ctx, execution, set(false))).
+			To(HaveKeyWithValue("spec.canceled", ConsistOf(ContainSubstring("cannot be set back to false"))))
 		for _, patch := range []string{`{"spec":{"canceled":false}}`, `{"spec":{"canceled":null}}`} {
 			err := admin.Patch(ctx, execution, client.RawPatch(types.MergePatchType, []byte(patch)))
 			Expect(causes(err)).To(HaveKey("spec.canceled"), "%s: %v", patch, err)
@@ -138,7 +150,8 @@ var _ = Describe("kubectl", func() {
 		Expect(kubectl.Apply(ctx, execution).Err).NotTo(HaveOccurred())
 
 		endPods(ctx, execution, corev1.PodSucceeded)
-		Expect(kubectl.Run(ctx, "-n", namespace, "wait", "--for=condition=Succeeded", "je/by-kubectl", "--timeout=60s").Err).NotTo(HaveOccurred())
+		Expect(kubectl.Run(ctx, "-n", namespace, "wait", "--for=condition=Succeeded", "je/by-kubectl",
+			"--timeout=60s").Err).NotTo(HaveOccurred())
 
 		Expect(rows(kubectl.Run(ctx, "-n", namespace, "get", "je"))).To(HaveExactElements(
 			HaveExactElements("NAME", "TEMPLATE", "STATUS", "JOB", "DURATION", "AGE"),
@@ -149,16 +162,21 @@ var _ = Describe("kubectl", func() {
 			HaveExactElements("echo", "alpine:latest", Not(BeEmpty())),
 		))
 		Expect(kubectl.Run(ctx, "-n", namespace, "get", "dispatcher", "-o", "name").Stdout).To(And(
-			ContainSubstring("jobtemplate.dispatcher.ivan.vc/echo"), ContainSubstring("jobexecution.dispatcher.ivan.vc/by-kubectl")))
+			ContainSubstring("jobtemplate.dispatcher.ivan.vc/echo"),
+			ContainSubstring("jobexecution.dispatcher.ivan.vc/by-kubectl")))
 
 		Expect(kubectl.Run(ctx, "-n", namespace, "delete", "je", "by-kubectl").Err).NotTo(HaveOccurred())
-		Eventually(func() int { return len(admin.Jobs(ctx, namespace)) + len(admin.Pods(ctx, execution)) }).WithContext(ctx).Should(BeZero())
+		Eventually(func() int {
+			return len(admin.Jobs(ctx, namespace)) +
+				len(admin.Pods(ctx, execution))
+		}).WithContext(ctx).Should(BeZero())
 	})
 
 	It("judges without storing, under --dry-run=server", func(ctx SpecContext) {
 		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
-		for _, object := range []client.Object{newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "tried" }), newExecution(namespace, "tried", "x")} {
+		for _, object := range []client.Object{newTemplate(namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "tried" }), newExecution(namespace, "tried", "x")} {
 			Expect(admin.Create(ctx, object, client.DryRunAll)).To(Succeed())
 		}
 		err := admin.Create(ctx, newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) {
@@ -172,7 +190,8 @@ var _ = Describe("kubectl", func() {
 })
 
 // update changes the spec of an execution as it is now, and returns what the API server has against that.
-func update(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, change func(*dispatcherv1alpha1.JobExecutionSpec)) map[string][]string {
+func update(ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
+	change func(*dispatcherv1alpha1.JobExecutionSpec)) map[string][]string {
 	GinkgoHelper()
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())

@@ -47,7 +47,8 @@ var _ = Describe("A dry-run", func() {
 			header = http.Header{}
 		}
 		maps.Copy(header, caller)
-		answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/"+template+"?dryRun=All", payload, header)
+		answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/"+template+"?dryRun=All", payload,
+			header)
 		Expect(err).NotTo(HaveOccurred())
 		return answered
 	}
@@ -95,7 +96,8 @@ var _ = Describe("A dry-run", func() {
 
 	It("passes on what the API server warns of", func(ctx SpecContext) {
 		Expect(admin.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-			client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/warn":"restricted"}}}`)))).To(Succeed())
+			client.RawPatch("application/merge-patch+json",
+				[]byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/warn":"restricted"}}}`)))).To(Succeed())
 		createTemplate(ctx, namespace)
 		Eventually(func() []string { return preview(ctx, "echo", "", nil).Header.Values("Warning") }).WithContext(ctx).
 			Should(ConsistOf(And(HavePrefix(`299 - "`), ContainSubstring("would violate PodSecurity"))))
@@ -149,7 +151,10 @@ var _ = Describe("A dry-run", func() {
 
 	It("is told of trouble, and leaves nothing", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
-		tries := func(r controlplane.Request) bool { return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace }
+		tries := func(r controlplane.Request) bool {
+			return r.Resource == "jobs" && r.DryRun &&
+				r.Namespace == namespace
+		}
 		remove := manager.Proxy.Inject(tries, controlplane.Unreachable())
 		DeferCleanup(remove)
 		answered := preview(ctx, "echo", "", nil)
@@ -159,7 +164,8 @@ var _ = Describe("A dry-run", func() {
 		remove()
 		DeferCleanup(manager.Proxy.Inject(tries, controlplane.Answer(
 			apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "", context.Canceled))))
-		Expect(preview(ctx, "echo", "", nil).Problem().Detail).To(ContainSubstring("Dispatcher is not allowed to create Jobs"))
+		Expect(preview(ctx, "echo", "", nil).Problem().Detail).
+			To(ContainSubstring("Dispatcher is not allowed to create Jobs"))
 	})
 })
 

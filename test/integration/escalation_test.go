@@ -13,8 +13,10 @@ import (
 var _ = Describe("The right to write a JobTemplate", func() {
 	It("is worth no more than the right to create Jobs", func(ctx SpecContext) {
 		namespace := admin.NewNamespace(ctx)
-		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"}, Verbs: []string{"*"}}
-		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}}
+		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"},
+			Verbs: []string{"*"}}
+		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"},
+			Verbs: []string{"create"}}
 		author := newUser(ctx, namespace, "author", templates)
 		developer := newUser(ctx, namespace, "developer", templates, createsJobs)
 
@@ -39,8 +41,10 @@ var _ = Describe("The right to write a JobTemplate", func() {
 
 	It("is needed to change labels and annotations that the template uses", func(ctx SpecContext) {
 		namespace := admin.NewNamespace(ctx)
-		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"}, Verbs: []string{"*"}}
-		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}}
+		templates := rbacv1.PolicyRule{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates"},
+			Verbs: []string{"*"}}
+		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"},
+			Verbs: []string{"create"}}
 		author := newUser(ctx, namespace, "author", templates)
 		developer := newUser(ctx, namespace, "developer", templates, createsJobs)
 		template := newTemplate(namespace)
@@ -53,12 +57,14 @@ var _ = Describe("The right to write a JobTemplate", func() {
 		}
 
 		By("refusing another image, and one that is not there")
-		Expect(apierrors.IsForbidden(patch(author, `{"metadata":{"annotations":{"image":"evil:latest"}}}`))).To(BeTrue())
+		Expect(apierrors.IsForbidden(patch(author, `{"metadata":{"annotations":{"image":"evil:latest"}}}`))).
+			To(BeTrue())
 		Expect(apierrors.IsForbidden(patch(author, `{"metadata":{"annotations":null}}`))).To(BeTrue())
 		Expect(apierrors.IsInvalid(patch(developer, `{"metadata":{"annotations":{"image":null}}}`))).To(BeTrue())
 
 		By("letting pass what the template does not see")
-		Expect(patch(author, `{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}"}}}`)).To(Succeed())
+		Expect(patch(author, `{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}"}}}`)).
+			To(Succeed())
 		Expect(patch(author, `{"metadata":{"finalizers":null}}`)).To(Succeed())
 
 		By("accepting a change from one who may create Jobs")
@@ -78,8 +84,10 @@ var _ = Describe("The right to write a JobTemplate", func() {
 		}
 		Eventually(func(g Gomega) {
 			g.Expect(client.IgnoreAlreadyExists(editor.Create(ctx, newTemplate(namespace)))).To(Succeed())
-			g.Expect(client.IgnoreAlreadyExists(editor.Create(ctx, newExecution(namespace, "edited", "")))).To(Succeed())
-			g.Expect(viewer.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "edited"}, newExecution("", "", ""))).To(Succeed())
+			g.Expect(client.IgnoreAlreadyExists(editor.Create(ctx, newExecution(namespace, "edited", "")))).
+				To(Succeed())
+			g.Expect(viewer.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "edited"}, newExecution("", "", ""))).
+				To(Succeed())
 			g.Expect(apierrors.IsForbidden(viewer.Create(ctx, newExecution(namespace, "viewed", "")))).To(BeTrue())
 		}).WithContext(ctx).Should(Succeed())
 	})

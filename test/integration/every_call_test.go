@@ -39,15 +39,18 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 
 	// calls returns the operations that may be answered with a status code.
 	calls := func(code string) []operation {
-		found := slices.DeleteFunc(slices.Clone(described.operations), func(o operation) bool { return !slices.Contains(o.Codes, code) })
+		found := slices.DeleteFunc(slices.Clone(described.operations),
+			func(o operation) bool { return !slices.Contains(o.Codes, code) })
 		Expect(found).NotTo(BeEmpty())
 		return found
 	}
 
-	// call makes a call about something called name, with a query, as somebody who may, unless the header says otherwise.
+	// call makes a call about something called name, with a query, as somebody who may, unless the header says
+	// otherwise.
 	call := func(ctx context.Context, operation operation, name, query, body string, header http.Header) user.Answer {
 		GinkgoHelper()
-		path := strings.NewReplacer("{namespace}", namespace, "{template}", name, "{name}", name).Replace(operation.Path)
+		path := strings.NewReplacer("{namespace}", namespace, "{template}", name, "{name}",
+			name).Replace(operation.Path)
 		if header.Get("Authorization") == "" && !strings.HasPrefix(path, "/execute/"+name) {
 			header = header.Clone()
 			if header == nil {
@@ -108,11 +111,14 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 				Expect(refused.Problem().Reason).To(Equal(reason), "%v: %s", operation, refused.Body)
 			}
 		},
-		Entry("forbids it", controlplane.Answer(apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x", http.ErrServerClosed)), "403", "Forbidden"),
-		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), "429", "TooManyRequests"),
+		Entry("forbids it", controlplane.Answer(apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x",
+			http.ErrServerClosed)), "403", "Forbidden"),
+		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), "429",
+			"TooManyRequests"),
 		Entry("cannot be reached", controlplane.Unreachable(), "503", "Unavailable"),
 		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), "504", "Timeout"),
-		Entry("no longer knows the list", controlplane.Answer(apierrors.NewResourceExpired("expired")), "410", "Expired"),
+		Entry("no longer knows the list", controlplane.Answer(apierrors.NewResourceExpired("expired")), "410",
+			"Expired"),
 	)
 
 	It("is refused while too many are under way", func(ctx SpecContext) {
@@ -120,10 +126,11 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 		manager.Kill()
 		Expect(manager.Start(ctx, "--max-requests-in-flight=1")).To(Succeed())
 		gate, held := make(chan struct{}), make(chan struct{})
-		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.Once(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			close(held)
-			controlplane.Hold(gate)(w, r, next)
-		})))
+		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace),
+			controlplane.Once(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				close(held)
+				controlplane.Hold(gate)(w, r, next)
+			})))
 		first := make(chan user.Answer)
 		go func() {
 			defer GinkgoRecover()
@@ -147,12 +154,16 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 			Expect(call(ctx, operation, "echo", "", "", key).Code).To(Equal(http.StatusOK))
 			reused := call(ctx, operation, "echo", "", "other", key)
 			Expect(reused.Problem().Reason).To(Equal("IdempotencyKeyReused"))
-			Expect(call(ctx, operation, "echo", "", "", http.Header{"Prefer": {"wait=0"}}).Code).To(Equal(http.StatusAccepted))
+			Expect(call(ctx, operation, "echo", "", "", http.Header{"Prefer": {"wait=0"}}).Code).
+				To(Equal(http.StatusAccepted))
 			Expect(call(ctx, operation, "echo", "", "a\x00b", nil).Problem().Reason).To(Equal("Invalid"))
-			Expect(call(ctx, operation, "echo", "", strings.Repeat("x", 256<<10+1), nil).Problem().Reason).To(Equal("PayloadTooLarge"))
-			Expect(call(ctx, operation, "echo", "", "x", http.Header{"Content-Encoding": {"gzip"}}).Problem().Reason).To(Equal("UnsupportedEncoding"))
+			Expect(call(ctx, operation, "echo", "", strings.Repeat("x", 256<<10+1), nil).Problem().Reason).
+				To(Equal("PayloadTooLarge"))
+			Expect(call(ctx, operation, "echo", "", "x", http.Header{"Content-Encoding": {"gzip"}}).Problem().Reason).
+				To(Equal("UnsupportedEncoding"))
 
-			terminating := apierrors.NewConflict(schema.GroupResource{Resource: "namespaces"}, namespace, http.ErrServerClosed)
+			terminating := apierrors.NewConflict(schema.GroupResource{Resource: "namespaces"}, namespace,
+				http.ErrServerClosed)
 			terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 			over := manager.Proxy.Inject(inNamespace, controlplane.Answer(terminating))
 			DeferCleanup(over)
@@ -169,5 +180,6 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 func newOmnipotent(ctx context.Context, namespace string) http.Header {
 	GinkgoHelper()
 	return newCaller(ctx, namespace, "caller", may("jobtemplates", []string{"get", "list"}),
-		may("jobtemplates/executions", []string{"create", "get", "list", "delete"}), may("jobtemplates/logs", []string{"get"}))
+		may("jobtemplates/executions", []string{"create", "get", "list", "delete"}), may("jobtemplates/logs",
+			[]string{"get"}))
 }

@@ -74,7 +74,8 @@ var _ = Describe("An execution that is ended over HTTP", func() {
 		Expect(answered.Header.Get("Location")).To(Equal(location(execution)))
 		remove()
 		close(gate)
-		Expect(state(call(ctx, http.MethodGet, location(execution)+"?wait=60", nil).ExecutionOf(http.StatusOK))).To(Equal(canceled))
+		Expect(state(call(ctx, http.MethodGet, location(execution)+"?wait=60", nil).ExecutionOf(http.StatusOK))).
+			To(Equal(canceled))
 	})
 
 	It("is another's when it has its name by then", func(ctx SpecContext) {
@@ -87,7 +88,8 @@ var _ = Describe("An execution that is ended over HTTP", func() {
 			verb, method, path string
 		}{{"patch", http.MethodPost, "/cancel"}, {"delete", http.MethodDelete, ""}} {
 			remove := manager.Proxy.Inject(func(r controlplane.Request) bool {
-				return r.Verb == test.verb && r.Resource == "jobexecutions" && r.Subresource == "" && r.Namespace == namespace
+				return r.Verb == test.verb && r.Resource == "jobexecutions" && r.Subresource == "" &&
+					r.Namespace == namespace
 			}, controlplane.Once(replaced))
 			answered := call(ctx, test.method, location(execution)+test.path, nil)
 			remove()
@@ -111,6 +113,7 @@ var _ = Describe("An execution that is ended over HTTP", func() {
 
 	It("is accepted to be deleted while something else holds it", func(ctx SpecContext) {
 		pin(ctx, execution)
-		Expect(call(ctx, http.MethodDelete, location(execution), nil).ExecutionOf(http.StatusAccepted).DeletionTimestamp).NotTo(BeNil())
+		Expect(call(ctx, http.MethodDelete, location(execution),
+			nil).ExecutionOf(http.StatusAccepted).DeletionTimestamp).NotTo(BeNil())
 	})
 })

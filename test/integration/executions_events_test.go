@@ -52,7 +52,8 @@ var _ = Describe("A caller that follows an execution", func() {
 
 		By("coming back, as a browser does")
 		for _, path := range []string{location(execution) + "/events", location(execution)} {
-			answered := call(ctx, http.MethodGet, path, http.Header{"Accept": {"text/event-stream"}, "Last-Event-Id": {got.id}})
+			answered := call(ctx, http.MethodGet, path,
+				http.Header{"Accept": {"text/event-stream"}, "Last-Event-Id": {got.id}})
 			Expect(answered.Code).To(Equal(http.StatusNoContent), answered.Body)
 		}
 	})

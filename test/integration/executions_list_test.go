@@ -73,7 +73,8 @@ var _ = Describe("A list over HTTP", func() {
 		list, _ := page(ctx, url.Values{"template": {"echo"}})
 		Expect(list.Items).To(ContainElement(HaveField("Spec.Payload", "the payload")))
 		for i := 1; i < len(list.Items); i++ {
-			Expect(list.Items[i-1].CreationTimestamp.Time).NotTo(BeTemporally("<", list.Items[i].CreationTimestamp.Time))
+			Expect(list.Items[i-1].CreationTimestamp.Time).
+				NotTo(BeTemporally("<", list.Items[i].CreationTimestamp.Time))
 		}
 	})
 
@@ -114,7 +115,8 @@ var _ = Describe("A list over HTTP", func() {
 		Expect(list.Kind).To(Equal("JobTemplateList"))
 		Expect(list.Items).To(HaveExactElements(HaveField("Name", "a"), HaveField("Name", "b")))
 		rest := dispatcherv1alpha1.JobTemplateList{}
-		answered = call(ctx, http.MethodGet, "/templates/"+namespace+"?continue="+url.QueryEscape(list.Continue), http.Header{"Accept": {"application/yaml"}})
+		answered = call(ctx, http.MethodGet, "/templates/"+namespace+"?continue="+url.QueryEscape(list.Continue),
+			http.Header{"Accept": {"application/yaml"}})
 		Expect(yaml.UnmarshalStrict([]byte(answered.Body), &rest)).To(Succeed(), answered.Body)
 		Expect(rest.Items).To(HaveExactElements(HaveField("Name", "c")))
 		Expect(rest.Continue).To(BeEmpty())

@@ -83,7 +83,8 @@ var _ = Describe("An execution, over HTTP,", func() {
 				if r.method != "" {
 					method = r.method
 				}
-				answered, err := send(ctx, manager, method, strings.ReplaceAll(r.path, "NAMESPACE", namespace), r.body, asOperator(r.header))
+				answered, err := send(ctx, manager, method, strings.ReplaceAll(r.path, "NAMESPACE", namespace), r.body,
+					asOperator(r.header))
 				Expect(err).NotTo(HaveOccurred())
 				Expect(answered.Code).To(Equal(r.code), answered.Body)
 				problem := answered.Problem()
@@ -95,28 +96,54 @@ var _ = Describe("An execution, over HTTP,", func() {
 				}
 				eventuallyState(ctx, execution, running)
 			},
-			Entry("where there is none", refusal{path: "/executions/NAMESPACE/none", code: 404, reason: "ExecutionNotFound"}),
-			Entry("in a namespace that there is not", refusal{path: "/executions/no-such/kept", code: 404, reason: "ExecutionNotFound"}),
-			Entry("with a name that none can have", refusal{path: "/executions/NAMESPACE/Kept", code: 400, reason: "InvalidRequest", fields: []string{"name"}}),
-			Entry("in a namespace that none can be", refusal{path: "/executions/Name_space/kept", code: 400, reason: "InvalidRequest", fields: []string{"namespace"}}),
-			Entry("with a parameter that it does not know", refusal{path: "/executions/NAMESPACE/kept?watch=true", code: 400, reason: "InvalidRequest", fields: []string{"watch"}}),
-			Entry("to one who waits for no number", refusal{path: "/executions/NAMESPACE/kept?wait=long", code: 400, reason: "InvalidRequest", fields: []string{"wait"}}),
-			Entry("in another form", refusal{path: "/executions/NAMESPACE/kept", header: http.Header{"Accept": {"text/html"}}, code: 406, reason: "NotAcceptable"}),
-			Entry("its events, in another form", refusal{path: "/executions/NAMESPACE/kept/events", header: http.Header{"Accept": {"application/json"}}, code: 406, reason: "NotAcceptable"}),
-			Entry("the events of none", refusal{path: "/executions/NAMESPACE/none/events", code: 404, reason: "ExecutionNotFound"}),
-			Entry("to be replaced", refusal{method: http.MethodPut, path: "/executions/NAMESPACE/kept", code: 405, reason: "MethodNotAllowed"}),
-			Entry("to be canceled by reading", refusal{path: "/executions/NAMESPACE/kept/cancel", code: 405, reason: "MethodNotAllowed"}),
-			Entry("to be canceled with a body", refusal{method: http.MethodPost, path: "/executions/NAMESPACE/kept/cancel", body: "{}", code: 400, reason: "InvalidRequest"}),
-			Entry("to be canceled where there is none", refusal{method: http.MethodPost, path: "/executions/NAMESPACE/none/cancel", code: 404, reason: "ExecutionNotFound"}),
-			Entry("to be deleted with a body", refusal{method: http.MethodDelete, path: "/executions/NAMESPACE/kept", body: "{}", code: 400, reason: "InvalidRequest"}),
-			Entry("to be deleted in another form", refusal{method: http.MethodDelete, path: "/executions/NAMESPACE/kept", header: http.Header{"Accept": {"text/html"}}, code: 406, reason: "NotAcceptable"}),
-			Entry("to be deleted with the others", refusal{method: http.MethodDelete, path: "/executions/NAMESPACE", code: 405, reason: "MethodNotAllowed"}),
-			Entry("a list of too many", refusal{path: "/executions/NAMESPACE?limit=501", code: 400, reason: "InvalidRequest", fields: []string{"limit"}}),
-			Entry("a list of an unknown state", refusal{path: "/executions/NAMESPACE?state=done", code: 400, reason: "InvalidRequest", fields: []string{"state"}}),
-			Entry("a list that goes on from nowhere", refusal{path: "/executions/NAMESPACE?continue=nonsense", code: 400, reason: "InvalidRequest", fields: []string{"continue"}}),
-			Entry("a list of templates that goes on from nowhere", refusal{path: "/templates/NAMESPACE?continue=nonsense", code: 400, reason: "InvalidRequest", fields: []string{"continue"}}),
-			Entry("a template that there is not", refusal{path: "/templates/NAMESPACE/none", code: 404, reason: "JobTemplateNotFound"}),
-			Entry("a template that is put here", refusal{method: http.MethodPut, path: "/templates/NAMESPACE/echo", code: 405, reason: "MethodNotAllowed"}),
+			Entry("where there is none", refusal{path: "/executions/NAMESPACE/none", code: 404,
+				reason: "ExecutionNotFound"}),
+			Entry("in a namespace that there is not", refusal{path: "/executions/no-such/kept", code: 404,
+				reason: "ExecutionNotFound"}),
+			Entry("with a name that none can have", refusal{path: "/executions/NAMESPACE/Kept", code: 400,
+				reason: "InvalidRequest", fields: []string{"name"}}),
+			Entry("in a namespace that none can be", refusal{path: "/executions/Name_space/kept", code: 400,
+				reason: "InvalidRequest", fields: []string{"namespace"}}),
+			Entry("with a parameter that it does not know",
+				refusal{path: "/executions/NAMESPACE/kept?watch=true", code: 400, reason: "InvalidRequest",
+					fields: []string{"watch"}}),
+			Entry("to one who waits for no number", refusal{path: "/executions/NAMESPACE/kept?wait=long", code: 400,
+				reason: "InvalidRequest", fields: []string{"wait"}}),
+			Entry("in another form", refusal{path: "/executions/NAMESPACE/kept",
+				header: http.Header{"Accept": {"text/html"}}, code: 406, reason: "NotAcceptable"}),
+			Entry("its events, in another form", refusal{path: "/executions/NAMESPACE/kept/events",
+				header: http.Header{"Accept": {"application/json"}}, code: 406, reason: "NotAcceptable"}),
+			Entry("the events of none", refusal{path: "/executions/NAMESPACE/none/events", code: 404,
+				reason: "ExecutionNotFound"}),
+			Entry("to be replaced", refusal{method: http.MethodPut, path: "/executions/NAMESPACE/kept", code: 405,
+				reason: "MethodNotAllowed"}),
+			Entry("to be canceled by reading", refusal{path: "/executions/NAMESPACE/kept/cancel", code: 405,
+				reason: "MethodNotAllowed"}),
+			Entry("to be canceled with a body", refusal{method: http.MethodPost,
+				path: "/executions/NAMESPACE/kept/cancel", body: "{}", code: 400, reason: "InvalidRequest"}),
+			Entry("to be canceled where there is none",
+				refusal{method: http.MethodPost, path: "/executions/NAMESPACE/none/cancel", code: 404,
+					reason: "ExecutionNotFound"}),
+			Entry("to be deleted with a body", refusal{method: http.MethodDelete, path: "/executions/NAMESPACE/kept",
+				body: "{}", code: 400, reason: "InvalidRequest"}),
+			Entry("to be deleted in another form",
+				refusal{method: http.MethodDelete, path: "/executions/NAMESPACE/kept",
+					header: http.Header{"Accept": {"text/html"}}, code: 406, reason: "NotAcceptable"}),
+			Entry("to be deleted with the others", refusal{method: http.MethodDelete, path: "/executions/NAMESPACE",
+				code: 405, reason: "MethodNotAllowed"}),
+			Entry("a list of too many", refusal{path: "/executions/NAMESPACE?limit=501", code: 400,
+				reason: "InvalidRequest", fields: []string{"limit"}}),
+			Entry("a list of an unknown state", refusal{path: "/executions/NAMESPACE?state=done", code: 400,
+				reason: "InvalidRequest", fields: []string{"state"}}),
+			Entry("a list that goes on from nowhere", refusal{path: "/executions/NAMESPACE?continue=nonsense",
+				code: 400, reason: "InvalidRequest", fields: []string{"continue"}}),
+			Entry("a list of templates that goes on from nowhere",
+				refusal{path: "/templates/NAMESPACE?continue=nonsense", code: 400, reason: "InvalidRequest",
+					fields: []string{"continue"}}),
+			Entry("a template that there is not", refusal{path: "/templates/NAMESPACE/none", code: 404,
+				reason: "JobTemplateNotFound"}),
+			Entry("a template that is put here", refusal{method: http.MethodPut, path: "/templates/NAMESPACE/echo",
+				code: 405, reason: "MethodNotAllowed"}),
 		)
 	})
 
@@ -146,11 +173,14 @@ var _ = Describe("An execution, over HTTP,", func() {
 				Expect(answered.Header.Get("Retry-After")).To(Equal(retryAfter))
 			}
 			remove()
-			Expect(call(ctx, http.MethodGet, location(execution), nil).ExecutionOf(http.StatusOK).Spec.Canceled).To(BeFalse())
+			Expect(call(ctx, http.MethodGet, location(execution), nil).ExecutionOf(http.StatusOK).Spec.Canceled).
+				To(BeFalse())
 		},
 		Entry("cannot be reached", controlplane.Unreachable(), 503, "Unavailable", "5"),
-		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503, "Unavailable", "5"),
-		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429, "TooManyRequests", "3"),
+		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503,
+			"Unavailable", "5"),
+		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429,
+			"TooManyRequests", "3"),
 		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), 504, "Timeout", ""),
 	)
 
@@ -194,7 +224,8 @@ func getInBackground(ctx context.Context, m *controlplane.Manager, path string, 
 
 // newRunningExecution executes a template in a namespace of its own, and returns when the controller has nothing more
 // to do about that for now.
-func newRunningExecution(ctx context.Context, change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobExecution {
+func newRunningExecution(ctx context.Context,
+	change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobExecution {
 	GinkgoHelper()
 	namespace := admin.NewNamespace(ctx)
 	createTemplate(ctx, namespace, change...)

@@ -35,15 +35,18 @@ var _ = Describe("A caller that waits for an execution", func() {
 		final := answered.ExecutionOf(http.StatusOK)
 		Expect(state(final)).To(Equal(failed("BackoffLimitExceeded")))
 		Expect(final.Spec.Payload).To(Equal("p"))
-		Expect(answered.Header.Get("ETag")).To(Equal(call(ctx, http.MethodGet, location(execution), nil).Header.Get("ETag")))
+		Expect(answered.Header.Get("ETag")).
+			To(Equal(call(ctx, http.MethodGet, location(execution), nil).Header.Get("ETag")))
 
 		By("asking again, which is answered at once")
-		Expect(call(ctx, http.MethodGet, location(execution)+"?wait=120", nil).ExecutionOf(http.StatusOK).Status).To(Equal(final.Status))
+		Expect(call(ctx, http.MethodGet, location(execution)+"?wait=120", nil).ExecutionOf(http.StatusOK).Status).
+			To(Equal(final.Status))
 	})
 
 	It("is answered with what there is when its time is up", func(ctx SpecContext) {
 		execution := newRunningExecution(ctx)
-		Expect(state(call(ctx, http.MethodGet, location(execution)+"?wait=1", nil).ExecutionOf(http.StatusOK))).To(Equal(running))
+		Expect(state(call(ctx, http.MethodGet, location(execution)+"?wait=1", nil).ExecutionOf(http.StatusOK))).
+			To(Equal(running))
 	})
 
 	It("waits for news, if it says what it has", func(ctx SpecContext) {
@@ -60,7 +63,8 @@ var _ = Describe("A caller that waits for an execution", func() {
 	})
 
 	It("is answered with the end of an execution that is removed at once", func(ctx SpecContext) {
-		execution := newRunningExecution(ctx, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(0)) })
+		execution := newRunningExecution(ctx,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(0)) })
 		answers := getInBackground(ctx, manager, location(execution)+"?wait=120", nil)
 		waits(ctx, manager, 1)
 		endPods(ctx, execution, corev1.PodSucceeded)
@@ -81,27 +85,28 @@ var _ = Describe("A caller that waits for an execution", func() {
 		Expect(answered.Problem().Reason).To(Equal("ExecutionNotFound"))
 	})
 
-	It("may wait at one replica for what was executed at the other, and its replica stops without it", func(ctx SpecContext) {
-		namespace := admin.NewNamespace(ctx)
-		createTemplate(ctx, namespace)
-		leader, other := eventuallyLeader(ctx, startReplicas(ctx))
-		first := putTo(ctx, leader, namespace+"/echo", "").Execution()
-		answers := getInBackground(ctx, other, location(first)+"?wait=120", nil)
-		endPods(ctx, first, corev1.PodSucceeded)
-		var answered user.Answer
-		Eventually(answers).WithContext(ctx).Should(Receive(&answered))
-		Expect(state(answered.ExecutionOf(http.StatusOK))).To(Equal(succeeded))
+	It("may wait at one replica for what was executed at the other, and its replica stops without it",
+		func(ctx SpecContext) {
+			namespace := admin.NewNamespace(ctx)
+			createTemplate(ctx, namespace)
+			leader, other := eventuallyLeader(ctx, startReplicas(ctx))
+			first := putTo(ctx, leader, namespace+"/echo", "").Execution()
+			answers := getInBackground(ctx, other, location(first)+"?wait=120", nil)
+			endPods(ctx, first, corev1.PodSucceeded)
+			var answered user.Answer
+			Eventually(answers).WithContext(ctx).Should(Receive(&answered))
+			Expect(state(answered.ExecutionOf(http.StatusOK))).To(Equal(succeeded))
 
-		By("stopping the other replica while somebody waits and somebody reads a stream there")
-		second := putTo(ctx, leader, namespace+"/echo", "").Execution()
-		waiting := getInBackground(ctx, other, location(second)+"?wait=120", nil)
-		reading := getInBackground(ctx, other, location(second)+"/events", nil)
-		waits(ctx, other, 2)
-		process := other.Terminate()
-		Eventually(waiting).WithContext(ctx).WithTimeout(10 * time.Second).Should(Receive(&answered))
-		Expect(answered.ExecutionOf(http.StatusOK).IsFinished()).To(BeFalse())
-		Eventually(reading).WithContext(ctx).WithTimeout(10 * time.Second).Should(Receive(&answered))
-		Expect(answered.Body).To(ContainSubstring("event: execution\n"))
-		Expect(process.ExitCode()).To(BeZero())
-	})
+			By("stopping the other replica while somebody waits and somebody reads a stream there")
+			second := putTo(ctx, leader, namespace+"/echo", "").Execution()
+			waiting := getInBackground(ctx, other, location(second)+"?wait=120", nil)
+			reading := getInBackground(ctx, other, location(second)+"/events", nil)
+			waits(ctx, other, 2)
+			process := other.Terminate()
+			Eventually(waiting).WithContext(ctx).WithTimeout(10 * time.Second).Should(Receive(&answered))
+			Expect(answered.ExecutionOf(http.StatusOK).IsFinished()).To(BeFalse())
+			Eventually(reading).WithContext(ctx).WithTimeout(10 * time.Second).Should(Receive(&answered))
+			Expect(answered.Body).To(ContainSubstring("event: execution\n"))
+			Expect(process.ExitCode()).To(BeZero())
+		})
 })

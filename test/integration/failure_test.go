@@ -55,7 +55,8 @@ var _ = Describe("An execution that cannot succeed", func() {
 			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
 			t.Spec.SamplePayload = new("Never")
 		})
-		ended := eventuallyState(ctx, createExecution(ctx, namespace, "always", "Always"), failed(dispatcherv1alpha1.ReasonJobInvalid))
+		ended := eventuallyState(ctx, createExecution(ctx, namespace, "always", "Always"),
+			failed(dispatcherv1alpha1.ReasonJobInvalid))
 		Expect(message(ended)).To(ContainSubstring("restartPolicy"))
 		Expect(ended.Status.Job).To(BeNil())
 		Expect(ended.Status.CompletionTime).NotTo(BeNil())
@@ -63,19 +64,23 @@ var _ = Describe("An execution that cannot succeed", func() {
 
 	It("ends when its name belongs to another Job, which it leaves alone", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace)
-		foreign := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "taken"}, Spec: *job(template).DeepCopy()}
+		foreign := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "taken"},
+			Spec: *job(template).DeepCopy()}
 		foreign.Spec.Template.Spec.Containers[0].Env = nil
 		Expect(admin.Create(ctx, foreign)).To(Succeed())
-		eventuallyState(ctx, createExecution(ctx, namespace, "taken", ""), failed(dispatcherv1alpha1.ReasonJobNameConflict))
+		eventuallyState(ctx, createExecution(ctx, namespace, "taken", ""),
+			failed(dispatcherv1alpha1.ReasonJobNameConflict))
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(foreign), foreign)).To(Succeed())
 		Expect(foreign.OwnerReferences).To(BeEmpty())
 	})
 
 	It("ends when its template has a fixed name and another execution runs", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Name = "the-only-one" })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Name = "the-only-one" })
 		first := createExecution(ctx, namespace, "first", "")
 		Expect(eventuallyState(ctx, first, running).Status.Job.Name).To(Equal("the-only-one"))
-		ended := eventuallyState(ctx, createExecution(ctx, namespace, "second", ""), failed(dispatcherv1alpha1.ReasonJobNameConflict))
+		ended := eventuallyState(ctx, createExecution(ctx, namespace, "second", ""),
+			failed(dispatcherv1alpha1.ReasonJobNameConflict))
 		Expect(message(ended)).To(ContainSubstring("first"))
 		endPods(ctx, first, corev1.PodSucceeded)
 		eventuallyState(ctx, first, succeeded)
@@ -102,7 +107,8 @@ var _ = Describe("An execution that cannot succeed", func() {
 			restartAfterwards()
 			manager.Kill()
 			deleted := eventuallyJob(ctx, execution)
-			Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+			Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).
+				To(Succeed())
 			eventuallyGone(ctx, deleted)
 			Expect(manager.Start(ctx)).To(Succeed())
 			eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobDeleted))
@@ -169,7 +175,8 @@ var _ = Describe("One execution is one Job", func() {
 	})
 
 	It("while the cache shows neither the execution's end nor that the Job is gone", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(600)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(600)) })
 		execution := createExecution(ctx, namespace, "lagging", "")
 		eventuallyState(ctx, execution, running)
 		letTheControllerCatchUp(ctx) // or the status could not be written at all, since its own last write were unknown
@@ -177,7 +184,8 @@ var _ = Describe("One execution is one Job", func() {
 		DeferCleanup(release)
 		endPods(ctx, execution, corev1.PodSucceeded)
 		eventuallyState(ctx, execution, succeeded)
-		Expect(admin.Delete(ctx, eventuallyJob(ctx, execution), client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		Expect(admin.Delete(ctx, eventuallyJob(ctx, execution),
+			client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
 		eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "lagging"}})
 		release()
 		letTheControllerCatchUp(ctx)
@@ -192,7 +200,8 @@ var _ = Describe("One execution is one Job", func() {
 		release := manager.Proxy.HoldEvents("jobs")
 		DeferCleanup(release)
 		var lost atomic.Int32
-		DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace), controlplane.Once(controlplane.After(func() { lost.Add(1) }))))
+		DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace),
+			controlplane.Once(controlplane.After(func() { lost.Add(1) }))))
 		execution := createExecution(ctx, namespace, "lost-answer", "")
 		Eventually(lost.Load).WithContext(ctx).Should(BeEquivalentTo(1))
 		By("letting it try again while its cache still shows nothing")
@@ -224,7 +233,10 @@ var _ = Describe("One execution is one Job", func() {
 		}
 		execution := createExecution(ctx, namespace, "twice", "")
 		for _, m := range []*controlplane.Manager{manager, other} {
-			Eventually(func() []controlplane.Request { return m.Proxy.Requests(creates("jobs", namespace)) }).WithContext(ctx).ShouldNot(BeEmpty())
+			Eventually(func() []controlplane.Request {
+				return m.Proxy.Requests(creates("jobs",
+					namespace))
+			}).WithContext(ctx).ShouldNot(BeEmpty())
 		}
 		release()
 		eventuallyState(ctx, execution, running)
@@ -235,7 +247,8 @@ var _ = Describe("One execution is one Job", func() {
 	DescribeTable("whatever the API server answers first:",
 		func(ctx SpecContext, answer *apierrors.StatusError) {
 			createTemplate(ctx, namespace)
-			DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace), controlplane.Once(controlplane.Answer(answer))))
+			DeferCleanup(manager.Proxy.Inject(creates("jobs", namespace),
+				controlplane.Once(controlplane.Answer(answer))))
 			execution := createExecution(ctx, namespace, "retried", "")
 			eventuallyState(ctx, execution, running)
 			Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))

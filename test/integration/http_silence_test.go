@@ -34,10 +34,13 @@ var _ = Describe("An API server that does not answer", func() {
 			code       int
 			retryAfter string
 		}{
-			{creates("jobexecutions", namespace), func() user.Answer { return put(ctx, namespace+"/echo", "") }, 504, ""},
-			{gets(running.Namespace), func() user.Answer { return call(ctx, http.MethodGet, location(running), nil) }, 504, ""},
+			{creates("jobexecutions", namespace), func() user.Answer { return put(ctx, namespace+"/echo", "") }, 504,
+				""},
+			{gets(running.Namespace), func() user.Answer { return call(ctx, http.MethodGet, location(running), nil) },
+				504, ""},
 			{of("tokenreviews"), func() user.Answer { return callAs(ctx, unknown, http.MethodPut, path) }, 503, "5"},
-			{of("subjectaccessreviews"), func() user.Answer { return callAs(ctx, known, http.MethodPut, path) }, 503, "5"},
+			{of("subjectaccessreviews"), func() user.Answer { return callAs(ctx, known, http.MethodPut, path) }, 503,
+				"5"},
 		}
 		reasons := map[int]string{504: "Timeout", 503: "Unavailable"}
 		var answers sync.WaitGroup

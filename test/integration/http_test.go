@@ -23,15 +23,19 @@ var _ = Describe("The HTTP API", func() {
 	DescribeTable("executes a template by",
 		func(ctx SpecContext, method string) {
 			template := createTemplate(ctx, namespace)
-			answered, err := send(ctx, manager, method, "/execute/"+namespace+"/echo", "my test payload", http.Header{"X-Request-Id": {"my-request"}})
+			answered, err := send(ctx, manager, method, "/execute/"+namespace+"/echo", "my test payload",
+				http.Header{"X-Request-Id": {"my-request"}})
 			Expect(err).NotTo(HaveOccurred())
 			execution := answered.Execution()
 			Expect(answered.Header.Get("Content-Type")).To(Equal("application/json"))
 			Expect(answered.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + execution.Name))
 			Expect(answered.Header.Get("X-Request-Id")).To(Equal("my-request"))
-			Expect(execution.TypeMeta).To(Equal(metav1.TypeMeta{APIVersion: "dispatcher.ivan.vc/v1alpha1", Kind: "JobExecution"}))
+			Expect(execution.TypeMeta).
+				To(Equal(metav1.TypeMeta{APIVersion: "dispatcher.ivan.vc/v1alpha1", Kind: "JobExecution"}))
 			Expect(execution.ManagedFields).To(BeEmpty())
-			Expect(execution.Spec).To(Equal(dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template.Name, Payload: "my test payload"}))
+			Expect(execution.Spec).
+				To(Equal(dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template.Name,
+					Payload: "my test payload"}))
 			Expect(execution.Annotations).To(HaveKeyWithValue(dispatcherv1alpha1.AnnotationRequestID, "my-request"))
 
 			stored := &dispatcherv1alpha1.JobExecution{}
@@ -68,7 +72,8 @@ var _ = Describe("The HTTP API", func() {
 		}
 		DescribeTable("",
 			func(ctx SpecContext, r refusal) {
-				createTemplate(ctx, namespace, value(`{{ required "name is missing" (index (mustFromJson .Payload) "name") }}`),
+				createTemplate(ctx, namespace,
+					value(`{{ required "name is missing" (index (mustFromJson .Payload) "name") }}`),
 					func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.SamplePayload = new(`{"name":"x"}`) })
 				path := "/execute/NAMESPACE/echo"
 				if r.target != "" {
@@ -78,7 +83,8 @@ var _ = Describe("The HTTP API", func() {
 				if r.method != "" {
 					method = r.method
 				}
-				answered, err := send(ctx, manager, method, strings.ReplaceAll(path, "NAMESPACE", namespace), r.payload, r.header)
+				answered, err := send(ctx, manager, method, strings.ReplaceAll(path, "NAMESPACE", namespace), r.payload,
+					r.header)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(answered.Code).To(Equal(r.code), answered.Body)
 				problem := answered.Problem()
@@ -90,19 +96,32 @@ var _ = Describe("The HTTP API", func() {
 				}
 				Expect(admin.Executions(ctx, namespace)).To(BeEmpty())
 			},
-			Entry("a namespace that is no name", refusal{target: "/execute/Name_space/echo", code: 400, reason: "InvalidRequest", fields: []string{"namespace"}}),
-			Entry("a template that is no name", refusal{target: "/execute/NAMESPACE/Echo", code: 400, reason: "InvalidRequest", fields: []string{"template"}}),
-			Entry("a name with a slash in it", refusal{target: "/execute/NAMESPACE/a%2Fb", code: 400, reason: "InvalidRequest", fields: []string{"template"}}),
-			Entry("a payload that is not UTF-8", refusal{payload: "a\xffb", code: 400, reason: "InvalidRequest", fields: []string{"payload"}}),
-			Entry("a dry-run of a kind that there is not", refusal{target: "/execute/NAMESPACE/echo?dryRun=Client", code: 400, reason: "InvalidRequest", fields: []string{"dryRun"}}),
-			Entry("a parameter that it does not know", refusal{target: "/execute/NAMESPACE/echo?force=true", code: 400, reason: "InvalidRequest", fields: []string{"force"}}),
+			Entry("a namespace that is no name", refusal{target: "/execute/Name_space/echo", code: 400,
+				reason: "InvalidRequest", fields: []string{"namespace"}}),
+			Entry("a template that is no name", refusal{target: "/execute/NAMESPACE/Echo", code: 400,
+				reason: "InvalidRequest", fields: []string{"template"}}),
+			Entry("a name with a slash in it", refusal{target: "/execute/NAMESPACE/a%2Fb", code: 400,
+				reason: "InvalidRequest", fields: []string{"template"}}),
+			Entry("a payload that is not UTF-8", refusal{payload: "a\xffb", code: 400, reason: "InvalidRequest",
+				fields: []string{"payload"}}),
+			Entry("a dry-run of a kind that there is not",
+				refusal{target: "/execute/NAMESPACE/echo?dryRun=Client", code: 400, reason: "InvalidRequest",
+					fields: []string{"dryRun"}}),
+			Entry("a parameter that it does not know", refusal{target: "/execute/NAMESPACE/echo?force=true", code: 400,
+				reason: "InvalidRequest", fields: []string{"force"}}),
 			Entry("a path that it does not have", refusal{target: "/run/echo", code: 404, reason: "NotFound"}),
-			Entry("a template that does not exist", refusal{target: "/execute/NAMESPACE/no-such", code: 404, reason: "JobTemplateNotFound", fields: []string{"spec.jobTemplateName"}}),
-			Entry("a namespace that does not exist", refusal{target: "/execute/no-such/echo", code: 404, reason: "NamespaceNotFound"}),
-			Entry("a method that the path does not take", refusal{method: http.MethodGet, code: 405, reason: "MethodNotAllowed"}),
-			Entry("a payload over the limit", refusal{payload: strings.Repeat("x", 256<<10+1), code: 413, reason: "PayloadTooLarge"}),
-			Entry("a payload that is compressed", refusal{header: http.Header{"Content-Encoding": {"gzip"}}, code: 415, reason: "UnsupportedEncoding"}),
-			Entry("a payload that does not render", refusal{payload: `{"nmae":"x"}`, code: 422, reason: "Invalid", fields: []string{valuePath}}),
+			Entry("a template that does not exist", refusal{target: "/execute/NAMESPACE/no-such", code: 404,
+				reason: "JobTemplateNotFound", fields: []string{"spec.jobTemplateName"}}),
+			Entry("a namespace that does not exist", refusal{target: "/execute/no-such/echo", code: 404,
+				reason: "NamespaceNotFound"}),
+			Entry("a method that the path does not take",
+				refusal{method: http.MethodGet, code: 405, reason: "MethodNotAllowed"}),
+			Entry("a payload over the limit", refusal{payload: strings.Repeat("x", 256<<10+1), code: 413,
+				reason: "PayloadTooLarge"}),
+			Entry("a payload that is compressed", refusal{header: http.Header{"Content-Encoding": {"gzip"}}, code: 415,
+				reason: "UnsupportedEncoding"}),
+			Entry("a payload that does not render", refusal{payload: `{"nmae":"x"}`, code: 422, reason: "Invalid",
+				fields: []string{valuePath}}),
 		)
 	})
 
@@ -121,9 +140,10 @@ var _ = Describe("The HTTP API", func() {
 		createTemplate(ctx, namespace)
 		put(ctx, namespace+"/echo", "a-secret-payload").Execution()
 		answered := put(ctx, namespace+"/no-such", "a-secret-payload")
-		Eventually(func() map[string]any { return accessLog(answered.Problem().RequestID) }).WithContext(ctx).Should(And(
-			HaveKeyWithValue("status", BeEquivalentTo(404)), HaveKeyWithValue("method", "PUT"),
-			HaveKeyWithValue("namespace", namespace), HaveKeyWithValue("jobTemplate", "no-such")))
+		Eventually(func() map[string]any { return accessLog(answered.Problem().RequestID) }).WithContext(ctx).
+			Should(And(
+				HaveKeyWithValue("status", BeEquivalentTo(404)), HaveKeyWithValue("method", "PUT"),
+				HaveKeyWithValue("namespace", namespace), HaveKeyWithValue("jobTemplate", "no-such")))
 		letTheControllerCatchUp(ctx)
 		Expect(manager.Output.String()).NotTo(ContainSubstring("a-secret-payload"))
 
@@ -131,8 +151,9 @@ var _ = Describe("The HTTP API", func() {
 		manager.Kill()
 		Expect(manager.Start(ctx, "--log-job-execution-payloads")).To(Succeed())
 		answered = put(ctx, namespace+"/echo", "a-public-payload")
-		Eventually(func() map[string]any { return accessLog(answered.Header.Get("X-Request-Id")) }).WithContext(ctx).Should(
-			HaveKeyWithValue("payload", "a-public-payload"))
+		Eventually(func() map[string]any { return accessLog(answered.Header.Get("X-Request-Id")) }).WithContext(ctx).
+			Should(
+				HaveKeyWithValue("payload", "a-public-payload"))
 	})
 
 	It("turns a burst of 500 calls by 32 callers into 500 executions and 500 Jobs", func(ctx SpecContext) {

@@ -21,7 +21,10 @@ var _ = Describe("The HTTP API in trouble", func() {
 
 	DescribeTable("says when to come back, and has created nothing, when the API server",
 		func(ctx SpecContext, fault controlplane.Fault, code int, reason string, retryAfter string) {
-			inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace && r.Resource == "jobexecutions" }
+			inNamespace := func(r controlplane.Request) bool {
+				return r.Namespace == namespace &&
+					r.Resource == "jobexecutions"
+			}
 			remove := manager.Proxy.Inject(inNamespace, fault)
 			DeferCleanup(remove)
 			answered := put(ctx, namespace+"/echo", "")
@@ -35,9 +38,11 @@ var _ = Describe("The HTTP API in trouble", func() {
 			put(ctx, namespace+"/echo", "").Execution()
 		},
 		Entry("cannot be reached", controlplane.Unreachable(), 503, "Unavailable", "5"),
-		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503, "Unavailable", "5"),
+		Entry("is not available", controlplane.Answer(apierrors.NewServiceUnavailable("etcd is away")), 503,
+			"Unavailable", "5"),
 		Entry("fails", controlplane.Answer(apierrors.NewInternalError(http.ErrServerClosed)), 503, "Unavailable", "5"),
-		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429, "TooManyRequests", "3"),
+		Entry("is too busy", controlplane.Answer(apierrors.NewTooManyRequests("too many requests", 3)), 429,
+			"TooManyRequests", "3"),
 		Entry("gives up", controlplane.Answer(apierrors.NewTimeoutError("gave up", 0)), 504, "Timeout", ""),
 	)
 
@@ -54,7 +59,8 @@ var _ = Describe("The HTTP API in trouble", func() {
 
 	It("answers with the execution when only the answer to its creation was lost", func(ctx SpecContext) {
 		var lost atomic.Int32
-		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace), controlplane.After(func() { lost.Add(1) })))
+		DeferCleanup(manager.Proxy.Inject(creates("jobexecutions", namespace),
+			controlplane.After(func() { lost.Add(1) })))
 		execution := put(ctx, namespace+"/echo", "").Execution()
 		Expect(lost.Load()).To(BeEquivalentTo(1))
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
@@ -71,6 +77,9 @@ var _ = Describe("The HTTP API in trouble", func() {
 		answered := put(ctx, namespace+"/echo", "")
 		Expect(answered.Code).To(Equal(http.StatusServiceUnavailable), answered.Body)
 		reachable()
-		Eventually(func() int { return len(admin.Executions(ctx, namespace)) + len(admin.Jobs(ctx, namespace)) }).WithContext(ctx).Should(BeZero())
+		Eventually(func() int {
+			return len(admin.Executions(ctx, namespace)) +
+				len(admin.Jobs(ctx, namespace))
+		}).WithContext(ctx).Should(BeZero())
 	})
 })

@@ -27,7 +27,8 @@ var _ = Describe("An Idempotency-Key", func() {
 	})
 
 	keyed := func(ctx context.Context, m *controlplane.Manager, key, payload string) (user.Answer, error) {
-		return send(ctx, m, http.MethodPut, "/execute/"+namespace+"/echo", payload, http.Header{"Idempotency-Key": {key}})
+		return send(ctx, m, http.MethodPut, "/execute/"+namespace+"/echo", payload,
+			http.Header{"Idempotency-Key": {key}})
 	}
 	mustKeyed := func(ctx context.Context, m *controlplane.Manager, key, payload string) user.Answer {
 		GinkgoHelper()
@@ -36,22 +37,23 @@ var _ = Describe("An Idempotency-Key", func() {
 		return answered
 	}
 
-	It("gives a repeat the first execution, at whichever replica, and whatever became of the template", func(ctx SpecContext) {
-		created := mustKeyed(ctx, first, "order-17", "p").Execution()
-		Expect(created.Annotations).To(HaveKey(dispatcherv1alpha1.AnnotationIdempotencyKeyHash))
-		Expect(created.Annotations).NotTo(ContainElement(ContainSubstring("order-17")))
-		eventuallyJob(ctx, created)
-		Expect(admin.Delete(ctx, newTemplate(namespace))).To(Succeed())
+	It("gives a repeat the first execution, at whichever replica, and whatever became of the template",
+		func(ctx SpecContext) {
+			created := mustKeyed(ctx, first, "order-17", "p").Execution()
+			Expect(created.Annotations).To(HaveKey(dispatcherv1alpha1.AnnotationIdempotencyKeyHash))
+			Expect(created.Annotations).NotTo(ContainElement(ContainSubstring("order-17")))
+			eventuallyJob(ctx, created)
+			Expect(admin.Delete(ctx, newTemplate(namespace))).To(Succeed())
 
-		for _, replica := range []*controlplane.Manager{first, second} {
-			repeat := mustKeyed(ctx, replica, `"order-17"`, "p")
-			found := repeat.ExecutionOf(http.StatusOK)
-			Expect(found.UID).To(Equal(created.UID))
-			Expect(repeat.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + created.Name))
-		}
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
-		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
-	})
+			for _, replica := range []*controlplane.Manager{first, second} {
+				repeat := mustKeyed(ctx, replica, `"order-17"`, "p")
+				found := repeat.ExecutionOf(http.StatusOK)
+				Expect(found.UID).To(Equal(created.UID))
+				Expect(repeat.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + created.Name))
+			}
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+			Expect(admin.Jobs(ctx, namespace)).To(HaveLen(1))
+		})
 
 	It("belongs to its caller", func(ctx SpecContext) {
 		runner := newCaller(ctx, namespace, "runner", may("jobtemplates/executions", []string{"create"}))
@@ -125,38 +127,46 @@ var _ = Describe("An Idempotency-Key", func() {
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
 	})
 
-	It("is refused with another payload, and is free after a refusal and after the execution is gone", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Name = "strict"
-			t.Spec.SamplePayload = new("{}")
-			container(t).Env[0].Value = "{{ mustFromJson .Payload | toJson }}"
+	It("is refused with another payload, and is free after a refusal and after the execution is gone",
+		func(ctx SpecContext) {
+			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+				t.Name = "strict"
+				t.Spec.SamplePayload = new("{}")
+				container(t).Env[0].Value = "{{ mustFromJson .Payload | toJson }}"
+			})
+			strict := func(payload string) user.Answer {
+				answered, err := send(ctx, first, http.MethodPut, "/execute/"+namespace+"/strict", payload,
+					http.Header{"Idempotency-Key": {"k"}})
+				Expect(err).NotTo(HaveOccurred())
+				return answered
+			}
+			Expect(strict("nonsense").Problem().Reason).To(Equal("Invalid"))
+			created := strict("{}").Execution()
+			refused := strict("nonsense")
+			Expect(refused.Code).To(Equal(http.StatusUnprocessableEntity))
+			Expect(refused.Problem().Reason).To(Equal("IdempotencyKeyReused"))
+			Expect(refused.Problem().Fields()).To(ConsistOf("Idempotency-Key"))
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+
+			By("deleting the execution")
+			Expect(admin.Delete(ctx, created)).To(Succeed())
+			Eventually(func() []dispatcherv1alpha1.JobExecution {
+				return admin.Executions(ctx,
+					namespace)
+			}).WithContext(ctx).Should(BeEmpty())
+			again := strict(`{"a":1}`).Execution()
+			Expect(again.Name).To(Equal(created.Name))
+			Expect(again.UID).NotTo(Equal(created.UID))
+
+			By("giving its name to something else")
+			Expect(admin.Delete(ctx, again)).To(Succeed())
+			Eventually(func() []dispatcherv1alpha1.JobExecution {
+				return admin.Executions(ctx,
+					namespace)
+			}).WithContext(ctx).Should(BeEmpty())
+			createExecution(ctx, namespace, created.Name, "{}")
+			taken := strict("{}")
+			Expect(taken.Code).To(Equal(http.StatusConflict))
+			Expect(taken.Problem().Reason).To(Equal("IdempotencyKeyConflict"))
 		})
-		strict := func(payload string) user.Answer {
-			answered, err := send(ctx, first, http.MethodPut, "/execute/"+namespace+"/strict", payload, http.Header{"Idempotency-Key": {"k"}})
-			Expect(err).NotTo(HaveOccurred())
-			return answered
-		}
-		Expect(strict("nonsense").Problem().Reason).To(Equal("Invalid"))
-		created := strict("{}").Execution()
-		refused := strict("nonsense")
-		Expect(refused.Code).To(Equal(http.StatusUnprocessableEntity))
-		Expect(refused.Problem().Reason).To(Equal("IdempotencyKeyReused"))
-		Expect(refused.Problem().Fields()).To(ConsistOf("Idempotency-Key"))
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
-
-		By("deleting the execution")
-		Expect(admin.Delete(ctx, created)).To(Succeed())
-		Eventually(func() []dispatcherv1alpha1.JobExecution { return admin.Executions(ctx, namespace) }).WithContext(ctx).Should(BeEmpty())
-		again := strict(`{"a":1}`).Execution()
-		Expect(again.Name).To(Equal(created.Name))
-		Expect(again.UID).NotTo(Equal(created.UID))
-
-		By("giving its name to something else")
-		Expect(admin.Delete(ctx, again)).To(Succeed())
-		Eventually(func() []dispatcherv1alpha1.JobExecution { return admin.Executions(ctx, namespace) }).WithContext(ctx).Should(BeEmpty())
-		createExecution(ctx, namespace, created.Name, "{}")
-		taken := strict("{}")
-		Expect(taken.Code).To(Equal(http.StatusConflict))
-		Expect(taken.Problem().Reason).To(Equal("IdempotencyKeyConflict"))
-	})
 })

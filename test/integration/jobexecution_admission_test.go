@@ -59,7 +59,8 @@ var _ = Describe("Admission of JobExecutions", func() {
 
 	It("refuses by no template that has been corrected since", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace, value(`{{ mustFromJson .Payload | toJson }}`))
-		Expect(apierrors.IsInvalid(admin.Create(ctx, newExecution(namespace, "text", "text"), client.DryRunAll))).To(BeTrue())
+		Expect(apierrors.IsInvalid(admin.Create(ctx, newExecution(namespace, "text", "text"), client.DryRunAll))).
+			To(BeTrue())
 		release := manager.Proxy.HoldEvents("jobtemplates")
 		DeferCleanup(release)
 		container(template).Env[0].Value = "{{ .Payload }}"
@@ -104,7 +105,8 @@ var _ = Describe("Admission of JobExecutions", func() {
 			Should(HaveKey(dispatcherv1alpha1.AnnotationDefaulted))
 		before := called()
 		execution := put(ctx, namespace+"/echo", "").Execution()
-		Expect(execution.Labels).To(Equal(map[string]string{"team": "data", dispatcherv1alpha1.LabelJobTemplate: "echo"}))
+		Expect(execution.Labels).
+			To(Equal(map[string]string{"team": "data", dispatcherv1alpha1.LabelJobTemplate: "echo"}))
 		Expect(execution.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(600)))
 		Expect(called()).To(Equal(before))
 	})
@@ -137,8 +139,10 @@ var _ = Describe("Admission of JobExecutions", func() {
 		createTemplate(ctx, namespace)
 		restartAfterwards()
 		manager.Kill()
-		Expect(admin.Create(ctx, newExecution(namespace, "unjudged", ""))).To(MatchError(ContainSubstring("failed calling webhook")))
-		Expect(admin.Create(ctx, newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "unjudged" }))).
+		Expect(admin.Create(ctx, newExecution(namespace, "unjudged", ""))).
+			To(MatchError(ContainSubstring("failed calling webhook")))
+		Expect(admin.Create(ctx, newTemplate(namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "unjudged" }))).
 			To(MatchError(ContainSubstring("failed calling webhook")))
 	})
 })

@@ -60,7 +60,9 @@ spec:
       backoffLimit: 0
 `, "apply", "-f", "-")
 		Expect(applied.Err).NotTo(HaveOccurred())
-		Expect(applied.Stderr).To(And(ContainSubstring("Warning:"), ContainSubstring(containerPath+".command[1]"), ContainSubstring("$(PAYLOAD)")))
+		Expect(applied.Stderr).
+			To(And(ContainSubstring("Warning:"), ContainSubstring(containerPath+".command[1]"),
+				ContainSubstring("$(PAYLOAD)")))
 	})
 
 	It("tell of an exhausted quota, which is no fault of the template", func(ctx SpecContext) {
@@ -71,7 +73,8 @@ spec:
 	})
 
 	It("tell who deletes a template that executions still need", func(ctx SpecContext) {
-		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = new(true) })
+		template := createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).Suspend = new(true) })
 		execution := createExecution(ctx, namespace, "unfinished", "")
 		eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonSuspended))
 		c, warnings := warned()

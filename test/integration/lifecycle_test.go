@@ -42,7 +42,8 @@ var _ = Describe("The life of an execution", func() {
 		Expect(created.Annotations).To(And(
 			HaveKeyWithValue("for", namespace+"/run"),
 			HaveKeyWithValue(dispatcherv1alpha1.AnnotationJobTemplateUID, string(template.UID)),
-			HaveKeyWithValue(dispatcherv1alpha1.AnnotationJobTemplateGeneration, strconv.FormatInt(template.Generation, 10)),
+			HaveKeyWithValue(dispatcherv1alpha1.AnnotationJobTemplateGeneration,
+				strconv.FormatInt(template.Generation, 10)),
 		))
 		Expect(created.Spec.Template.Labels).To(And(
 			HaveKeyWithValue(dispatcherv1alpha1.LabelJobTemplate, "echo"),
@@ -50,7 +51,8 @@ var _ = Describe("The life of an execution", func() {
 			HaveKeyWithValue("app", "echo"),
 			Not(HaveKey("team")), // or the pods would be endpoints of a Service that selects it
 		))
-		Expect(created.Spec.Template.Spec.Containers[0].Env).To(ConsistOf(corev1.EnvVar{Name: "PAYLOAD", Value: "my test payload"}))
+		Expect(created.Spec.Template.Spec.Containers[0].Env).
+			To(ConsistOf(corev1.EnvVar{Name: "PAYLOAD", Value: "my test payload"}))
 		Expect(created.Spec.Template.Spec.Containers[0].Command).To(HaveExactElements("echo", "$(PAYLOAD)"))
 	})
 
@@ -77,8 +79,11 @@ var _ = Describe("The life of an execution", func() {
 		execution := createExecution(ctx, namespace, "run", "")
 		started := eventuallyState(ctx, execution, running)
 		created := eventuallyJob(ctx, execution)
-		Expect(started.Status.Job).To(Equal(&dispatcherv1alpha1.JobReference{APIVersion: "batch/v1", Kind: "Job", Name: "run", UID: created.UID}))
-		Expect(started.Status.JobTemplate).To(Equal(&dispatcherv1alpha1.JobTemplateReference{UID: template.UID, Generation: template.Generation}))
+		Expect(started.Status.Job).
+			To(Equal(&dispatcherv1alpha1.JobReference{APIVersion: "batch/v1", Kind: "Job", Name: "run",
+				UID: created.UID}))
+		Expect(started.Status.JobTemplate).
+			To(Equal(&dispatcherv1alpha1.JobTemplateReference{UID: template.UID, Generation: template.Generation}))
 		Expect(started.Status.StartTime).NotTo(BeNil())
 		Expect(started.Status.CompletionTime).To(BeNil())
 		Expect(started.Status.ObservedGeneration).To(Equal(execution.Generation))
@@ -114,7 +119,8 @@ var _ = Describe("The life of an execution", func() {
 	})
 
 	It("ends with the Job's own reason when it takes too long", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(1)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(1)) })
 		execution := createExecution(ctx, namespace, "run", "")
 		eventuallyState(ctx, execution, failed(batchv1.JobReasonDeadlineExceeded))
 	})
@@ -136,7 +142,8 @@ var _ = Describe("The life of an execution", func() {
 	})
 
 	It("ends, with all that belongs to it, when its namespace is deleted", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(600)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(600)) })
 		eventuallyState(ctx, createExecution(ctx, namespace, "running", ""), running)
 		ended := createExecution(ctx, namespace, "ended", "")
 		endPods(ctx, ended, corev1.PodSucceeded)

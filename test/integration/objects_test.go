@@ -25,7 +25,8 @@ func newTemplate(namespace string, change ...func(*dispatcherv1alpha1.JobTemplat
 }
 
 // createTemplate stores a template of newTemplate.
-func createTemplate(ctx context.Context, namespace string, change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
+func createTemplate(ctx context.Context, namespace string,
+	change ...func(*dispatcherv1alpha1.JobTemplate)) *dispatcherv1alpha1.JobTemplate {
 	GinkgoHelper()
 	template := newTemplate(namespace, change...)
 	Expect(admin.Create(ctx, template)).To(Succeed())
@@ -81,7 +82,8 @@ func eventuallyJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecuti
 // endPods does what a kubelet does when the containers of an execution's pods end, now or as soon as there are pods.
 func endPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, phase corev1.PodPhase) {
 	GinkgoHelper()
-	Eventually(func() int { return endPodsThatAreThere(ctx, execution, phase) }).WithContext(ctx).ShouldNot(BeZero(), "pods to end")
+	Eventually(func() int { return endPodsThatAreThere(ctx, execution, phase) }).WithContext(ctx).
+		ShouldNot(BeZero(), "pods to end")
 }
 
 // endPodsThatAreThere does not wait. It returns how many pods have ended.

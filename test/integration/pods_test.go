@@ -58,7 +58,8 @@ var _ = Describe("The pods of an execution", func() {
 		setPods(ctx, execution, containerEnds(0, "Completed", "42"))
 		ended := eventuallyState(ctx, execution, succeeded)
 		Expect(ended.Status.Result).To(Equal(&dispatcherv1alpha1.JobExecutionResult{
-			Pod: admin.Pods(ctx, execution)[0].Name, Container: "echo", ExitCode: new(int32(0)), Reason: "Completed", Message: "42",
+			Pod: admin.Pods(ctx,
+				execution)[0].Name, Container: "echo", ExitCode: new(int32(0)), Reason: "Completed", Message: "42",
 		}))
 		Expect(rows(kubectl.Run(ctx, "-n", namespace, "get", "je", "-o", "wide"))[1]).To(ContainElement("0"))
 	})
@@ -72,8 +73,10 @@ var _ = Describe("The pods of an execution", func() {
 		DeferCleanup(manager.Proxy.HoldEvents("pods"))
 		setPods(ctx, execution, containerEnds(137, "OOMKilled", ""))
 		ended := eventuallyState(ctx, execution, failed(batchv1.JobReasonBackoffLimitExceeded))
-		Expect(ended.Status.Result).To(HaveValue(And(HaveField("Reason", "OOMKilled"), HaveField("ExitCode", HaveValue(BeEquivalentTo(137))))))
-		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(inNamespace)[before:] }).WithContext(ctx).Should(HaveExactElements(
+		Expect(ended.Status.Result).
+			To(HaveValue(And(HaveField("Reason", "OOMKilled"), HaveField("ExitCode", HaveValue(BeEquivalentTo(137))))))
+		requests := func() []controlplane.Request { return manager.Proxy.Requests(inNamespace)[before:] }
+		Eventually(requests).WithContext(ctx).Should(HaveExactElements(
 			HaveField("String()", ContainSubstring("list pods")),
 			HaveField("String()", ContainSubstring("patch jobexecutions/status")),
 			HaveField("String()", ContainSubstring("create events")),
@@ -81,16 +84,20 @@ var _ = Describe("The pods of an execution", func() {
 	})
 
 	It("are remembered when a deadline removes them before they started", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(3)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(3)) })
 		execution := createExecution(ctx, namespace, "overdue", "")
 		setPods(ctx, execution, containerWaits("ErrImagePull", "not found"))
 		ended := eventuallyState(ctx, execution, failed(batchv1.JobReasonDeadlineExceeded))
 		Expect(admin.Pods(ctx, execution)).To(BeEmpty())
-		Expect(ended.Status.Result).To(HaveValue(And(HaveField("Reason", "ImagePullBackOff"), HaveField("Container", "echo"), HaveField("Message", "not found"))))
+		Expect(ended.Status.Result).
+			To(HaveValue(And(HaveField("Reason", "ImagePullBackOff"), HaveField("Container", "echo"),
+				HaveField("Message", "not found"))))
 	})
 
 	It("do not keep an execution from its end when they cannot be read", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(1)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).ActiveDeadlineSeconds = new(int64(1)) })
 		lists := func(r controlplane.Request) bool {
 			return r.Verb == "list" && r.Resource == "pods" && r.Namespace == namespace
 		}
@@ -115,18 +122,21 @@ func setPods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, ch
 func unschedulable(message string) func(*corev1.PodStatus) {
 	return func(status *corev1.PodStatus) {
 		status.Conditions = []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message,
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+			Message:            message,
 			LastTransitionTime: metav1.Now(),
 		}}
 	}
 }
 
 func containerWaits(reason, message string) func(*corev1.PodStatus) {
-	return inState(corev1.PodPending, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
+	return inState(corev1.PodPending, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason,
+		Message: message}})
 }
 
 func containerRuns(status *corev1.PodStatus) {
-	inState(corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}})(status)
+	inState(corev1.PodRunning,
+		corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}})(status)
 }
 
 func containerEnds(code int32, reason, message string) func(*corev1.PodStatus) {
@@ -143,7 +153,8 @@ func containerEnds(code int32, reason, message string) func(*corev1.PodStatus) {
 func inState(phase corev1.PodPhase, state corev1.ContainerState) func(*corev1.PodStatus) {
 	return func(status *corev1.PodStatus) {
 		status.Phase = phase
-		status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+		status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
+			LastTransitionTime: metav1.Now()}}
 		status.ContainerStatuses = []corev1.ContainerStatus{{Name: "echo", Image: "alpine:latest", State: state}}
 	}
 }

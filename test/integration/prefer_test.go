@@ -25,7 +25,8 @@ var _ = Describe("A caller that prefers to wait", func() {
 		go func() {
 			defer GinkgoRecover()
 			defer close(answers)
-			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "p", http.Header{"Prefer": {prefer}})
+			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo", "p",
+				http.Header{"Prefer": {prefer}})
 			if err == nil {
 				answers <- answered
 			}
@@ -35,29 +36,34 @@ var _ = Describe("A caller that prefers to wait", func() {
 	// stored is the execution of the call.
 	stored := func(ctx context.Context) *dispatcherv1alpha1.JobExecution {
 		GinkgoHelper()
-		Eventually(func() []dispatcherv1alpha1.JobExecution { return admin.Executions(ctx, namespace) }).WithContext(ctx).Should(HaveLen(1))
+		Eventually(func() []dispatcherv1alpha1.JobExecution {
+			return admin.Executions(ctx,
+				namespace)
+		}).WithContext(ctx).Should(HaveLen(1))
 		return &admin.Executions(ctx, namespace)[0]
 	}
 
-	It("is answered with the end of the execution, and asks the API server for nothing meanwhile", func(ctx SpecContext) {
-		createTemplate(ctx, namespace)
-		answers := call(ctx, "wait=120")
-		execution := stored(ctx)
-		eventuallyState(ctx, execution, running)
-		endPods(ctx, execution, corev1.PodSucceeded)
-		var answered user.Answer
-		Eventually(answers).WithContext(ctx).Should(Receive(&answered))
-		final := answered.ExecutionOf(http.StatusOK)
-		Expect(state(final)).To(Equal(succeeded))
-		Expect(final.UID).To(Equal(execution.UID))
-		Expect(final.TypeMeta).To(Equal(execution.TypeMeta))
-		Expect(final.Spec.Payload).To(Equal("p"))
-		Expect(answered.Header.Get("Preference-Applied")).To(Equal("wait=120"))
-		Expect(answered.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + final.Name))
-		Expect(manager.Proxy.Requests(func(r controlplane.Request) bool {
-			return r.Verb == "get" && r.Resource == "jobexecutions" && r.Namespace == namespace
-		})).To(Or(HaveLen(2), HaveLen(3)), "one look at the beginning and one at the end, and the controller may take one of its own")
-	})
+	It("is answered with the end of the execution, and asks the API server for nothing meanwhile",
+		func(ctx SpecContext) {
+			createTemplate(ctx, namespace)
+			answers := call(ctx, "wait=120")
+			execution := stored(ctx)
+			eventuallyState(ctx, execution, running)
+			endPods(ctx, execution, corev1.PodSucceeded)
+			var answered user.Answer
+			Eventually(answers).WithContext(ctx).Should(Receive(&answered))
+			final := answered.ExecutionOf(http.StatusOK)
+			Expect(state(final)).To(Equal(succeeded))
+			Expect(final.UID).To(Equal(execution.UID))
+			Expect(final.TypeMeta).To(Equal(execution.TypeMeta))
+			Expect(final.Spec.Payload).To(Equal("p"))
+			Expect(answered.Header.Get("Preference-Applied")).To(Equal("wait=120"))
+			Expect(answered.Header.Get("Location")).To(Equal("/executions/" + namespace + "/" + final.Name))
+			Expect(manager.Proxy.Requests(func(r controlplane.Request) bool {
+				return r.Verb == "get" && r.Resource == "jobexecutions" && r.Namespace == namespace
+			})).To(Or(HaveLen(2), HaveLen(3)),
+				"one look at the beginning and one at the end, and the controller may take one of its own")
+		})
 
 	It("is answered before the end when its time is up", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
@@ -70,7 +76,8 @@ var _ = Describe("A caller that prefers to wait", func() {
 	})
 
 	It("is answered with the end of an execution that is removed at once", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(0)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(0)) })
 		answers := call(ctx, "wait=120")
 		execution := stored(ctx)
 		endPods(ctx, execution, corev1.PodFailed)

@@ -22,14 +22,16 @@ var _ = Describe("Readiness", func() {
 		DeferCleanup(manager.Proxy.Inject(reachTemplates, controlplane.Hold(gate)))
 		Expect(manager.StartUnready()).To(Succeed())
 		Eventually(func() bool { return manager.Alive(ctx) }).WithContext(ctx).Should(BeTrue())
-		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(reachTemplates) }).WithContext(ctx).ShouldNot(BeEmpty())
+		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(reachTemplates) }).WithContext(ctx).
+			ShouldNot(BeEmpty())
 		Expect(manager.Ready(ctx)).To(BeFalse())
 		_, err := send(ctx, manager, http.MethodPut, "/execute/default/echo", "", nil)
 		Expect(err).To(HaveOccurred(), "nothing is served before the caches are in sync")
 
 		close(gate)
 		Eventually(func() bool { return manager.Ready(ctx) }).WithContext(ctx).Should(BeTrue())
-		Expect(put(ctx, "default/no-such", "").Code).To(Or(Equal(http.StatusNotFound), Equal(http.StatusServiceUnavailable)))
+		Expect(put(ctx, "default/no-such", "").Code).
+			To(Or(Equal(http.StatusNotFound), Equal(http.StatusServiceUnavailable)))
 	})
 
 	It("ends when the replica is asked to stop, while it still answers what is under way", func(ctx SpecContext) {
@@ -46,7 +48,8 @@ var _ = Describe("Readiness", func() {
 			Expect(err).NotTo(HaveOccurred())
 			answers <- answered
 		}()
-		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(held) }).WithContext(ctx).ShouldNot(BeEmpty())
+		Eventually(func() []controlplane.Request { return manager.Proxy.Requests(held) }).WithContext(ctx).
+			ShouldNot(BeEmpty())
 
 		process := manager.Terminate()
 		Eventually(func() error {

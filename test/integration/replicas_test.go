@@ -77,7 +77,8 @@ var _ = Describe("A leader that loses the Lease", func() {
 				Expect(err).NotTo(HaveOccurred())
 			}
 			Expect(admin.Create(ctx, tried.DeepCopy(), client.DryRunAll)).To(Succeed())
-			for execution, want := range map[*dispatcherv1alpha1.JobExecution]string{before: succeeded, meanwhile: running} {
+			for execution, want := range map[*dispatcherv1alpha1.JobExecution]string{before: succeeded,
+				meanwhile: running} {
 				g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())
 				g.Expect(state(execution)).To(Equal(want))
 			}

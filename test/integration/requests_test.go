@@ -24,6 +24,7 @@ func putTo(ctx context.Context, m *controlplane.Manager, target, payload string)
 	return answered
 }
 
-func send(ctx context.Context, m *controlplane.Manager, method, path, payload string, header http.Header) (user.Answer, error) {
+func send(ctx context.Context, m *controlplane.Manager, method, path, payload string, header http.Header) (user.Answer,
+	error) {
 	return user.Send(ctx, caller, method, m.URL+path, payload, header)
 }

@@ -21,7 +21,8 @@ type step struct {
 
 func (s step) in(namespace string) controlplane.Match {
 	return func(r controlplane.Request) bool {
-		return r.Namespace == namespace && r.Verb == s.verb && r.Resource == s.resource && r.Subresource == s.subresource && !r.DryRun
+		return r.Namespace == namespace && r.Verb == s.verb && r.Resource == s.resource &&
+			r.Subresource == s.subresource && !r.DryRun
 	}
 }
 
@@ -83,13 +84,15 @@ var _ = Describe("A manager that is killed", func() {
 		Entry("around the status that says Running", step{"patch", "jobexecutions", "status", 1}, plain, false),
 		Entry("around the final status", step{"patch", "jobexecutions", "status", 2}, plain, false),
 		Entry("around the event", step{"create", "events", "", 1}, plain, false),
-		Entry("around the write that gives a Job the TTL of its template", step{"patch", "jobs", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).TTLSecondsAfterFinished = new(int32(0))
-			t.Spec.TTLSecondsAfterFinished = new(int32(600))
-		}, false),
-		Entry("around the deletion at the end of a TTL", step{"delete", "jobexecutions", "", 1}, func(t *dispatcherv1alpha1.JobTemplate) {
-			t.Spec.TTLSecondsAfterFinished = new(int32(0))
-		}, true),
+		Entry("around the write that gives a Job the TTL of its template", step{"patch", "jobs", "", 1},
+			func(t *dispatcherv1alpha1.JobTemplate) {
+				job(t).TTLSecondsAfterFinished = new(int32(0))
+				t.Spec.TTLSecondsAfterFinished = new(int32(600))
+			}, false),
+		Entry("around the deletion at the end of a TTL", step{"delete", "jobexecutions", "", 1},
+			func(t *dispatcherv1alpha1.JobTemplate) {
+				t.Spec.TTLSecondsAfterFinished = new(int32(0))
+			}, true),
 	)
 
 	It("just before it stores an execution leaves nothing behind", func(ctx SpecContext) {

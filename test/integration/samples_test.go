@@ -15,6 +15,7 @@ var _ = Describe("The samples", func() {
 		payload := "my test payload"
 		execution := put(ctx, namespace+"/jobtemplate-sample", payload).Execution()
 		created := eventuallyJob(ctx, execution)
-		Expect(created.Spec.Template.Spec.Containers[0].Env).To(ContainElement(corev1.EnvVar{Name: "PAYLOAD", Value: payload}))
+		Expect(created.Spec.Template.Spec.Containers[0].Env).
+			To(ContainElement(corev1.EnvVar{Name: "PAYLOAD", Value: payload}))
 	})
 })

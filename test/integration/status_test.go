@@ -24,11 +24,13 @@ func state(execution *dispatcherv1alpha1.JobExecution) string {
 		return string(condition.Status)
 	}
 	reason := ""
-	if succeeded := meta.FindStatusCondition(execution.Status.Conditions, dispatcherv1alpha1.ConditionSucceeded); succeeded != nil {
+	if succeeded := meta.FindStatusCondition(execution.Status.Conditions,
+		dispatcherv1alpha1.ConditionSucceeded); succeeded != nil {
 		reason = succeeded.Reason
 	}
 	return fmt.Sprintf("Waiting=%s Running=%s Succeeded=%s %s",
-		of(dispatcherv1alpha1.ConditionWaiting), of(dispatcherv1alpha1.ConditionRunning), of(dispatcherv1alpha1.ConditionSucceeded), reason)
+		of(dispatcherv1alpha1.ConditionWaiting), of(dispatcherv1alpha1.ConditionRunning),
+		of(dispatcherv1alpha1.ConditionSucceeded), reason)
 }
 
 const (
@@ -45,7 +47,8 @@ func failed(reason string) string {
 }
 
 // eventuallyState waits until an execution is in a state, and returns it.
-func eventuallyState(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, wanted string) *dispatcherv1alpha1.JobExecution {
+func eventuallyState(ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
+	wanted string) *dispatcherv1alpha1.JobExecution {
 	GinkgoHelper()
 	found := &dispatcherv1alpha1.JobExecution{}
 	Eventually(func(g Gomega) {
@@ -57,7 +60,8 @@ func eventuallyState(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 
 // message is that of the Succeeded condition.
 func message(execution *dispatcherv1alpha1.JobExecution) string {
-	if succeeded := meta.FindStatusCondition(execution.Status.Conditions, dispatcherv1alpha1.ConditionSucceeded); succeeded != nil {
+	if succeeded := meta.FindStatusCondition(execution.Status.Conditions,
+		dispatcherv1alpha1.ConditionSucceeded); succeeded != nil {
 		return succeeded.Message
 	}
 	return ""

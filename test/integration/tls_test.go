@@ -44,7 +44,10 @@ var _ = Describe("The HTTP API over TLS", func() {
 			certificate, err := tls.X509KeyPair(user.CertData, user.KeyData)
 			Expect(err).NotTo(HaveOccurred())
 			// Sent whatever authorities the server names.
-			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate,
+				error) {
+				return &certificate, nil
+			}
 		}
 		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 		DeferCleanup(transport.CloseIdleConnections)
@@ -75,7 +78,8 @@ var _ = Describe("The HTTP API over TLS", func() {
 		plain := manager.URL
 		DeferCleanup(func() { manager.URL = plain })
 		manager.URL = strings.Replace(plain, "http:", "https:", 1)
-		Expect(manager.Start(ctx, "--web-server-cert-path="+directory, "--client-ca-file="+plane.ClientCAFile())).To(Succeed())
+		Expect(manager.Start(ctx, "--web-server-cert-path="+directory, "--client-ca-file="+plane.ClientCAFile())).
+			To(Succeed())
 	})
 
 	It("knows callers by their certificates", func(ctx SpecContext) {
@@ -95,7 +99,8 @@ var _ = Describe("The HTTP API over TLS", func() {
 		By("refusing a certificate that somebody else signed")
 		certificate, key, err := certutil.GenerateSelfSignedCertKey("carol", nil, nil)
 		Expect(err).NotTo(HaveOccurred())
-		answered, err = list(ctx, newClient(&rest.Config{TLSClientConfig: rest.TLSClientConfig{CertData: certificate, KeyData: key}}))
+		answered, err = list(ctx, newClient(&rest.Config{TLSClientConfig: rest.TLSClientConfig{CertData: certificate,
+			KeyData: key}}))
 		Expect(err).NotTo(HaveOccurred())
 		refusedWith(http.StatusUnauthorized, challengeInvalid)(answered)
 
@@ -119,7 +124,8 @@ var _ = Describe("The HTTP API over TLS", func() {
 	})
 
 	It("answers nothing in clear text", func(ctx SpecContext) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(manager.URL, "https:", "http:", 1)+"/openapi.yaml", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+			strings.Replace(manager.URL, "https:", "http:", 1)+"/openapi.yaml", nil)
 		Expect(err).NotTo(HaveOccurred())
 		response, err := http.DefaultClient.Do(request)
 		Expect(err).NotTo(HaveOccurred())

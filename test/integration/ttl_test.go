@@ -24,12 +24,16 @@ var _ = Describe("Clean-up", func() {
 
 	DescribeTable("removes an execution at the end of its TTL, with its Job and pods:",
 		func(ctx SpecContext, ttl int32, phase corev1.PodPhase) {
-			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(ttl) })
+			createTemplate(ctx, namespace,
+				func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(ttl) })
 			execution := createExecution(ctx, namespace, "kept", "")
 			seen := observe(ctx, namespace)
 			endPods(ctx, execution, phase)
 			eventuallyGone(ctx, execution)
-			Eventually(func() int { return len(admin.Jobs(ctx, namespace)) + len(admin.Pods(ctx, execution)) }).WithContext(ctx).Should(BeZero())
+			Eventually(func() int {
+				return len(admin.Jobs(ctx, namespace)) +
+					len(admin.Pods(ctx, execution))
+			}).WithContext(ctx).Should(BeZero())
 			Expect(seen.lastState()).NotTo(ContainSubstring("Unknown"), "it was finished before it went")
 		},
 		Entry("at once", int32(0), corev1.PodSucceeded),
@@ -69,7 +73,8 @@ var _ = Describe("Clean-up", func() {
 	})
 
 	It("lets the record go with the Job where the execution has no TTL", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(0)) })
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { job(t).TTLSecondsAfterFinished = new(int32(0)) })
 		seen := observe(ctx, namespace)
 		execution := createExecution(ctx, namespace, "short", "")
 		endPods(ctx, execution, corev1.PodFailed)
@@ -79,46 +84,54 @@ var _ = Describe("Clean-up", func() {
 		Expect(seen.jobs()).To(HaveLen(1))
 	})
 
-	It("records the outcome of a Job that ended while no manager was there, before its TTL deletes it", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).TTLSecondsAfterFinished = new(int32(0))
-			t.Spec.TTLSecondsAfterFinished = new(int32(600))
+	It("records the outcome of a Job that ended while no manager was there, before its TTL deletes it",
+		func(ctx SpecContext) {
+			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+				job(t).TTLSecondsAfterFinished = new(int32(0))
+				t.Spec.TTLSecondsAfterFinished = new(int32(600))
+			})
+			seen := observe(ctx, namespace)
+			execution := createExecution(ctx, namespace, "unattended", "")
+			created := eventuallyJob(ctx, execution)
+			restartAfterwards()
+			manager.Kill()
+			Expect(created.Spec.TTLSecondsAfterFinished).
+				To(HaveValue(BeEquivalentTo(dispatcherv1alpha1.MinJobTTLSeconds)))
+			endPods(ctx, execution, corev1.PodSucceeded)
+			Eventually(func(g Gomega) {
+				g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(created), created)).To(Succeed())
+				g.Expect(created.Status.CompletionTime).NotTo(BeNil())
+			}).WithContext(ctx).Should(Succeed())
+			Expect(manager.Start(ctx)).To(Succeed())
+			eventuallyState(ctx, execution, succeeded)
+			eventuallyGone(ctx, created)
+			Expect(seen.jobs()).To(HaveLen(1))
 		})
-		seen := observe(ctx, namespace)
-		execution := createExecution(ctx, namespace, "unattended", "")
-		created := eventuallyJob(ctx, execution)
-		restartAfterwards()
-		manager.Kill()
-		Expect(created.Spec.TTLSecondsAfterFinished).To(HaveValue(BeEquivalentTo(dispatcherv1alpha1.MinJobTTLSeconds)))
-		endPods(ctx, execution, corev1.PodSucceeded)
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(created), created)).To(Succeed())
-			g.Expect(created.Status.CompletionTime).NotTo(BeNil())
-		}).WithContext(ctx).Should(Succeed())
-		Expect(manager.Start(ctx)).To(Succeed())
-		eventuallyState(ctx, execution, succeeded)
-		eventuallyGone(ctx, created)
-		Expect(seen.jobs()).To(HaveLen(1))
-	})
 
 	DescribeTable("when the finished Job is deleted by hand",
 		func(ctx SpecContext, ttl *int32, check func(context.Context, *dispatcherv1alpha1.JobExecution)) {
-			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = ttl })
+			createTemplate(ctx, namespace,
+				func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = ttl })
 			seen := observe(ctx, namespace)
 			execution := createExecution(ctx, namespace, "by-hand", "")
 			endPods(ctx, execution, corev1.PodSucceeded)
 			eventuallyState(ctx, execution, succeeded)
 			deleted := eventuallyJob(ctx, execution)
-			Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+			Expect(admin.Delete(ctx, deleted, client.PropagationPolicy(metav1.DeletePropagationBackground))).
+				To(Succeed())
 			eventuallyGone(ctx, deleted)
 			check(ctx, execution)
 			Expect(seen.jobs()).To(HaveLen(1))
 		},
-		Entry("keeps a record that has a TTL, and does not run it again", new(int32(600)), func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) {
-			letTheControllerCatchUp(ctx)
-			eventuallyState(ctx, e, succeeded)
+		Entry("keeps a record that has a TTL, and does not run it again", new(int32(600)),
+			func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) {
+				letTheControllerCatchUp(ctx)
+				eventuallyState(ctx, e, succeeded)
+			}),
+		Entry("removes a record that has none", nil, func(ctx context.Context,
+			e *dispatcherv1alpha1.JobExecution) {
+			eventuallyGone(ctx, e)
 		}),
-		Entry("removes a record that has none", nil, func(ctx context.Context, e *dispatcherv1alpha1.JobExecution) { eventuallyGone(ctx, e) }),
 	)
 
 	It("keeps no namespace from being deleted when no manager is there any more", func(ctx SpecContext) {
@@ -144,20 +157,21 @@ var _ = Describe("Clean-up", func() {
 		eventuallyGone(ctx, leaving)
 	})
 
-	It("removes Job and pods of an execution that is deleted midway, with a TTL of the Job or without", func(ctx SpecContext) {
-		for name, ttl := range map[string]*int32{"plain": nil, "with-ttl": new(int32(600))} {
-			createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-				t.Name = name
-				job(t).TTLSecondsAfterFinished = ttl
-			})
-			execution := newExecution(namespace, name, "")
-			execution.Spec.JobTemplateName = name
-			Expect(admin.Create(ctx, execution)).To(Succeed())
-			eventuallyState(ctx, execution, running)
-			Expect(admin.Delete(ctx, execution)).To(Succeed())
-			eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
-		}
-	})
+	It("removes Job and pods of an execution that is deleted midway, with a TTL of the Job or without",
+		func(ctx SpecContext) {
+			for name, ttl := range map[string]*int32{"plain": nil, "with-ttl": new(int32(600))} {
+				createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+					t.Name = name
+					job(t).TTLSecondsAfterFinished = ttl
+				})
+				execution := newExecution(namespace, name, "")
+				execution.Spec.JobTemplateName = name
+				Expect(admin.Create(ctx, execution)).To(Succeed())
+				eventuallyState(ctx, execution, running)
+				Expect(admin.Delete(ctx, execution)).To(Succeed())
+				eventuallyGone(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+			}
+		})
 })
 
 // history is all that happened to the executions and Jobs of a namespace.

@@ -64,7 +64,8 @@ var _ = Describe("A web page", Label("walls"), func() {
 
 	It("of the same origin executes, and so does whoever is no browser", func(ctx SpecContext) {
 		for _, header := range []map[string]string{
-			{"Sec-Fetch-Site": "same-origin", "Origin": manager.URL}, {"Origin": manager.URL}, {"Sec-Fetch-Site": "none"}, nil,
+			{"Sec-Fetch-Site": "same-origin",
+				"Origin": manager.URL}, {"Origin": manager.URL}, {"Sec-Fetch-Site": "none"}, nil,
 		} {
 			answered := browse(ctx, http.MethodPut, "/execute/"+namespace+"/echo", "", header)
 			Expect(answered.Code).To(Equal(http.StatusCreated), "%v", header)
@@ -74,13 +75,15 @@ var _ = Describe("A web page", Label("walls"), func() {
 	It("of a host that is none of Dispatcher's reads and executes nothing", func(ctx SpecContext) {
 		execution := put(ctx, namespace+"/echo", marker).Execution()
 		_, port, _ := strings.Cut(own(), ":")
-		calls := map[string]string{location(execution): http.MethodGet, "/execute/" + namespace + "/echo": http.MethodPost}
+		calls := map[string]string{location(execution): http.MethodGet, "/execute/" + namespace +
+			"/echo": http.MethodPost}
 		for _, host := range []string{
 			"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "evil.example:" + port,
 		} {
 			for path, method := range calls {
 				answered := browse(ctx, method, path, host, map[string]string{"Content-Type": "text/plain"})
-				Expect(answered.Code).To(BeElementOf(http.StatusForbidden, http.StatusMisdirectedRequest), "%s %s", host, path)
+				Expect(answered.Code).
+					To(BeElementOf(http.StatusForbidden, http.StatusMisdirectedRequest), "%s %s", host, path)
 				Expect(answered.Body).NotTo(ContainSubstring(marker))
 			}
 		}

@@ -55,7 +55,8 @@ var _ = walls("A hostile payload", func(namespace func() string) {
 			t.Name = "argument"
 			container(t).Args = []string{"{{ .Payload }}", "{{ .Payload }}$(PAYLOAD)"}
 		})
-		ignored := newTemplate(namespace(), value("constant"), func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "ignored" })
+		ignored := newTemplate(namespace(), value("constant"),
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Name = "ignored" })
 		Expect(admin.Create(ctx, argument)).To(Succeed())
 		Expect(admin.Create(ctx, ignored)).To(Succeed())
 		for _, part := range []string{"$", "$(", "$$(", "$(A", "$(A)", "$(PAYLOAD)", ")", "(", "$)", "x"} {

@@ -23,7 +23,8 @@ var _ = Describe("The metadata of a template", Label("walls"), func() {
 	BeforeEach(func(ctx SpecContext) {
 		namespace = admin.NewNamespace(ctx)
 		templates := may("jobtemplates", []string{"*"})
-		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}}
+		createsJobs := rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"},
+			Verbs: []string{"create"}}
 		author = newUser(ctx, namespace, "author", templates)
 		developer = newUser(ctx, namespace, "developer", templates, createsJobs)
 	})
@@ -32,7 +33,8 @@ var _ = Describe("The metadata of a template", Label("walls"), func() {
 	patch := func(ctx context.Context, by client.Client, metadata string) error {
 		template := &dispatcherv1alpha1.JobTemplate{}
 		template.Namespace, template.Name = namespace, "echo"
-		return by.Patch(ctx, template, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":`+metadata+`}`)))
+		return by.Patch(ctx, template, client.RawPatch("application/merge-patch+json",
+			[]byte(`{"metadata":`+metadata+`}`)))
 	}
 
 	DescribeTable("is part of what runs where its strings use it: who may not create Jobs may not change it",
@@ -56,7 +58,8 @@ var _ = Describe("The metadata of a template", Label("walls"), func() {
 			By("letting the author do what changes no Job, and the developer the rest")
 			Expect(patch(ctx, author, `{"finalizers":["example.com/x"]}`)).To(Succeed())
 			Expect(patch(ctx, author, `{"finalizers":null}`)).To(Succeed())
-			Expect(patch(ctx, developer, `{"annotations":{"image":"alpine:2"},"labels":{"image":"busybox"}}`)).To(Succeed())
+			Expect(patch(ctx, developer, `{"annotations":{"image":"alpine:2"},"labels":{"image":"busybox"}}`)).
+				To(Succeed())
 			err := patch(ctx, developer, `{"annotations":{"image":""},"labels":{"image":""}}`)
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "it is tried, too: %v", err)
 		},
@@ -68,7 +71,8 @@ var _ = Describe("The metadata of a template", Label("walls"), func() {
 		Entry("by the variable of all", `{{ $.JobTemplate.Labels.image }}`),
 		Entry("by with", `{{ with .JobTemplate }}{{ .Annotations.image }}{{ end }}`),
 		Entry("by range", `{{ range $k, $v := .JobTemplate.Labels }}{{ if eq $k "image" }}{{ $v }}{{ end }}{{ end }}`),
-		Entry("by another template", `{{ define "t" }}{{ .Annotations.image }}{{ end }}{{ template "t" .JobTemplate }}`),
+		Entry("by another template",
+			`{{ define "t" }}{{ .Annotations.image }}{{ end }}{{ template "t" .JobTemplate }}`),
 		Entry("by another template, given all",
 			`{{ define "t" }}{{ .JobTemplate.Annotations.image }}{{ end }}{{ template "t" . }}`),
 		Entry("by a list", `{{ (first (list .JobTemplate)).Labels.image }}`),
@@ -93,7 +97,8 @@ var _ = Describe("A preview", Label("walls"), func() {
 		other := newCaller(ctx, namespace, "other", executes, may("jobtemplates", []string{"get"}, "another"))
 		preview := func(caller http.Header, payload string) user.Answer {
 			GinkgoHelper()
-			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo?dryRun=All", payload, caller)
+			answered, err := send(ctx, manager, http.MethodPut, "/execute/"+namespace+"/echo?dryRun=All", payload,
+				caller)
 			Expect(err).NotTo(HaveOccurred())
 			return answered
 		}
@@ -141,19 +146,20 @@ var _ = Describe("An Idempotency-Key of somebody", Label("walls"), func() {
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(3))
 	})
 
-	It("tells one who may not read executions where the first one is, and not what became of it", func(ctx SpecContext) {
-		namespace := admin.NewNamespace(ctx)
-		createTemplate(ctx, namespace)
-		creates := newCaller(ctx, namespace, "creates", may("jobtemplates/executions", []string{"create"}))
-		creates.Set("Idempotency-Key", "k")
-		first := mustSend(ctx, http.MethodPut, "/execute/"+namespace+"/echo", "p", creates)
-		Expect(first.Code).To(Equal(http.StatusCreated), first.Body)
-		again := mustSend(ctx, http.MethodPut, "/execute/"+namespace+"/echo", "p", creates)
-		Expect(again.Code).To(Equal(http.StatusOK), again.Body)
-		Expect(again.Body).To(BeEmpty())
-		Expect(again.Header.Get("Location")).To(Equal(first.Header.Get("Location")))
-		Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
-	})
+	It("tells one who may not read executions where the first one is, and not what became of it",
+		func(ctx SpecContext) {
+			namespace := admin.NewNamespace(ctx)
+			createTemplate(ctx, namespace)
+			creates := newCaller(ctx, namespace, "creates", may("jobtemplates/executions", []string{"create"}))
+			creates.Set("Idempotency-Key", "k")
+			first := mustSend(ctx, http.MethodPut, "/execute/"+namespace+"/echo", "p", creates)
+			Expect(first.Code).To(Equal(http.StatusCreated), first.Body)
+			again := mustSend(ctx, http.MethodPut, "/execute/"+namespace+"/echo", "p", creates)
+			Expect(again.Code).To(Equal(http.StatusOK), again.Body)
+			Expect(again.Body).To(BeEmpty())
+			Expect(again.Header.Get("Location")).To(Equal(first.Header.Get("Location")))
+			Expect(admin.Executions(ctx, namespace)).To(HaveLen(1))
+		})
 })
 
 var _ = Describe("A caller without a right", Label("walls"), func() {
@@ -185,12 +191,14 @@ var _ = Describe("A caller without a right", Label("walls"), func() {
 			_, run, _ := strings.Cut(execution, "/")
 			text := fmt.Sprint(answered.Code, problem.Reason, problem.Title, problem.Detail, problem.Errors,
 				answered.Header.Values("WWW-Authenticate"))
-			return strings.NewReplacer(of, "NAMESPACE", `"`+name+`"`, "TEMPLATE", `"`+run+`"`, "EXECUTION").Replace(text)
+			return strings.NewReplacer(of, "NAMESPACE", `"`+name+`"`, "TEMPLATE", `"`+run+`"`,
+				"EXECUTION").Replace(text)
 		}
 		for call := range paths("", "") {
 			there := told(call, namespace+"/echo", namespace+"/run", stranger)
 			Expect(there).To(HavePrefix("403"), call)
-			Expect(told(call, namespace+"/none", namespace+"/gone", stranger)).To(Equal(there), "%s: no such name", call)
+			Expect(told(call, namespace+"/none", namespace+"/gone", stranger)).
+				To(Equal(there), "%s: no such name", call)
 			Expect(told(call, "no-such/echo", "no-such/run", stranger)).To(Equal(there), "%s: no such namespace", call)
 			if call == "execute" || call == "preview" || call == "read" || call == "wait" || call == "events" {
 				continue // Without credentials it is allowed here.

@@ -59,13 +59,15 @@ var _ = walls("A hostile template", func(namespace func() string) {
 		hostile.Name = "hostile"
 		applied := kubectl.Apply(ctx, hostile)
 		Expect(applied.Err).To(HaveOccurred())
-		Expect(applied.Stderr).To(And(ContainSubstring("spec.jobTemplate"), Not(ContainSubstring("failed calling webhook"))))
+		Expect(applied.Stderr).
+			To(And(ContainSubstring("spec.jobTemplate"), Not(ContainSubstring("failed calling webhook"))))
 
 		By("changing the harmless one to it")
 		hostile.Name = "echo"
 		applied = kubectl.Apply(ctx, hostile)
 		Expect(applied.Err).To(HaveOccurred())
-		Expect(applied.Stderr).To(And(ContainSubstring("spec.jobTemplate"), Not(ContainSubstring("failed calling webhook"))))
+		Expect(applied.Stderr).
+			To(And(ContainSubstring("spec.jobTemplate"), Not(ContainSubstring("failed calling webhook"))))
 	})
 
 	for what, made := range hostileValues {
@@ -145,11 +147,13 @@ var _ = walls("A hostile template", func(namespace func() string) {
 			}
 			By("sending " + name + " its payload, by HTTP and by kubectl")
 			for range 2 {
-				Expect(executed(ctx, namespace()+"/"+name, "boom", texts[i]).Code).NotTo(Equal(http.StatusCreated), texts[i])
+				Expect(executed(ctx, namespace()+"/"+name, "boom", texts[i]).Code).
+					NotTo(Equal(http.StatusCreated), texts[i])
 			}
 			execution := newExecution(namespace(), name, "boom")
 			execution.Spec.JobTemplateName = name
-			Expect(judged(func() error { return admin.Create(ctx, execution.DeepCopy()) }, texts[i])).NotTo(Succeed(), texts[i])
+			Expect(judged(func() error { return admin.Create(ctx, execution.DeepCopy()) }, texts[i])).
+				NotTo(Succeed(), texts[i])
 		})
 	})
 

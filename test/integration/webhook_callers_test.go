@@ -39,7 +39,8 @@ func stranger(certificate ...tls.Certificate) *http.Client {
 
 // askWebhook posts a review and returns the status of the answer and its body.
 func askWebhook(ctx context.Context, client *http.Client, body string) (int, string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+manager.WebhookAddress()+templateWebhook, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"https://"+manager.WebhookAddress()+templateWebhook, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
@@ -95,14 +96,16 @@ var _ = Describe("The webhook port", func() {
 
 		By("refusing the API server too, where it has another name")
 		manager.Kill()
-		Expect(manager.Start(ctx, "--webhook-client-ca-file="+plane.WebhookClientCAFile(), "--webhook-client-names=other")).To(Succeed())
+		Expect(manager.Start(ctx, "--webhook-client-ca-file="+plane.WebhookClientCAFile(),
+			"--webhook-client-names=other")).To(Succeed())
 		Expect(admin.Create(ctx, newTemplate(namespace))).NotTo(Succeed())
 	})
 
 	It("answers the API server while strangers send slow templates", func(ctx SpecContext) {
 		object, err := json.Marshal(newTemplate(namespace))
 		Expect(err).NotTo(HaveOccurred())
-		slow := strings.Replace(string(object), "alpine:latest", `{{ range until 1000 }}{{ range until 900 }}{{ end }}{{ end }}alpine`, 1)
+		slow := strings.Replace(string(object), "alpine:latest",
+			`{{ range until 1000 }}{{ range until 900 }}{{ end }}{{ end }}alpine`, 1)
 		strangers, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup
 		for i := range 32 {
@@ -136,7 +139,8 @@ var _ = Describe("The webhook port", func() {
 
 	It("refuses what takes far more memory than it sends, and goes on", func(ctx SpecContext) {
 		pid := manager.PID()
-		object := `{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[` + strings.Repeat("{},", 2<<20) + `{}]}}}}}}`
+		object := `{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[` + strings.Repeat("{},",
+			2<<20) + `{}]}}}}}}`
 		var done sync.WaitGroup
 		for range 16 {
 			done.Go(func() {

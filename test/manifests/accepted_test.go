@@ -49,7 +49,8 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 	}
 
 	// The first one makes the namespace, which the second one expects.
-	for _, kustomization := range []string{"default", "overlays/no-namespace", "overlays/prometheus", "overlays/secure"} {
+	for _, kustomization := range []string{"default", "overlays/no-namespace", "overlays/prometheus",
+		"overlays/secure"} {
 		t.Run(kustomization, func(t *testing.T) {
 			for _, object := range build(t, kustomization) {
 				if object.GetKind() == "ServiceMonitor" {
@@ -60,7 +61,8 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 					t.Fatal(err)
 				}
 				if len(content) > annotationLimit {
-					t.Errorf("%s %s has %d bytes: kubectl apply could not store it in an annotation", object.GetKind(), object.GetName(), len(content))
+					t.Errorf("%s %s has %d bytes: kubectl apply could not store it in an annotation", object.GetKind(),
+						object.GetName(), len(content))
 				}
 				if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object)); err != nil {
 					t.Errorf("%s %s is refused: %v", object.GetKind(), object.GetName(), err)
@@ -92,7 +94,8 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 		}
 		// Nothing answers the webhooks here; the schema is what is tested.
 		for _, configuration := range []client.Object{
-			&admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfiguration{},
+			&admissionregistrationv1.ValidatingWebhookConfiguration{},
+			&admissionregistrationv1.MutatingWebhookConfiguration{},
 		} {
 			if err := c.DeleteAllOf(t.Context(), configuration); err != nil {
 				t.Fatal(err)

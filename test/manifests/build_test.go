@@ -22,7 +22,8 @@ type objects []*unstructured.Unstructured
 // build runs kustomize as the Makefile does.
 func build(t *testing.T, kustomization string) objects {
 	t.Helper()
-	command := exec.Command("go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build", filepath.Join("config", kustomization))
+	command := exec.Command("go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build",
+		filepath.Join("config", kustomization))
 	command.Dir = root
 	return decode(t, output(t, command))
 }

@@ -34,7 +34,8 @@ func TestServicesReachTheManager(t *testing.T) {
 			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
 				return p.Name == port.TargetPort.StrVal || p.ContainerPort == port.TargetPort.IntVal
 			}) {
-				t.Errorf("Service %s leads to the port %s, which the manager does not have", service.Name, port.TargetPort.String())
+				t.Errorf("Service %s leads to the port %s, which the manager does not have", service.Name,
+					port.TargetPort.String())
 			}
 		}
 	}
@@ -49,22 +50,26 @@ func TestServicesReachTheManager(t *testing.T) {
 
 func TestWebhooksAreReachedAndTrusted(t *testing.T) {
 	all := build(t, "default")
-	dnsNames, _, err := unstructured.NestedStringSlice(get[unstructured.Unstructured](t, all, "Certificate", certificate).Object, "spec", "dnsNames")
+	dnsNames, _, err := unstructured.NestedStringSlice(get[unstructured.Unstructured](t, all, "Certificate",
+		certificate).Object, "spec", "dnsNames")
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, _, err := unstructured.NestedString(get[unstructured.Unstructured](t, all, "Certificate", certificate).Object, "spec", "secretName")
+	secret, _, err := unstructured.NestedString(get[unstructured.Unstructured](t, all, "Certificate",
+		certificate).Object, "spec", "secretName")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var services []*admissionregistrationv1.ServiceReference
 	for _, object := range all.ofKind("ValidatingWebhookConfiguration") {
-		for _, webhook := range get[admissionregistrationv1.ValidatingWebhookConfiguration](t, all, object.GetKind(), object.GetName()).Webhooks {
+		for _, webhook := range get[admissionregistrationv1.ValidatingWebhookConfiguration](t, all, object.GetKind(),
+			object.GetName()).Webhooks {
 			services = append(services, webhook.ClientConfig.Service)
 		}
 	}
 	for _, object := range all.ofKind("MutatingWebhookConfiguration") {
-		for _, webhook := range get[admissionregistrationv1.MutatingWebhookConfiguration](t, all, object.GetKind(), object.GetName()).Webhooks {
+		for _, webhook := range get[admissionregistrationv1.MutatingWebhookConfiguration](t, all, object.GetKind(),
+			object.GetName()).Webhooks {
 			services = append(services, webhook.ClientConfig.Service)
 		}
 	}
@@ -72,14 +77,16 @@ func TestWebhooksAreReachedAndTrusted(t *testing.T) {
 		t.Error("no webhooks")
 	}
 	for _, service := range services {
-		if got := get[corev1.Service](t, all, "Service", service.Name).Namespace; got != service.Namespace || got != namespace {
+		if got := get[corev1.Service](t, all, "Service", service.Name).Namespace; got != service.Namespace ||
+			got != namespace {
 			t.Errorf("a webhook calls the Service %s of %s, and that is in %s", service.Name, service.Namespace, got)
 		}
 		if name := service.Name + "." + service.Namespace + ".svc"; !slices.Contains(dnsNames, name) {
 			t.Errorf("the certificate is for %q, and not for %s", dnsNames, name)
 		}
 	}
-	for _, object := range append(all.ofKind("ValidatingWebhookConfiguration"), all.ofKind("MutatingWebhookConfiguration")...) {
+	for _, object := range append(all.ofKind("ValidatingWebhookConfiguration"),
+		all.ofKind("MutatingWebhookConfiguration")...) {
 		if from := object.GetAnnotations()["cert-manager.io/inject-ca-from"]; from != namespace+"/"+certificate {
 			t.Errorf("%s trusts the CA of %q", object.GetKind(), from)
 		}
@@ -124,14 +131,16 @@ func TestAnonymousAccess(t *testing.T) {
 						if subject.Kind != rbacv1.UserKind || subject.Name != "system:anonymous" {
 							t.Errorf("%s is bound to %s %s", binding.Name, subject.Kind, subject.Name)
 						}
-						rules = append(rules, get[rbacv1.ClusterRole](t, all, binding.RoleRef.Kind, binding.RoleRef.Name).Rules...)
+						rules = append(rules, get[rbacv1.ClusterRole](t, all, binding.RoleRef.Kind,
+							binding.RoleRef.Name).Rules...)
 					}
 				}
 			}
 		}
 		return rules
 	}
-	want := []rbacv1.PolicyRule{{APIGroups: []string{"dispatcher.ivan.vc"}, Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create", "get"}}}
+	want := []rbacv1.PolicyRule{{APIGroups: []string{"dispatcher.ivan.vc"},
+		Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create", "get"}}}
 	if diff := cmp.Diff(want, granted(build(t, "default"))); diff != "" {
 		t.Errorf("rights of anonymous callers in config/default (-want +got):\n%s", diff)
 	}
@@ -150,7 +159,8 @@ func TestSecureOverlay(t *testing.T) {
 	if ports := service.Spec.Ports; len(ports) != 1 || ports[0].Port != 443 || ports[0].TargetPort.StrVal != "http" {
 		t.Errorf("the HTTP API has the ports %v, want 443 alone", ports)
 	}
-	dnsNames, _, err := unstructured.NestedStringSlice(get[unstructured.Unstructured](t, all, "Certificate", certificate).Object, "spec", "dnsNames")
+	dnsNames, _, err := unstructured.NestedStringSlice(get[unstructured.Unstructured](t, all, "Certificate",
+		certificate).Object, "spec", "dnsNames")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,13 +170,15 @@ func TestSecureOverlay(t *testing.T) {
 		}
 	}
 	policy := get[networkingv1.NetworkPolicy](t, all, "NetworkPolicy", manager)
-	if selector := labels.Set(policy.Spec.PodSelector.MatchLabels); policy.Namespace != namespace || !selector.AsSelector().Matches(labels.Set(pod.Labels)) {
+	if selector := labels.Set(policy.Spec.PodSelector.MatchLabels); policy.Namespace != namespace ||
+		!selector.AsSelector().Matches(labels.Set(pod.Labels)) {
 		t.Errorf("the NetworkPolicy of %s selects %v, and not the manager's pods", policy.Namespace, selector)
 	}
 	anywhere := map[string]bool{}
 	for _, rule := range policy.Spec.Ingress {
 		for _, port := range rule.Ports {
-			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == port.Port.StrVal }) {
+			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports,
+				func(p corev1.ContainerPort) bool { return p.Name == port.Port.StrVal }) {
 				t.Errorf("the NetworkPolicy opens the port %s, which the manager does not have", port.Port)
 			}
 			anywhere[port.Port.StrVal] = len(rule.From) == 0

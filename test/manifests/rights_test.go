@@ -50,7 +50,8 @@ func rulesOfTheManager(t *testing.T) []rbacv1.PolicyRule {
 	all := build(t, "default")
 	var rules []rbacv1.PolicyRule
 	for _, binding := range all.ofKind("ClusterRoleBinding") {
-		if bound := get[rbacv1.ClusterRoleBinding](t, all, "ClusterRoleBinding", binding.GetName()); isOfTheManager(bound.Subjects) {
+		if bound := get[rbacv1.ClusterRoleBinding](t, all, "ClusterRoleBinding",
+			binding.GetName()); isOfTheManager(bound.Subjects) {
 			rules = append(rules, get[rbacv1.ClusterRole](t, all, "ClusterRole", bound.RoleRef.Name).Rules...)
 		}
 	}
@@ -63,5 +64,6 @@ func rulesOfTheManager(t *testing.T) []rbacv1.PolicyRule {
 }
 
 func isOfTheManager(subjects []rbacv1.Subject) bool {
-	return len(subjects) == 1 && subjects[0].Kind == rbacv1.ServiceAccountKind && subjects[0].Name == "dispatcher-manager"
+	return len(subjects) == 1 && subjects[0].Kind == rbacv1.ServiceAccountKind &&
+		subjects[0].Name == "dispatcher-manager"
 }

@@ -16,8 +16,8 @@ import (
 type Kubectl struct {
 	// Program is its path, or its name where PATH leads to it.
 	Program string
-	// Kubeconfig says who it is and at which API server. Its cache of discovery is kept in the same folder, and ends with
-	// the cluster.
+	// Kubeconfig says who it is and at which API server. Its cache of discovery is kept in the same folder, and ends
+	// with the cluster.
 	Kubeconfig string
 }
 
