@@ -22,12 +22,12 @@ type Escaper interface {
 	Literal(out []byte, from int) []byte
 }
 
-// Compile compiles sources into a Set. All errors are reported, up to MaxErrors. data is the type of the templates'
+// Compile compiles sources into a Set. All errors are reported, up to 50. data is the type of the templates'
 // dot: a field that it cannot have is an error, even where the template would never come to it.
 func Compile(sources []Source, data reflect.Type) (*Set, []Error) {
 	c := compiler{set: &Set{sources: sources, limits: defaultLimits, calls: map[string]bool{}}, data: data}
 	for i := range sources {
-		if c.nodes > MaxParts || len(c.errs) > MaxErrors {
+		if c.nodes > MaxParts || len(c.errs) > maxErrors {
 			break
 		}
 		c.source(i)
@@ -50,7 +50,7 @@ type compiler struct {
 func (c *compiler) source(i int) {
 	text := c.set.sources[i].Text
 	for _, p := range c.trees(i) {
-		if len(c.errs) == MaxErrors {
+		if len(c.errs) == maxErrors {
 			c.errs = append(c.errs, tooManyErrors)
 			return
 		}

@@ -23,8 +23,8 @@ type Error struct {
 
 func (e Error) Error() string { return e.Message }
 
-// MaxErrors is how many errors of one set are reported. One more stands for those that are not.
-const MaxErrors = 50
+// maxErrors is how many errors of one set are reported. One more stands for those that are not.
+const maxErrors = 50
 
 var tooManyErrors = Error{Source: -1, Message: "has more errors than are listed here"}
 

@@ -230,7 +230,7 @@ func TestHostileSource(t *testing.T) {
 			if !strings.Contains(messages(errs), row.want) {
 				t.Errorf("refused with %.300q, want %q", messages(errs), row.want)
 			}
-			if len(errs) > MaxErrors+1 {
+			if len(errs) > maxErrors+1 {
 				t.Errorf("%d errors", len(errs))
 			}
 			if most := uint64(128 << 20); allocated > most {
@@ -240,7 +240,7 @@ func TestHostileSource(t *testing.T) {
 	}
 
 	t.Run("many strings", func(t *testing.T) {
-		if _, errs := Compile(slices.Repeat([]Source{{Text: "{{ . }}"}}, 30_000), testDataType); !strings.Contains(messages(errs), "at most 20000 parts") || len(errs) > MaxErrors+1 {
+		if _, errs := Compile(slices.Repeat([]Source{{Text: "{{ . }}"}}, 30_000), testDataType); !strings.Contains(messages(errs), "at most 20000 parts") || len(errs) > maxErrors+1 {
 			t.Errorf("refused with %.300q", messages(errs))
 		}
 	})

@@ -19,7 +19,7 @@ type Set struct {
 }
 
 // Render renders all templates of the set for data, and calls set with the number of each source and what it rendered
-// to. They share one budget. All errors are reported, up to MaxErrors, except that one that would come again for each
+// to. They share one budget. All errors are reported, up to 50, except that one that would come again for each
 // further template ends the render. It ends early when ctx ends.
 func (s *Set) Render(ctx context.Context, data any, set func(source int, text string)) (errs []Error) {
 	if len(s.sources) == 0 {
@@ -40,7 +40,7 @@ func (s *Set) Render(ctx context.Context, data any, set func(source int, text st
 		if ends(err) {
 			return errs
 		}
-		if len(errs) == MaxErrors {
+		if len(errs) == maxErrors {
 			return append(errs, tooManyErrors)
 		}
 	}

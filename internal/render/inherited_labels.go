@@ -17,9 +17,9 @@ var ownershipLabels = []string{
 	"dispatcher.ivan.vc/",          // ours are set by us
 }
 
-// InheritedLabels returns a new map of the labels that executions and Jobs take from their template: all of its own but
+// inheritedLabels returns a new map of the labels that executions and Jobs take from their template: all of its own but
 // those by which a tool marks what it applied.
-func InheritedLabels(template *dispatcherv1alpha1.JobTemplate) map[string]string {
+func inheritedLabels(template *dispatcherv1alpha1.JobTemplate) map[string]string {
 	labels := make(map[string]string, len(template.Labels)+1)
 	for key, value := range template.Labels {
 		if isInherited(key) {

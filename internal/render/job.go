@@ -64,7 +64,7 @@ func jobOf(
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      rendered.Name,
 			Namespace: data.Namespace,
-			Labels:    merged(InheritedLabels(template), rendered.Labels, own),
+			Labels:    merged(inheritedLabels(template), rendered.Labels, own),
 			Annotations: merged(rendered.Annotations, map[string]string{
 				dispatcherv1alpha1.AnnotationJobTemplateUID:        string(template.UID),
 				dispatcherv1alpha1.AnnotationJobTemplateGeneration: strconv.FormatInt(template.Generation, 10),
