@@ -90,7 +90,7 @@ func boundShallow(k int) func(*call) (int, error) {
 				n += v.Len()
 			}
 		}
-		return times(n, k) + 64, c.step(n / 8)
+		return times(n, k) + listMemory, c.step(n / 8)
 	}
 }
 

@@ -97,8 +97,8 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"uniq": boundPairs, "mustUniq": boundPairs, "without": boundPairs, "mustWithout": boundPairs,
 
 	// Dictionaries.
-	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32), "pick": boundShallow(64),
-	"omit": boundShallow(64), "dig": boundConstant(16),
+	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32), "pick": boundDict,
+	"omit": boundDict, "dig": boundConstant(16),
 
 	// Defaults and types.
 	"default": boundConstant(16), "empty": boundConstant(8), "coalesce": boundConstant(16), "all": boundConstant(8),

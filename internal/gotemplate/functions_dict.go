@@ -16,7 +16,7 @@ import (
 var dictFunctions = func() map[string]function {
 	fromSprig := sprig.TxtFuncMap()
 	all := map[string]function{
-		"dict":         {newDict, boundShallow(64)},
+		"dict":         {newDict, boundDict},
 		"set":          {fromSprig["set"], boundSet},
 		"unset":        {fromSprig["unset"], boundUnset},
 		"keys":         {dictKeys, boundKeys},
@@ -84,6 +84,13 @@ func boundUnset(c *call) (int, error) {
 func boundMerge(c *call) (int, error) {
 	c.meter.forget()
 	return boundMemory(2)(c)
+}
+
+// boundDict is for functions that make a dictionary of values that they do not copy. A small one takes as much as one with
+// eight entries.
+func boundDict(c *call) (int, error) {
+	size, err := boundShallow(64)(c)
+	return size + dictMemory, err
 }
 
 // boundKeys is for functions that sort keys.

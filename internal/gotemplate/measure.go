@@ -133,8 +133,13 @@ func (m *meter) container(v any, value reflect.Value, level int) (extent, error)
 	return known.extent, nil
 }
 
-// mapEntry is how many bytes an entry of a map takes, beside its key and value.
-const mapEntry = 48
+const (
+	// mapEntry is how many bytes an entry of a map takes, beside its key and value.
+	mapEntry = 48
+	// dictMemory and listMemory are what a dictionary and a list take without what is in them, but with what the meter
+	// keeps of them.
+	dictMemory, listMemory = 400, 160
+)
 
 // walk measures what has parts.
 func (m *meter) walk(v any, value reflect.Value, level int) (extent, error) {
@@ -165,7 +170,7 @@ func (m *meter) walk(v any, value reflect.Value, level int) (extent, error) {
 		return e, nil
 	case map[string]any:
 		m.visited += len(v)
-		e.memory += 144
+		e.memory += dictMemory
 		for key, item := range v {
 			inner, err := m.measure(item, level+1)
 			if err != nil {
@@ -210,7 +215,7 @@ func (m *meter) reflect(e *extent, v reflect.Value, level int) error {
 		}
 	case reflect.Map:
 		m.visited += v.Len()
-		e.memory += 144 + mapEntry*v.Len()
+		e.memory += dictMemory + mapEntry*v.Len()
 		for key, value := range v.Seq2() {
 			if err := errors.Join(add(key), add(value)); err != nil {
 				return errNesting
