@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ func TestHTTP2StreamsOutliveSilence(t *testing.T) {
 	}
 	api, pods := newFakeAPIServerWithPods(t, newPod("a", time.Minute))
 	spoken := make(chan struct{})
+	speak := sync.OnceFunc(func() { close(spoken) })
+	defer speak()
 	pods.onLog = func(w http.ResponseWriter, _ *http.Request) bool {
 		_, _ = io.WriteString(w, "before\n")
 		w.(http.Flusher).Flush()
@@ -67,7 +70,7 @@ func TestHTTP2StreamsOutliveSilence(t *testing.T) {
 			alive++
 		}
 	}
-	close(spoken)
+	speak()
 	if line, err := log.ReadString('\n'); line != "after\n" || err != nil {
 		t.Errorf("the log ended in a silence: %q, error %v", line, err)
 	}

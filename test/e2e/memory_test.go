@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -76,14 +79,16 @@ var _ = Describe("Whatever callers do", Serial, func() {
 		}
 
 		By("watching their working sets")
-		seen := map[string]map[time.Time]uint64{}
+		seen := map[string]map[string]float64{} // by pod and time
 		Eventually(func(g Gomega) {
 			for _, pod := range before {
-				memory := workingSet(ctx, g, pod)
+				at, bytes := workingSet(ctx, g, pod)
 				if seen[pod] == nil {
-					seen[pod] = map[time.Time]uint64{}
+					seen[pod] = map[string]float64{}
 				}
-				seen[pod][memory.Time] = memory.WorkingSetBytes
+				seen[pod][at] = bytes
+			}
+			for _, pod := range before {
 				g.Expect(len(seen[pod])).To(BeNumerically(">=", 6), "measurements of %s", pod)
 			}
 		}).WithTimeout(5 * time.Minute).WithContext(ctx).Should(Succeed())
@@ -94,11 +99,8 @@ var _ = Describe("Whatever callers do", Serial, func() {
 			pod := &corev1.Pod{}
 			Expect(admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: name}, pod)).To(Succeed())
 			Expect(pod.Status.ContainerStatuses[0].RestartCount).To(BeZero(), "%s was restarted", name)
-			largest := uint64(0)
-			for _, bytes := range seen[name] {
-				largest = max(largest, bytes)
-			}
-			AddReportEntry("memory", fmt.Sprintf("%s: at most %d MiB", name, largest>>20), ReportEntryVisibilityAlways)
+			largest := slices.Max(slices.Collect(maps.Values(seen[name])))
+			AddReportEntry("memory", fmt.Sprintf("%s: at most %.0f MiB", name, largest/(1<<20)), ReportEntryVisibilityAlways)
 			Expect(largest).To(BeNumerically("<", memoryLimit))
 		}
 		By("going on afterwards")
@@ -109,32 +111,18 @@ var _ = Describe("Whatever callers do", Serial, func() {
 	})
 })
 
-// memoryStats is what a kubelet says of a pod's memory.
-type memoryStats struct {
-	Time            time.Time
-	WorkingSetBytes uint64
-}
-
-// workingSet asks the kubelet of the node for the memory that counts against a pod's limit.
-func workingSet(ctx context.Context, g Gomega, name string) memoryStats {
+// workingSet asks the kubelet for the memory that counts against the limit of a replica, and when it was measured.
+func workingSet(ctx context.Context, g Gomega, name string) (at string, bytes float64) {
 	pod := &corev1.Pod{}
 	g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: name}, pod)).To(Succeed())
-	answered := kubectl.Run(ctx, "get", "--raw", "/api/v1/nodes/"+pod.Spec.NodeName+"/proxy/stats/summary")
+	answered := kubectl.Run(ctx, "get", "--raw", "/api/v1/nodes/"+pod.Spec.NodeName+"/proxy/metrics/resource")
 	g.Expect(answered.Err).NotTo(HaveOccurred(), answered.Stderr)
-	var summary struct {
-		Pods []struct {
-			PodRef struct{ Name, Namespace string }
-			Memory memoryStats
-		}
-	}
-	g.Expect(json.Unmarshal([]byte(answered.Stdout), &summary)).To(Succeed())
-	for _, p := range summary.Pods {
-		if p.PodRef.Name == name && p.PodRef.Namespace == systemNamespace {
-			return p.Memory
-		}
-	}
-	g.Expect(summary.Pods).To(BeEmpty(), "the kubelet does not know %s", name)
-	return memoryStats{}
+	of := regexp.MustCompile(`(?m)^container_memory_working_set_bytes\{[^}]*pod="` + name + `"[^}]*\} (\S+) (\S+)$`)
+	sample := of.FindStringSubmatch(answered.Stdout)
+	g.Expect(sample).NotTo(BeNil(), "the kubelet measures %s", name)
+	bytes, err := strconv.ParseFloat(sample[1], 64)
+	g.Expect(err).NotTo(HaveOccurred())
+	return sample[2], bytes
 }
 
 // flood are callers that make the same calls again and again.

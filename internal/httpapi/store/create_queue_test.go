@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,11 +52,9 @@ func TestSlowCreatesMakeRoom(t *testing.T) {
 	api := apitest.New(t)
 	client := newStore(t, api)
 	client.createTurn = time.Millisecond
-	var under sync.WaitGroup
-	under.Add(3 * testConcurrentCreates)
-	api.OnCreate = func(http.ResponseWriter, *http.Request, *dispatcherv1alpha1.JobExecution) bool {
-		under.Done()
-		under.Wait() // for all that were sent, which are three times as many as have a turn
+	all := together(3 * testConcurrentCreates) // three times as many as have a turn
+	api.OnCreate = func(_ http.ResponseWriter, r *http.Request, _ *dispatcherv1alpha1.JobExecution) bool {
+		all(r)
 		return false
 	}
 	var creates sync.WaitGroup
@@ -71,5 +70,20 @@ func TestSlowCreatesMakeRoom(t *testing.T) {
 	creates.Wait()
 	if !client.createTurns.TryAcquire(testConcurrentCreates) {
 		t.Error("turns are lost")
+	}
+}
+
+// together returns what waits until so many requests are under way, or the client of one has given up.
+func together(count int64) func(r *http.Request) {
+	var under atomic.Int64
+	all := make(chan struct{})
+	return func(r *http.Request) {
+		if under.Add(1) == count {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-r.Context().Done():
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -261,11 +260,9 @@ func TestTimeoutsFit(t *testing.T) {
 // Many are looked for at a time, and the list keeps its bound meanwhile.
 func TestUnconfirmedCreatesAreLookedForSideBySide(t *testing.T) {
 	api := apitest.New(t)
-	var under sync.WaitGroup
-	under.Add(maxConcurrentLookups)
-	api.OnGet = func(http.ResponseWriter, *http.Request) bool {
-		under.Done()
-		under.Wait() // for as many as may be looked for at a time
+	all := together(maxConcurrentLookups)
+	api.OnGet = func(_ http.ResponseWriter, r *http.Request) bool {
+		all(r)
 		return false
 	}
 	unconfirmed := newStore(t, api).unconfirmed
