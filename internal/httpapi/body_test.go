@@ -29,7 +29,7 @@ func TestBodiesThatTrickleInTakeNoPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer connection.Close()
-		fmt.Fprint(connection,
+		_, _ = fmt.Fprint(connection,
 			"PUT /execute/t HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
 		// The server asks for the body when it begins to wait for it.
 		if line, err := bufio.NewReader(connection).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
@@ -66,7 +66,7 @@ func TestCallsWithoutBodyRefuseOneUnread(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer connection.Close()
-			fmt.Fprintf(connection, "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n", call, header)
+			_, _ = fmt.Fprintf(connection, "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n", call, header)
 			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 			if err != nil {
 				t.Errorf("%s with %s: %v", call, header, err)

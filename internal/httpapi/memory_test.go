@@ -216,7 +216,7 @@ func TestHostileListsShareTheirMemory(t *testing.T) {
 				}
 				defer connection.Close()
 				_ = connection.(*net.TCPConn).SetReadBuffer(4 << 10)
-				fmt.Fprintf(connection, "GET /executions/default HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: %s\r\n\r\n", accept)
+				_, _ = fmt.Fprintf(connection, "GET /executions/default HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: %s\r\n\r\n", accept)
 				connections = append(connections, connection)
 			}
 			for range 50 {

@@ -19,8 +19,6 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
-type answerCreate func(w http.ResponseWriter, r *http.Request, execution *dispatcherv1alpha1.JobExecution) bool
-
 // hangUp breaks the connection without an answer.
 func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
