@@ -86,8 +86,8 @@ func boundMerge(c *call) (int, error) {
 	return boundMemory(2)(c)
 }
 
-// boundDict is for functions that make a dictionary of values that they do not copy. A small one takes as much as one with
-// eight entries.
+// boundDict is for functions that make a dictionary of values that they do not copy. A small one takes as much as one
+// with eight entries.
 func boundDict(c *call) (int, error) {
 	size, err := boundShallow(64)(c)
 	return size + dictMemory, err

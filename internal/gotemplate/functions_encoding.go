@@ -81,8 +81,8 @@ func lineBreaks(v reflect.Value, depth int) (size int) {
 			size = plus(size, lineBreaks(key, depth)+lineBreaks(item, depth+1))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			size = plus(size, lineBreaks(v.Field(i), depth+1))
+		for _, field := range v.Fields() {
+			size = plus(size, lineBreaks(field, depth+1))
 		}
 	}
 	return size
