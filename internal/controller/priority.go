@@ -24,7 +24,7 @@ func (r *reconciler) jobHandler() handler.EventHandler {
 	enqueuer := enqueueAtLowerPriority(requestsFor)
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			if job, ok := e.Object.(*batchv1.Job); ok && !(e.IsInInitialList && finishedCondition(job) != nil) {
+			if job, ok := e.Object.(*batchv1.Job); ok && (!e.IsInInitialList || finishedCondition(job) == nil) {
 				r.startedJobs.note(job)
 			}
 			enqueuer.Create(ctx, e, q)

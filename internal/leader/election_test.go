@@ -23,7 +23,6 @@ type object struct {
 	mu      sync.Mutex
 	record  *resourcelock.LeaderElectionRecord
 	version int
-	changed chan struct{} // Closed when it changes.
 }
 
 // candidate is a client of the object, with the version that it read or wrote last.
@@ -91,8 +90,6 @@ func (c *candidate) fail(err error) {
 func (o *object) set(record *resourcelock.LeaderElectionRecord) {
 	o.record = record
 	o.version++
-	close(o.changed)
-	o.changed = make(chan struct{})
 }
 
 // take makes somebody else the holder, as an administrator could.
@@ -105,13 +102,13 @@ func (o *object) take(holder string) {
 	})
 }
 
-func (o *object) holder() (string, chan struct{}) {
+func (o *object) holder() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.record == nil {
-		return "", o.changed
+		return ""
 	}
-	return o.record.HolderIdentity, o.changed
+	return o.record.HolderIdentity
 }
 
 func wait[T any](t *testing.T, happened <-chan T, what string) {
@@ -162,8 +159,6 @@ func (r *replica) lead(t *testing.T) *Term {
 	}
 }
 
-func newObject() *object { return &object{changed: make(chan struct{})} }
-
 // Whatever takes the Lease away, the replica stays in the election, and its next term is not the one before.
 func TestLosingTheLeaseEndsTheTermOnly(t *testing.T) {
 	for _, test := range []struct {
@@ -186,7 +181,7 @@ func TestLosingTheLeaseEndsTheTermOnly(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, newObject(), "a", test.deadline)
+			r := start(t, &object{}, "a", test.deadline)
 			first := r.lead(t)
 			first.End()
 			test.disturb(r)
@@ -209,7 +204,7 @@ func TestLosingTheLeaseEndsTheTermOnly(t *testing.T) {
 // A replica that stops releases the Lease after its work has ended, and the next one leads.
 func TestStopReleasesTheLease(t *testing.T) {
 	t.Parallel()
-	o := newObject()
+	o := &object{}
 	first := start(t, o, "a", long)
 	work := first.lead(t)
 	second := start(t, o, "b", long)
@@ -217,7 +212,7 @@ func TestStopReleasesTheLease(t *testing.T) {
 	for term := first.lease.Begin(); term != nil; term = first.lease.Begin() {
 		term.End()
 	}
-	if holder, _ := o.holder(); holder != "a" || work.Check() == nil {
+	if holder := o.holder(); holder != "a" || work.Check() == nil {
 		t.Errorf("the Lease is held by %q while work goes on, want a, whose term is over", holder)
 	}
 	work.End()
@@ -225,7 +220,7 @@ func TestStopReleasesTheLease(t *testing.T) {
 	wait(t, second.lease.Won(), "the term of the other replica")
 	second.stop()
 	wait(t, second.ended, "the end of the election")
-	if holder, _ := o.holder(); holder != "" {
+	if holder := o.holder(); holder != "" {
 		t.Errorf("the Lease is held by %q, want nobody", holder)
 	}
 }
@@ -233,7 +228,7 @@ func TestStopReleasesTheLease(t *testing.T) {
 // A replica that stops, and did not notice yet that another one has acquired the Lease, leaves it alone.
 func TestStopLeavesTheLeaseOfOthersAlone(t *testing.T) {
 	t.Parallel()
-	o := newObject()
+	o := &object{}
 	r := start(t, o, "a", long)
 	r.lead(t).End()
 	r.fail(errors.New("no answer"))
@@ -241,7 +236,7 @@ func TestStopLeavesTheLeaseOfOthersAlone(t *testing.T) {
 	r.stop()
 	r.fail(nil)
 	wait(t, r.ended, "the end of the election")
-	if holder, _ := o.holder(); holder != "b" {
+	if holder := o.holder(); holder != "b" {
 		t.Errorf("the Lease is held by %q, want b", holder)
 	}
 }
