@@ -128,6 +128,7 @@ func newPacedReader(from io.Reader, w http.ResponseWriter, r *http.Request) *pac
 		http2:      r.ProtoMajor == 2,
 		grace:      readTimeout,
 		begun:      time.Now(),
+		ended:      r.ContentLength == 0,
 	}
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		p.grace = server.ReadTimeout
@@ -135,8 +136,8 @@ func newPacedReader(from io.Reader, w http.ResponseWriter, r *http.Request) *pac
 	return p
 }
 
-// Read implements io.Reader. After the end, net/http has lifted the time-out for reading, and waits for the caller to
-// hang up: another would look like that.
+// Read implements io.Reader. After the end, which is the beginning where there is no body, net/http has lifted the
+// time-out for reading, and waits for the caller to hang up: another time-out would look like that.
 func (p *pacedReader) Read(into []byte) (int, error) {
 	if p.ended {
 		return 0, io.EOF
@@ -152,6 +153,7 @@ func (p *pacedReader) Read(into []byte) (int, error) {
 // pause stops the clock until the function that it returns is called.
 func (p *pacedReader) pause() (resume func()) {
 	paused := time.Now()
+	_ = p.connection.SetReadDeadline(time.Time{})
 	return func() { p.begun = p.begun.Add(time.Since(paused)) }
 }
 

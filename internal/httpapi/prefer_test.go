@@ -58,12 +58,13 @@ func TestPreferredWait(t *testing.T) {
 // waitingServer is a server whose executions change as the test wants it.
 type waitingServer struct {
 	*running
-	api *fakeAPIServer
+	api     *fakeAPIServer
+	payload string
 }
 
 func startWaitingServer(t *testing.T) *waitingServer {
 	api := newFakeAPIServer(t)
-	return &waitingServer{running: start(t, api.server(t, testOptions())), api: api}
+	return &waitingServer{running: start(t, api.server(t, testOptions())), api: api, payload: "p"}
 }
 
 // call executes with a preference, in the background.
@@ -73,7 +74,7 @@ func (s *waitingServer) call(ctx context.Context, t *testing.T, prefer string) <
 		ctx,
 		http.MethodPut,
 		"http://"+s.address+"/execute/t",
-		strings.NewReader("p"),
+		strings.NewReader(s.payload),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -187,20 +188,22 @@ func TestWaitEndsWhenTheCallerHangsUp(t *testing.T) {
 
 // The time-out for reading a request ends long before a wait does, and must not look like a caller that hangs up.
 func TestWaitIsLongerThanTheTimeouts(t *testing.T) {
-	api := newFakeAPIServer(t)
-	server := api.server(t, testOptions())
-	server.http.ReadTimeout, server.http.WriteTimeout = 200*time.Millisecond, 400*time.Millisecond
-	s := &waitingServer{running: start(t, server), api: api}
-	begin := time.Now()
-	response := <-s.call(t.Context(), t, "wait=1")
-	if response == nil {
-		t.Fatal("the connection was closed")
-	}
-	if waited := time.Since(begin); waited < time.Second {
-		t.Errorf("waited for %s only", waited)
-	}
-	if got := decoded(t, response); response.StatusCode != http.StatusAccepted || got.Name == "" {
-		t.Errorf("status = %d", response.StatusCode)
+	for _, payload := range []string{"", "p", strings.Repeat("p", firstPiece), strings.Repeat("p", firstPiece+1)} {
+		api := newFakeAPIServer(t)
+		server := api.server(t, testOptions())
+		server.http.ReadTimeout, server.http.WriteTimeout = 200*time.Millisecond, 400*time.Millisecond
+		s := &waitingServer{running: start(t, server), api: api, payload: payload}
+		begin := time.Now()
+		response := <-s.call(t.Context(), t, "wait=1")
+		if response == nil {
+			t.Fatalf("%d bytes: the connection was closed", len(payload))
+		}
+		if waited := time.Since(begin); waited < time.Second {
+			t.Errorf("%d bytes: waited for %s only", len(payload), waited)
+		}
+		if got := decoded(t, response); response.StatusCode != http.StatusAccepted || got.Name == "" {
+			t.Errorf("%d bytes: status = %d", len(payload), response.StatusCode)
+		}
 	}
 }
 
