@@ -67,7 +67,11 @@ func (b *bench) hold(ctx context.Context) (holding, error) {
 	if err := b.warmUp(ctx); err != nil {
 		return h, err
 	}
-	used, err := usageOf(b.manager.PID())
+	processes, err := b.managerProcesses()
+	if err != nil {
+		return h, err
+	}
+	used, err := usageOf(processes)
 	if err != nil {
 		return h, err
 	}

@@ -16,8 +16,8 @@ type contender struct {
 	name string
 	// run does one execution in a namespace.
 	run func(ctx context.Context, namespace string) (done, error)
-	// pid is the process whose CPU time and memory count as the contender's.
-	pid int
+	// processes are those whose CPU time and memory count as the contender's.
+	processes func() ([]int, error)
 }
 
 // done is what run tells of an execution.
@@ -33,11 +33,18 @@ const (
 )
 
 func (b *bench) contenders() []contender {
+	own := func() ([]int, error) { return []int{os.Getpid()}, nil }
 	return []contender{
-		{name: createOnly, run: b.raw.createOnly, pid: os.Getpid()},
-		{name: rawRun, run: b.raw.runAll, pid: os.Getpid()},
-		{name: dispatcher, run: b.put.execute, pid: b.manager.PID()},
+		{name: createOnly, run: b.raw.createOnly, processes: own},
+		{name: rawRun, run: b.raw.runAll, processes: own},
+		{name: dispatcher, run: b.put.execute, processes: b.managerProcesses},
 	}
+}
+
+// managerProcesses are the manager and its render workers.
+func (b *bench) managerProcesses() ([]int, error) {
+	workers, err := b.manager.Workers()
+	return append([]int{b.manager.PID()}, workers...), err
 }
 
 // sample is one execution of a turn.
@@ -64,10 +71,14 @@ func (b *bench) runTurn(ctx context.Context, c contender, callers int, duration 
 	if err != nil {
 		return nil, err
 	}
-	if err := resetPeak(c.pid); err != nil {
+	processes, err := c.processes()
+	if err != nil {
 		return nil, err
 	}
-	usedBefore, err := usageOf(c.pid)
+	if err := resetPeak(processes); err != nil {
+		return nil, err
+	}
+	usedBefore, err := usageOf(processes)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +99,7 @@ func (b *bench) runTurn(ctx context.Context, c contender, callers int, duration 
 	if err != nil {
 		return nil, err
 	}
-	used, err := usageOf(c.pid)
+	used, err := usageOf(processes)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// usage is what a process has used.
+// usage is what processes have used. The memory of several is the sum, in which what they share counts several times.
 type usage struct {
 	cpu  float64 // seconds
 	peak float64 // MiB of memory at most, since resetPeak
@@ -17,7 +17,19 @@ type usage struct {
 // ticksPerSecond of /proc: the kernel reports in hundredths on every platform.
 const ticksPerSecond = 100
 
-func usageOf(pid int) (usage, error) {
+func usageOf(pids []int) (usage, error) {
+	all := usage{}
+	for _, pid := range pids {
+		used, err := usageOfProcess(pid)
+		if err != nil {
+			return usage{}, err
+		}
+		all.cpu, all.peak, all.now = all.cpu+used.cpu, all.peak+used.peak, all.now+used.now
+	}
+	return all, nil
+}
+
+func usageOfProcess(pid int) (usage, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return usage{}, fmt.Errorf("reading the CPU time: %w", err)
@@ -47,10 +59,12 @@ func usageOf(pid int) (usage, error) {
 	return used, nil
 }
 
-// resetPeak makes the kernel forget the peak.
-func resetPeak(pid int) error {
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
-		return fmt.Errorf("resetting the peak of the memory: %w", err)
+// resetPeak makes the kernel forget the peaks.
+func resetPeak(pids []int) error {
+	for _, pid := range pids {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+			return fmt.Errorf("resetting the peak of the memory: %w", err)
+		}
 	}
 	return nil
 }
