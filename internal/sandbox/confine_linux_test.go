@@ -64,7 +64,7 @@ func TestMemoryOfAFreshWorker(t *testing.T) {
 	f := reported(t, newPool(t, 1))
 	t.Log(f.MemoryKB)
 	kilobytes, err := strconv.Atoi(strings.TrimSuffix(f.MemoryKB["VmRSS"], " kB"))
-	if most := 30 << 10; err != nil || kilobytes > most && !underRace {
+	if most := 17 << 10; err != nil || kilobytes > most && !underRace {
 		t.Errorf("%d kB, want at most %d: %v", kilobytes, most, err)
 	}
 }
@@ -114,29 +114,32 @@ func TestParentIsKilled(t *testing.T) {
 	}
 }
 
-// TestThreadsThatEnd: the kernel kills a worker when the thread ends that started it, which must not be anybody's
-// thread.
+// TestThreadsThatEnd: the kernel kills a worker when the thread ends that started it, which must not be its caller's.
 func TestThreadsThatEnd(t *testing.T) {
-	p := stoppedPool(t, 1)
-	done := make(chan struct{})
-	var pid int
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // Never unlocked: the thread ends.
-		p.Start()
-		pid = reported(t, p).PID
-	}()
-	<-done
-	t.Cleanup(p.Stop)
-	for range 100 { // Each may be the last of a thread.
-		ended := make(chan struct{})
+	s := newSpawner()
+	defer s.stop()
+	var worker *process
+	thread := os.Getpid() // The first thread never ends.
+	for thread == os.Getpid() {
+		started := make(chan struct{})
 		go func() {
-			defer close(ended)
-			runtime.LockOSThread()
+			defer close(started)
+			runtime.LockOSThread() // Never unlocked: the thread ends with this goroutine.
+			if thread = unix.Gettid(); thread == os.Getpid() {
+				return
+			}
+			var err error
+			if worker, err = startProcess(s, []string{Command}); err != nil {
+				t.Error(err)
+			}
 		}()
-		<-ended
+		<-started
 	}
-	if again := reported(t, p).PID; again != pid {
-		t.Error("the worker ended with a thread")
+	eventually(t, "that the thread has ended", func() bool { return !exists("/proc/self/task/" + strconv.Itoa(thread)) })
+	allowed := newAllowance(worker, startTimeout, startTimeout)
+	if _, err := allowed.read(); err != nil {
+		t.Errorf("the worker is not ready: %v", err)
 	}
+	worker.kill(reasonShutdown)
+	worker.close()
 }

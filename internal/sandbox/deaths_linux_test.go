@@ -238,12 +238,16 @@ func TestCallerGivesUp(t *testing.T) {
 
 // TestNoWorkerIsFree: a request does not wait for ever.
 func TestNoWorkerIsFree(t *testing.T) {
-	p := newPool(t, 1, func(p *Pool) { p.limits.wait = time.Hour })
+	p := newPool(t, 1, func(p *Pool) { p.limits.wait = time.Millisecond })
+	eventually(t, "that the worker waits for requests", func() bool {
+		p.queue.mutex.Lock()
+		defer p.queue.mutex.Unlock()
+		return len(p.queue.idle) == 1
+	})
 	payload, remove := blocker(t)
 	done := make(chan string)
 	go func() { done <- job(t, p, payload) }()
 	p.busy(t, 1)
-	p.limits.wait = time.Millisecond
 	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), "x"))
 	if !render.Retryable(errs) || !strings.Contains(detail(errs), "no render worker was free") {
 		t.Errorf("got %v", errs)
