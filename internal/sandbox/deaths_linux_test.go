@@ -35,7 +35,7 @@ func TestKilledFromOutside(t *testing.T) {
 	kill := func(t *testing.T, p *Pool, times int) {
 		for n := range times {
 			eventually(t, "that a worker was killed", func() bool { return p.exits(reasonKilled) == n })
-			p.busy(t, 1)
+			p.busy(t)
 			eventually(t, "that there is a worker", func() bool { return p.running.Load() == 1 && len(p.pids()) == 1 })
 			if err := syscall.Kill(p.pids()[0], syscall.SIGKILL); err != nil {
 				t.Fatal(err)
@@ -222,7 +222,7 @@ func TestCallerGivesUp(t *testing.T) {
 		done <- errs
 	}
 	go ask(payload)
-	p.busy(t, 1)
+	p.busy(t)
 	go ask("one that waits")
 	cancel(errors.New("gone"))
 	for range 2 {
@@ -247,7 +247,7 @@ func TestNoWorkerIsFree(t *testing.T) {
 	payload, remove := blocker(t)
 	done := make(chan string)
 	go func() { done <- job(t, p, payload) }()
-	p.busy(t, 1)
+	p.busy(t)
 	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), "x"))
 	if !render.Retryable(errs) || !strings.Contains(detail(errs), "no render worker was free") {
 		t.Errorf("got %v", errs)
@@ -281,7 +281,7 @@ func TestStop(t *testing.T) {
 				done <- errs
 			}()
 			if test.worker != deafWorker {
-				p.busy(t, 1)
+				p.busy(t)
 			}
 			p.Stop()
 			if errs := <-done; !render.Retryable(errs) {

@@ -112,7 +112,12 @@ var (
 	counter int
 )
 
-func overflow(n int) int { return overflow(n+1) + counter }
+func overflow(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return overflow(n+1) + counter
+}
 
 // cpuTime is what this process has taken.
 func cpuTime() time.Duration {

@@ -74,12 +74,12 @@ func startProcess(s *spawner, args []string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe: %w", err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	answers, out, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), requests.Close())
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	p.requests, p.answers = requests, answers
 	p.command = &exec.Cmd{
 		Path:   executable,

@@ -67,11 +67,7 @@ func (b *bench) hold(ctx context.Context) (holding, error) {
 	if err := b.warmUp(ctx); err != nil {
 		return h, err
 	}
-	processes, err := b.managerProcesses()
-	if err != nil {
-		return h, err
-	}
-	used, err := usageOf(processes)
+	used, err := usageOf(b.managerProcesses())
 	if err != nil {
 		return h, err
 	}

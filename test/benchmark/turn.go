@@ -17,7 +17,7 @@ type contender struct {
 	// run does one execution in a namespace.
 	run func(ctx context.Context, namespace string) (done, error)
 	// processes are those whose CPU time and memory count as the contender's.
-	processes func() ([]int, error)
+	processes func() []int
 }
 
 // done is what run tells of an execution.
@@ -33,7 +33,7 @@ const (
 )
 
 func (b *bench) contenders() []contender {
-	own := func() ([]int, error) { return []int{os.Getpid()}, nil }
+	own := func() []int { return []int{os.Getpid()} }
 	return []contender{
 		{name: createOnly, run: b.raw.createOnly, processes: own},
 		{name: rawRun, run: b.raw.runAll, processes: own},
@@ -42,9 +42,8 @@ func (b *bench) contenders() []contender {
 }
 
 // managerProcesses are the manager and its render workers.
-func (b *bench) managerProcesses() ([]int, error) {
-	workers, err := b.manager.Workers()
-	return append([]int{b.manager.PID()}, workers...), err
+func (b *bench) managerProcesses() []int {
+	return append([]int{b.manager.PID()}, b.manager.Descendants()...)
 }
 
 // sample is one execution of a turn.
@@ -71,10 +70,7 @@ func (b *bench) runTurn(ctx context.Context, c contender, callers int, duration 
 	if err != nil {
 		return nil, err
 	}
-	processes, err := c.processes()
-	if err != nil {
-		return nil, err
-	}
+	processes := c.processes()
 	if err := resetPeak(processes); err != nil {
 		return nil, err
 	}

@@ -48,8 +48,8 @@ func (c *cluster) worker(random *rand.Rand) int {
 	if !r.Running() {
 		return 0
 	}
-	workers, err := r.Workers()
-	if err != nil || len(workers) == 0 {
+	workers := r.Descendants()
+	if len(workers) == 0 {
 		return 0
 	}
 	return workers[n%len(workers)]

@@ -12,16 +12,9 @@ import (
 )
 
 var _ = Describe("Render workers", func() {
-	workers := func() []int {
-		GinkgoHelper()
-		pids, err := manager.Workers()
-		Expect(err).NotTo(HaveOccurred())
-		return pids
-	}
-
 	It("end with the manager, also when it is killed", func(ctx SpecContext) {
 		restartAfterwards()
-		before := workers()
+		before := manager.Descendants()
 		Expect(before).NotTo(BeEmpty())
 		manager.Kill()
 		Eventually(func() bool {
@@ -33,13 +26,13 @@ var _ = Describe("Render workers", func() {
 		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
 		for range 3 {
-			for _, pid := range workers() {
+			for _, pid := range manager.Descendants() {
 				Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Or(Succeed(), MatchError(syscall.ESRCH)))
 			}
 			Expect(put(ctx, namespace+"/echo", "x").Code).To(Equal(http.StatusCreated))
 		}
 		pid := manager.PID()
-		Eventually(func() []int { return workers() }).WithContext(ctx).Should(HaveLen(2))
+		Eventually(func() []int { return manager.Descendants() }).WithContext(ctx).Should(HaveLen(2))
 		Expect(manager.PID()).To(Equal(pid))
 		Expect(manager.Running()).To(BeTrue())
 	})
