@@ -24,7 +24,9 @@ func (r *reconciler) jobHandler() handler.EventHandler {
 	enqueuer := enqueueAtLowerPriority(requestsFor)
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			if job, ok := e.Object.(*batchv1.Job); ok && (!e.IsInInitialList || finishedCondition(job) == nil) {
+			job, ok := e.Object.(*batchv1.Job)
+			finishedBefore := ok && e.IsInInitialList && finishedCondition(job) != nil
+			if ok && !finishedBefore {
 				r.startedJobs.note(job)
 			}
 			enqueuer.Create(ctx, e, q)

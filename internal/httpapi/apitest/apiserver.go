@@ -111,50 +111,58 @@ func (f *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := parts[0] + "/" + parts[len(parts)-1]
 	switch r.Method {
 	case http.MethodPost:
-		execution := &dispatcherv1alpha1.JobExecution{}
-		if err := json.NewDecoder(r.Body).Decode(execution); err != nil {
-			AnswerError(w, apierrors.NewBadRequest(err.Error()))
-			return
-		}
-		if f.OnCreate != nil && f.OnCreate(w, r, execution) {
-			return
-		}
-		if r.URL.Query().Get("dryRun") == metav1.DryRunAll {
-			execution.UID = "tried"
-			w.Header().Set("Warning", `299 - "odd payload"`)
-			AnswerJSON(w, http.StatusCreated, execution)
-			return
-		}
-		if !f.storeNew(execution) {
-			AnswerError(w, apierrors.NewAlreadyExists(ExecutionsResource, execution.Name))
-			return
-		}
-		AnswerJSON(w, http.StatusCreated, execution)
+		f.create(w, r)
 	case http.MethodGet:
-		if f.OnGet != nil && f.OnGet(w, r) {
-			return
-		}
-		if f.Template != nil && len(parts) == 3 && parts[1] == "jobtemplates" {
-			AnswerJSON(w, http.StatusOK, f.Template)
-			return
-		}
-		if strings.HasPrefix(parts[len(parts)-1], "job") && len(parts) == 2 {
-			f.list(w, r, parts[0])
-			return
-		}
-		f.mutex.Lock()
-		found, ok := f.stored[key]
-		f.mutex.Unlock()
-		if !ok {
-			AnswerError(w, apierrors.NewNotFound(ExecutionsResource, parts[len(parts)-1]))
-			return
-		}
-		AnswerJSON(w, http.StatusOK, found)
+		f.get(w, r, parts, key)
 	case http.MethodPatch:
 		f.patch(w, r, key)
 	case http.MethodDelete:
 		f.delete(w, r, key)
 	}
+}
+
+func (f *Server) create(w http.ResponseWriter, r *http.Request) {
+	execution := &dispatcherv1alpha1.JobExecution{}
+	if err := json.NewDecoder(r.Body).Decode(execution); err != nil {
+		AnswerError(w, apierrors.NewBadRequest(err.Error()))
+		return
+	}
+	if f.OnCreate != nil && f.OnCreate(w, r, execution) {
+		return
+	}
+	if r.URL.Query().Get("dryRun") == metav1.DryRunAll {
+		execution.UID = "tried"
+		w.Header().Set("Warning", `299 - "odd payload"`)
+		AnswerJSON(w, http.StatusCreated, execution)
+		return
+	}
+	if !f.storeNew(execution) {
+		AnswerError(w, apierrors.NewAlreadyExists(ExecutionsResource, execution.Name))
+		return
+	}
+	AnswerJSON(w, http.StatusCreated, execution)
+}
+
+func (f *Server) get(w http.ResponseWriter, r *http.Request, parts []string, key string) {
+	if f.OnGet != nil && f.OnGet(w, r) {
+		return
+	}
+	if f.Template != nil && len(parts) == 3 && parts[1] == "jobtemplates" {
+		AnswerJSON(w, http.StatusOK, f.Template)
+		return
+	}
+	if strings.HasPrefix(parts[len(parts)-1], "job") && len(parts) == 2 {
+		f.list(w, r, parts[0])
+		return
+	}
+	f.mutex.Lock()
+	found, ok := f.stored[key]
+	f.mutex.Unlock()
+	if !ok {
+		AnswerError(w, apierrors.NewNotFound(ExecutionsResource, parts[len(parts)-1]))
+		return
+	}
+	AnswerJSON(w, http.StatusOK, found)
 }
 
 // list answers with what is stored in a namespace, by name. Its continue is the name to go on after.

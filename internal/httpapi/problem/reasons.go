@@ -9,83 +9,83 @@ import (
 type Reason string
 
 const (
-	// InvalidRequest: the request itself is malformed: its names, its parameters, its body.
+	// InvalidRequest means: the request itself is malformed: its names, its parameters, its body.
 	InvalidRequest Reason = "InvalidRequest"
 
-	// Unauthorized: there are no credentials, or none that are valid, and anonymous callers may not do this.
+	// Unauthorized means: there are no credentials, or none that are valid, and anonymous callers may not do this.
 	Unauthorized Reason = "Unauthorized"
 
-	// Forbidden: the caller lacks permission, or a quota or a policy of the cluster does not allow the execution.
+	// Forbidden means: the caller lacks permission, or a quota or a policy of the cluster does not allow the execution.
 	Forbidden Reason = "Forbidden"
 
-	// CrossOrigin: a web page of another origin sent a request that would change something.
+	// CrossOrigin means: a web page of another origin sent a request that would change something.
 	CrossOrigin Reason = "CrossOrigin"
 
-	// HostNotAllowed: the Host header names another host, which may be a web page's way around the same-origin policy.
+	// HostNotAllowed means: the Host header names another host, which may be a web page's way around the same-origin policy.
 	HostNotAllowed Reason = "HostNotAllowed"
 
-	// NotFound: this API has no such path.
+	// NotFound means: this API has no such path.
 	NotFound Reason = "NotFound"
 
-	// JobTemplateNotFound: the namespace has no such JobTemplate.
+	// JobTemplateNotFound means: the namespace has no such JobTemplate.
 	JobTemplateNotFound Reason = "JobTemplateNotFound"
 
-	// ExecutionNotFound: the namespace has no such JobExecution, or no longer.
+	// ExecutionNotFound means: the namespace has no such JobExecution, or no longer.
 	ExecutionNotFound Reason = "ExecutionNotFound"
 
-	// LogsGone: the execution has no log, or no longer: its pods were removed, or it ended without a Job.
+	// LogsGone means: the execution has no log, or no longer: its pods were removed, or it ended without a Job.
 	LogsGone Reason = "LogsGone"
 
-	// NamespaceNotFound: there is no such namespace.
+	// NamespaceNotFound means: there is no such namespace.
 	NamespaceNotFound Reason = "NamespaceNotFound"
 
-	// MethodNotAllowed: the path exists; the Allow header says what can be done with it.
+	// MethodNotAllowed means: the path exists; the Allow header says what can be done with it.
 	MethodNotAllowed Reason = "MethodNotAllowed"
 
-	// NotAcceptable: the Accept header has none of the supported media types.
+	// NotAcceptable means: the Accept header has none of the supported media types.
 	NotAcceptable Reason = "NotAcceptable"
 
-	// RequestTimeout: the body did not arrive in time.
+	// RequestTimeout means: the body did not arrive in time.
 	RequestTimeout Reason = "RequestTimeout"
 
-	// NamespaceTerminating: the namespace is being deleted, so nothing can be created in it.
+	// NamespaceTerminating means: the namespace is being deleted, so nothing can be created in it.
 	NamespaceTerminating Reason = "NamespaceTerminating"
 
-	// AlreadyFinished: the execution came to its end before it could be canceled.
+	// AlreadyFinished means: the execution came to its end before it could be canceled.
 	AlreadyFinished Reason = "AlreadyFinished"
 
-	// Expired: the list that a continue parameter is from is too old to go on with.
+	// Expired means: the list that a continue parameter is from is too old to go on with.
 	Expired Reason = "Expired"
 
-	// JobNameConflict: the template gives its Job a name that a Job has already.
+	// JobNameConflict means: the template gives its Job a name that a Job has already.
 	JobNameConflict Reason = "JobNameConflict"
 
-	// IdempotencyKeyConflict: the name of the execution for the Idempotency-Key belongs to an execution that was not
+	// IdempotencyKeyConflict means: the name of the execution for the Idempotency-Key belongs to an execution that was not
 	// created with it.
 	IdempotencyKeyConflict Reason = "IdempotencyKeyConflict"
 
-	// PayloadTooLarge: the payload is over --max-payload-bytes, or over what the API server can store.
+	// PayloadTooLarge means: the payload is over --max-payload-bytes, or over what the API server can store.
 	PayloadTooLarge Reason = "PayloadTooLarge"
 
-	// UnsupportedEncoding: the body is compressed. Payloads are taken as they are sent.
+	// UnsupportedEncoding means: the body is compressed. Payloads are taken as they are sent.
 	UnsupportedEncoding Reason = "UnsupportedEncoding"
 
-	// Invalid: admission refused the execution, most often because the template does not render with this payload.
+	// Invalid means: admission refused the execution, most often because the template does not render with this payload.
 	Invalid Reason = "Invalid"
 
-	// IdempotencyKeyReused: the Idempotency-Key came with another payload before.
+	// IdempotencyKeyReused means: the Idempotency-Key came with another payload before.
 	IdempotencyKeyReused Reason = "IdempotencyKeyReused"
 
-	// TooManyRequests: too many requests are being handled, or wait, or the API server is busy.
+	// TooManyRequests means: too many requests are being handled, or wait, or the API server is busy.
 	TooManyRequests Reason = "TooManyRequests"
 
-	// InternalError: a fault of Dispatcher. The log has it under the request id.
+	// InternalError means: a fault of Dispatcher. The log has it under the request id.
 	InternalError Reason = "InternalError"
 
-	// Unavailable: the API server, or the admission webhook that it calls, cannot be reached or is not ready.
+	// Unavailable means: the API server, or the admission webhook that it calls, cannot be reached or is not ready.
 	Unavailable Reason = "Unavailable"
 
-	// Timeout: the API server did not answer in time.
+	// Timeout means: the API server did not answer in time.
 	Timeout Reason = "Timeout"
 )
 
