@@ -105,7 +105,7 @@ var _ = Describe("The webhook port", func() {
 		object, err := json.Marshal(newTemplate(namespace))
 		Expect(err).NotTo(HaveOccurred())
 		slow := strings.Replace(string(object), "alpine:latest",
-			`{{ range until 1000 }}{{ range until 900 }}{{ end }}{{ end }}alpine`, 1)
+			`{{ range until 1000 }}{{ range until 150 }}{{ end }}{{ end }}alpine`, 1)
 		strangers, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup
 		for i := range 32 {
