@@ -87,6 +87,32 @@ func TestSlowTemplatesOfAStrangerLeaveRoomForTheAPIServer(t *testing.T) {
 	})
 }
 
+// Where the API server has asked before, a stranger never holds all workers.
+func TestAStrangerLeavesAWorkerToTheAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		renderer := newFairRenderer(slowRenderer{make(chan struct{}, 2)}, 2)
+		examine := func(address, namespace string) {
+			template := jobTemplate("a", "")
+			template.Namespace = namespace
+			renderer.Examine(server.WithAddress(t.Context(), address), template)
+		}
+		examine("10.0.0.1", "default")
+		for i := range 26 {
+			go examine("10.6.6.6", string(rune('a'+i)))
+		}
+		synctest.Wait()
+		begun := time.Now()
+		examine("10.0.0.1", "default")
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("the API server waited for %v", waited)
+		}
+		time.Sleep(time.Hour) // until the stranger's are rendered
+		if !renderer.alone("10.0.0.1") {
+			t.Error("the stranger counts an hour later")
+		}
+	})
+}
+
 func TestARenderThatDoesNotBeginIsNoFaultOfTheTemplate(t *testing.T) {
 	renderer := newFairRenderer(render.NewDirect(1), 1)
 	ctx, cancel := context.WithCancel(t.Context())
