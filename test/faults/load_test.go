@@ -122,6 +122,11 @@ func (c *cluster) put(ctx context.Context, to *replica, made *call, payload stri
 		made.said = err.Error()
 		return
 	}
+	if response.StatusCode == http.StatusOK && len(body) == 0 {
+		// The API server did not say whether the caller may read the execution that a repeat has found.
+		made.said = "200 without the execution"
+		return
+	}
 	made.code = response.StatusCode
 	if !made.accepted() {
 		made.said = string(body)
