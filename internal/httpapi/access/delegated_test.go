@@ -195,7 +195,7 @@ func TestAccessIsCached(t *testing.T) {
 		if err != nil || caller.Name() != "alice" {
 			t.Fatalf("the caller is %+v, %v", caller, err)
 		}
-		for _, need := range []Right{executeEcho, {Verb: "get", Subresource: Executions, Namespace: "default", Template: "echo"}} {
+		for _, need := range []Right{executeEcho, executeEcho.To("get")} {
 			if err := caller.Authorize(r.Context(), need); err != nil {
 				t.Error(err)
 			}
