@@ -21,7 +21,8 @@ const (
 	// CrossOrigin means: a web page of another origin sent a request that would change something.
 	CrossOrigin Reason = "CrossOrigin"
 
-	// HostNotAllowed means: the Host header names another host, which may be a web page's way around the same-origin policy.
+	// HostNotAllowed means: the Host header names another host, which may be a web page's way around the same-origin
+	// policy.
 	HostNotAllowed Reason = "HostNotAllowed"
 
 	// NotFound means: this API has no such path.
