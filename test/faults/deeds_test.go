@@ -22,7 +22,8 @@ func (c *cluster) do(ctx context.Context, what deed, made *call) {
 	for ; ctx.Err() == nil; pause(ctx, 500*time.Millisecond) {
 		stored := &dispatcherv1alpha1.JobExecution{}
 		err := c.admin.Get(ctx, key, stored)
-		if apierrors.IsNotFound(err) || err == nil && (stored.UID != made.uid || stored.IsFinished()) {
+		another := made.uid != "" && stored.UID != made.uid
+		if apierrors.IsNotFound(err) || err == nil && (another || stored.IsFinished()) {
 			return
 		}
 		if err == nil && c.attempt(ctx, what, stored) {

@@ -29,6 +29,12 @@ func TestJudge(t *testing.T) {
 		}
 		return calls
 	}
+	// A repeat that is answered with the address alone.
+	addressed := func(name string) *call {
+		c := accepted()[0]
+		c.code, c.name, c.uid = 200, name, ""
+		return c
+	}
 	ended := func(change ...func(*execution)) map[types.UID]*execution {
 		e := &execution{name: "e", request: "r", template: plain, payload: "p", finished: true, succeeded: true,
 			reason: "Succeeded", deleted: true}
@@ -56,7 +62,11 @@ func TestJudge(t *testing.T) {
 	}{
 		"all is well":            {calls: accepted(), executions: ended(), jobs: completed()},
 		"accepted and not there": {calls: accepted(), broken: "name other executions"},
-		"never sent":             {executions: ended(), jobs: completed(), broken: "nobody sent"},
+		"a repeat got its address": {calls: keyed(accepted()[0], addressed("e")), executions: ended(),
+			jobs: completed()},
+		"a repeat got the address of another": {calls: keyed(accepted()[0], addressed("f")), executions: ended(),
+			jobs: completed(), broken: "name other executions"},
+		"never sent": {executions: ended(), jobs: completed(), broken: "nobody sent"},
 		"another payload": {calls: accepted(), executions: ended(func(e *execution) { e.payload = "q" }),
 			jobs: completed(func(j *job) { j.payload = "q" }), broken: "not what was sent"},
 		"another payload in the Job": {calls: accepted(), executions: ended(),

@@ -121,12 +121,22 @@ func judgeJobs(v *verdict, h *history, executions map[types.UID]*stored) {
 	}
 }
 
+// uidOf is the UID of the execution that a call was answered with. An answer without a body has its name only.
+func uidOf(c *call, found []*stored) types.UID {
+	for _, s := range found {
+		if c.uid == "" && s.name == c.name {
+			return s.uid
+		}
+	}
+	return c.uid
+}
+
 // judgeGroup judges the calls that are one execution at most.
 func judgeGroup(v *verdict, l *ledger, group string, calls []*call, found []*stored) {
 	answers := sets.New[types.UID]()
 	for _, c := range calls {
 		if c.accepted() {
-			answers.Insert(c.uid)
+			answers.Insert(uidOf(c, found))
 		}
 	}
 	if len(found) > 1 {

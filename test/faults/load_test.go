@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -130,6 +131,10 @@ func (c *cluster) put(ctx context.Context, to *replica, made *call, payload stri
 	made.code = response.StatusCode
 	if !made.accepted() {
 		made.said = string(body)
+		return
+	}
+	if made.name = path.Base(response.Header.Get("Location")); len(body) == 0 && made.code == http.StatusOK {
+		// A repeat is answered with the address alone where the API server cannot say that its caller may read more.
 		return
 	}
 	answered := &dispatcherv1alpha1.JobExecution{}
