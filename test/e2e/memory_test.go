@@ -36,6 +36,7 @@ var _ = Describe("Whatever callers do", Serial, func() {
 		By("letting one address have all places, as many addresses could")
 		patch := `[{"op":"add","path":"/spec/template/spec/containers/0/args/-",` +
 			`"value":"--shared-source-addresses=0.0.0.0/0,::/0"}]`
+		old := replicas(ctx)
 		patched := kubectl.Run(ctx, "-n", systemNamespace, "patch", "deployment", deployment, "--type=json", "-p",
 			patch)
 		Expect(patched.Err).NotTo(HaveOccurred(), patched.Stderr)
@@ -44,6 +45,7 @@ var _ = Describe("Whatever callers do", Serial, func() {
 			eventuallyRolledOut(ctx)
 		})
 		eventuallyRolledOut(ctx)
+		eventuallyGone(ctx, old...)
 
 		payload := strings.Repeat("x", 256<<10)
 		var executions []string

@@ -21,7 +21,7 @@ var (
 
 // unseen are the documented answers that no spec can bring about, by what they end with, and why.
 var unseen = map[string]string{
-	" 408": "takes the 30 seconds of the read time-out; the unit tests shorten it",
+	" 408": "takes the 10 seconds of the read time-out; the unit tests shorten it",
 	" 500": "is a fault of the program, and none is known",
 
 	"GET /executions/{namespace}/{name}/logs 200": "takes a kubelet; the end-to-end tests have one",
