@@ -6,9 +6,6 @@ import (
 	"testing"
 )
 
-// maxStack is the stack of a process for rendering.
-const maxStack = 16 << 20
-
 // TestStack nests all that can be nested, in templates that call each other as deep as they can. The stack is that of
 // a process for rendering.
 func TestStack(t *testing.T) {
