@@ -138,6 +138,9 @@ const maxPeak = 64 << 20
 // TestHostileTemplates renders all of them. Each is refused by a limit that always comes at the
 // same point, so the clock's limit is out of the way, and uses little memory before it is.
 func TestHostileTemplates(t *testing.T) {
+	if underRace {
+		t.Skip("it has one goroutine: there are no races to find")
+	}
 	for _, row := range hostile {
 		t.Run(row.name, func(t *testing.T) {
 			var errs []Error

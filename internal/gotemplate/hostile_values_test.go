@@ -147,6 +147,9 @@ var harmlessValues = []any{"a", 2, int64(2), 1.5, []any{"a", 1}, map[string]any{
 // TestFunctionsOnHostileValues calls every function with each hostile value in each position, and with the same one
 // in all. It must come back, without having made much, and with nothing that is larger than the limits.
 func TestFunctionsOnHostileValues(t *testing.T) {
+	if underRace {
+		t.Skip("it has one goroutine: there are no races to find")
+	}
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		t.Run(name, func(t *testing.T) {
 			for _, value := range slices.Sorted(maps.Keys(hostileValues)) {
