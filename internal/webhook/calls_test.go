@@ -20,7 +20,6 @@ import (
 // busyServer is an API server that answers nobody but the API server's own calls before it is told to.
 type busyServer struct {
 	client.Reader
-	accessReviewer
 
 	answer  chan struct{}
 	waiting atomic.Int64

@@ -29,7 +29,7 @@ func family(pid int) []int {
 		lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(members[i]), "task", "*", "children"))
 		for _, list := range lists {
 			children, _ := os.ReadFile(list)
-			for _, child := range strings.Fields(string(children)) {
+			for child := range strings.FieldsSeq(string(children)) {
 				if number, err := strconv.Atoi(child); err == nil {
 					members = append(members, number)
 				}

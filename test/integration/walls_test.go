@@ -43,6 +43,8 @@ const (
 // walls describes what must not take the manager down. Around each spec it looks at the manager from outside: it is
 // the same process before and after, it stays below the limit of its container, with all the processes that it
 // starts, and it still serves.
+//
+//nolint:unparam // A container of specs is the value of a variable, so that it is declared when the package is loaded.
 func walls(text string, specs func(namespace func() string)) bool {
 	return Describe(text, Label("walls"), func() {
 		var namespace string

@@ -76,10 +76,10 @@ func (r *running) client(certificates ...tls.Certificate) *http.Client {
 	}}
 }
 
-// ask posts body and returns the status of the answer.
-func (r *running) ask(client *http.Client, body string) (int, error) {
+// ask posts a review and returns the status of the answer.
+func (r *running) ask(client *http.Client) (int, error) {
 	r.t.Helper()
-	response, err := client.Post("https://"+r.address+path, "application/json", strings.NewReader(body))
+	response, err := client.Post("https://"+r.address+path, "application/json", strings.NewReader(review))
 	if err != nil {
 		return 0, err
 	}
@@ -92,7 +92,7 @@ func fine(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") }
 
 func TestWithoutClientCAEveryoneIsAnswered(t *testing.T) {
 	r := run(t, Options{}, fine)
-	if status, err := r.ask(r.client(), review); err != nil || status != http.StatusOK {
+	if status, err := r.ask(r.client()); err != nil || status != http.StatusOK {
 		t.Errorf("got %d, %v", status, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestOnlyTheAPIServersCertificateIsAccepted(t *testing.T) {
 			asked = true
 			fine(w, req)
 		})
-		status, err := r.ask(r.client(test.certificate...), review)
+		status, err := r.ask(r.client(test.certificate...))
 		if accepted := err == nil && status == http.StatusOK; accepted != test.accepted || asked != test.accepted {
 			t.Errorf("%s: got %d, %v; the webhook was asked: %v", test.reason, status, err, asked)
 		}
@@ -158,12 +158,12 @@ func TestANewClientCAIsUsed(t *testing.T) {
 	before.write(file)
 	r := run(t, Options{ClientCAFile: file}, fine)
 	late := r.client(after.issue("api", x509.ExtKeyUsageClientAuth))
-	if _, err := r.ask(late, review); err == nil {
+	if _, err := r.ask(late); err == nil {
 		t.Fatal("the new CA was trusted before it was there")
 	}
 	after.write(file)
 	for deadline := time.Now().Add(time.Minute); ; {
-		_, err := r.ask(late, review)
+		_, err := r.ask(late)
 		if err == nil {
 			break
 		}
@@ -171,7 +171,7 @@ func TestANewClientCAIsUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := r.ask(r.client(before.issue("api", x509.ExtKeyUsageClientAuth)), review); err == nil {
+	if _, err := r.ask(r.client(before.issue("api", x509.ExtKeyUsageClientAuth))); err == nil {
 		t.Error("the CA that was replaced is still trusted")
 	}
 }
