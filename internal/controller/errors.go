@@ -220,9 +220,9 @@ func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList
 			message: fmt.Sprintf(
 				"rendering JobTemplate %s took too long and is retried: %s",
 				template.Name,
-				truncated(joined(render.Redact(errs))),
+				truncated(joined(errs)),
 			),
-			cause: render.Redact(errs).ToAggregate(),
+			cause: errs.ToAggregate(),
 		}
 	}
 	return &terminalError{
@@ -232,7 +232,7 @@ func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList
 				"then create another JobExecution",
 			template.Name,
 			template.Generation,
-			truncated(joined(render.Redact(errs))),
+			truncated(joined(errs)),
 		),
 	}
 }

@@ -54,7 +54,7 @@ func (c *compiler) source(i int) {
 			c.errs = append(c.errs, tooManyErrors)
 			return
 		}
-		c.errs = append(c.errs, Error{Source: i, Message: position(text, int(p.pos)) + p.message})
+		c.errs = append(c.errs, newError(i, position(text, int(p.pos))+p.message))
 	}
 }
 

@@ -16,6 +16,9 @@ type Error struct {
 	Source int
 	// Message says what is wrong, and where in the text of the template.
 	Message string
+	// Redacted is Message without what the template contains as constants, for whoever may run the template and need
+	// not be allowed to read it. What a template says by fail or required is for them.
+	Redacted string
 	// Retryable says that the error may go away by itself: the render was stopped because its caller gave up or
 	// because the machine was too slow. All other errors are the template's or the data's and come again each time.
 	Retryable bool
@@ -26,7 +29,12 @@ func (e Error) Error() string { return e.Message }
 // maxErrors is how many errors of one set are reported. One more stands for those that are not.
 const maxErrors = 50
 
-var tooManyErrors = Error{Source: -1, Message: "has more errors than are listed here"}
+var tooManyErrors = newError(-1, "has more errors than are listed here")
+
+// newError returns an error that quotes nothing.
+func newError(source int, message string) Error {
+	return Error{Source: source, Message: message, Redacted: message}
+}
 
 var errUTF8 = errors.New(
 	"what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters",
@@ -42,14 +50,20 @@ func ends(err error) bool {
 // renderError is err, from rendering the i-th source.
 func renderError(i int, text string, err error, hint string) Error {
 	if stopped, ok := errors.AsType[*stoppedError](err); ok {
-		return Error{Source: i, Message: stopped.cause.Error(), Retryable: true}
+		retryable := newError(i, stopped.cause.Error())
+		retryable.Retryable = true
+		return retryable
 	}
-	return Error{Source: i, Message: explain(text, err, hint)}
+	return Error{
+		Source:   i,
+		Message:  explain(text, err, hint, nil),
+		Redacted: explain(text, err, hint, new(newRedactor(text))),
+	}
 }
 
 // explain says what went wrong in text, without the words that text/template puts around it:
-// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE.
-func explain(text string, err error, hint string) string {
+// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE. With a redactor, it hides the constants of text.
+func explain(text string, err error, hint string, redact *redactor) string {
 	if limit, ok := errors.AsType[*limitError](err); ok {
 		return limit.Error()
 	}
@@ -57,14 +71,30 @@ func explain(text string, err error, hint string) string {
 	_, rest, _ = strings.Cut(rest, `" at <`)
 	context, message, ok := strings.Cut(rest, ">: ")
 	if !ok {
-		return Abridge(err.Error())
+		message = err.Error()
+		if redact != nil {
+			message = redact.message(message)
+		}
+		return Abridge(message)
 	}
 	at := offset(text, location)
-	message, missing := cause(err, message, context, actionAt(text, at))
+	action := actionAt(text, at)
+	if redact != nil {
+		context, action = redact.action(context), redact.action(action)
+		if !saidByTemplate(message) {
+			message = redact.message(message)
+		}
+	}
+	message, missing := cause(err, message, context, Abridge(action))
 	if missing && hint != "" {
 		message += ": " + hint
 	}
 	return position(text, at) + Abridge(message)
+}
+
+// saidByTemplate says whether a message is what the template itself says to its callers.
+func saidByTemplate(message string) bool {
+	return strings.HasPrefix(message, "error calling fail: ") || strings.HasPrefix(message, "error calling required: ")
 }
 
 // cause says in our words what text/template says in message, of context, which is part of action. It also says whether
@@ -102,7 +132,7 @@ func actionAt(text string, at int) string {
 	if end < 0 {
 		end = len(text) - at
 	}
-	return Abridge(strings.Trim(text[start:at+end], "{}- \t\n"))
+	return strings.Trim(text[start:at+end], "{}- \t\n")
 }
 
 // startedAt is the part of a parser's error that names the template, which has no name here.

@@ -91,7 +91,7 @@ func (e *executor) render(
 	case len(errs) > 0:
 		// Admission let it pass a moment ago: the template has changed since.
 		refused := store.CannotExecute(template.Namespace, template.Name)
-		for _, err := range render.Redact(errs) {
+		for _, err := range errs {
 			refused.At(err.Field, err.ErrorBody())
 		}
 		return nil, refused

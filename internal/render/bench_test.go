@@ -38,7 +38,7 @@ func BenchmarkRender(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, errs := program.render(b.Context(), data); len(errs) > 0 {
+				if _, errs := program.render(b.Context(), data, program.fieldErrors); len(errs) > 0 {
 					b.Fatal(errs)
 				}
 			}

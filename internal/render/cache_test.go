@@ -93,7 +93,7 @@ func TestConcurrency(t *testing.T) {
 					return
 				}
 				payload := fmt.Sprintf("p%d-%d", i, j)
-				rendered, errs := program.render(t.Context(), testData(payload))
+				rendered, errs := program.render(t.Context(), testData(payload), program.fieldErrors)
 				if len(errs) > 0 {
 					t.Error(errs)
 					return

@@ -8,7 +8,18 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// fieldErrors returns problems at the paths of the strings that have them.
+// redactedErrors returns problems at the paths of the strings that have them, without the text of the template: who may
+// run a template need not be allowed to read it.
+func (p *program) redactedErrors(problems []gotemplate.Error) field.ErrorList {
+	redacted := make([]gotemplate.Error, 0, len(problems))
+	for _, problem := range problems {
+		problem.Message = problem.Redacted
+		redacted = append(redacted, problem)
+	}
+	return withoutValues(p.fieldErrors(redacted))
+}
+
+// fieldErrors returns problems at the paths of the strings that have them, for the author of the template.
 func (p *program) fieldErrors(problems []gotemplate.Error) field.ErrorList {
 	var errs field.ErrorList
 	for _, problem := range problems {
@@ -37,9 +48,9 @@ func Retryable(errs field.ErrorList) bool {
 	return len(errs) > 0
 }
 
-// Redact returns errs without the text of the template: who may run a template need not be allowed to read it.
-func Redact(errs field.ErrorList) field.ErrorList {
-	redacted := make(field.ErrorList, 0, len(errs))
+// withoutValues returns errs without the values that they quote: a template, or what was rendered.
+func withoutValues(errs field.ErrorList) field.ErrorList {
+	var redacted field.ErrorList
 	for _, err := range errs {
 		copied := *err
 		copied.BadValue = field.OmitValueType{}

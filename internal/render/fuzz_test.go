@@ -49,7 +49,7 @@ func FuzzCompile(f *testing.F) {
 		checkErrors(t, errs)
 		findWarnings(t.Context(), templateOf(spec))
 		if program != nil {
-			_, errs := program.render(t.Context(), testData("payload"))
+			_, errs := program.render(t.Context(), testData("payload"), program.fieldErrors)
 			checkErrors(t, errs)
 		}
 	})

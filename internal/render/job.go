@@ -15,13 +15,18 @@ import (
 
 // job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
 // labels, annotations and controller reference. p must be template's. As for a CronJob, nothing else of metadata
-// reaches the Job.
+// reaches the Job. The errors do not quote the template.
 func (p *program) job(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) (*batchv1.Job, field.ErrorList) {
-	job, errs := p.newJob(ctx, template, newData(template, execution.Name, execution.Spec.Payload))
+	data := newData(template, execution.Name, execution.Spec.Payload)
+	rendered, errs := p.render(ctx, data, p.redactedErrors)
 	if len(errs) > 0 {
-		return nil, errs
+		return nil, withoutValues(errs)
+	}
+	job, errs := jobOf(rendered, template, data)
+	if len(errs) > 0 {
+		return nil, withoutValues(errs)
 	}
 	own(job, execution)
 	return job, nil
@@ -33,17 +38,6 @@ func own(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) {
 	job.OwnerReferences = []metav1.OwnerReference{
 		*metav1.NewControllerRef(execution, dispatcherv1alpha1.GroupVersion.WithKind("JobExecution")),
 	}
-}
-
-// newJob renders the Job of an execution that data tells of, without an owner.
-func (p *program) newJob(
-	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, data renderData,
-) (*batchv1.Job, field.ErrorList) {
-	rendered, errs := p.render(ctx, data)
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	return jobOf(rendered, template, data)
 }
 
 // jobOf returns the Job of a jobTemplate that was rendered, without an owner.

@@ -62,11 +62,15 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 // render runs every template of the program and returns a new jobTemplate without any, or all the errors, each at its
 // path below spec.jobTemplate. It ends early when ctx ends, and in any case within the budget of gotemplate. Use
 // Retryable to tell errors that say nothing about the template.
-func (p *program) render(ctx context.Context, data renderData) (*batchv1.JobTemplateSpec, field.ErrorList) {
+//
+// told makes the errors of problems: fieldErrors for the author of the template, redactedErrors for its callers.
+func (p *program) render(
+	ctx context.Context, data renderData, told func([]gotemplate.Error) field.ErrorList,
+) (*batchv1.JobTemplateSpec, field.ErrorList) {
 	spec := p.spec.DeepCopy()
 	problems := p.set.Render(ctx, data.values(), func(i int, text string) { p.strings[i].set(spec, text) })
 	if len(problems) > 0 {
-		return nil, p.fieldErrors(problems)
+		return nil, told(problems)
 	}
 	if errs := checkProcesses(spec); len(errs) > 0 {
 		return nil, errs

@@ -47,7 +47,7 @@ func renderArg(t testing.TB, template, payload string) (string, field.ErrorList)
 	if len(errs) > 0 {
 		return "", errs
 	}
-	rendered, errs := program.render(t.Context(), testData(payload))
+	rendered, errs := program.render(t.Context(), testData(payload), program.fieldErrors)
 	if len(errs) > 0 {
 		return "", errs
 	}

@@ -14,7 +14,7 @@ import (
 // tools that a user runs on templates of their own; the manager renders in a process that may die.
 type Renderer interface {
 	// Job renders the Job of execution, ready to be created. template is as the API server stored it. The errors name
-	// fields of the template and quote its text: see Redact.
+	// fields of the template and do not quote its text: whoever may run it need not be allowed to read it.
 	Job(
 		ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 	) (*batchv1.Job, field.ErrorList)
@@ -59,7 +59,7 @@ func (d *Direct) Job(
 ) (*batchv1.Job, field.ErrorList) {
 	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
-		return nil, errs
+		return nil, withoutValues(errs)
 	}
 	return program.job(ctx, template, execution)
 }

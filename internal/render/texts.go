@@ -36,7 +36,7 @@ func Assemble(
 	if job != nil {
 		own(job, execution)
 	}
-	return job, errs, err
+	return job, withoutValues(errs), err
 }
 
 // AssembleTrial is Assemble for a Job of an Examination, which has no execution.

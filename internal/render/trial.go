@@ -20,7 +20,7 @@ func (p *program) trialJob(
 ) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
-		job, errs := p.newJob(ctx, template, newData(template, trialName(template.Name), *sample))
+		job, errs := p.tryPayload(ctx, template, *sample)
 		for _, err := range errs {
 			err.Detail += " (rendered with spec.samplePayload)"
 		}
@@ -28,7 +28,7 @@ func (p *program) trialJob(
 	}
 	var best field.ErrorList
 	for _, payload := range syntheticPayloads {
-		job, errs := p.newJob(ctx, template, newData(template, trialName(template.Name), payload))
+		job, errs := p.tryPayload(ctx, template, payload)
 		if len(errs) == 0 {
 			return job, nil
 		}
@@ -44,6 +44,18 @@ func (p *program) trialJob(
 		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): `+
 			`set this to one that it accepts`,
 	))
+}
+
+// tryPayload renders template with one payload. The errors are for its author.
+func (p *program) tryPayload(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, payload string,
+) (*batchv1.Job, field.ErrorList) {
+	data := newData(template, trialName(template.Name), payload)
+	rendered, errs := p.render(ctx, data, p.fieldErrors)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return jobOf(rendered, template, data)
 }
 
 // named returns template with a name: one that is to be created with generateName has none yet at admission.

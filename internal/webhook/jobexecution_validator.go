@@ -96,18 +96,16 @@ func (v *jobExecutionValidator) validateRender(
 	return nil
 }
 
-// inTemplate adds to each error that its path is one of the template, and removes the template's text: a user who may
-// run a template need not be allowed to read it.
+// inTemplate adds to each error that its path is one of the template.
 func inTemplate(name string, errs field.ErrorList) field.ErrorList {
-	redacted := render.Redact(errs)
-	for _, err := range redacted {
+	for _, err := range errs {
 		prefix := fmt.Sprintf("in JobTemplate %q", name)
 		if err.Detail != "" {
 			prefix += ": "
 		}
 		err.Detail = prefix + err.Detail
 	}
-	return redacted
+	return errs
 }
 
 func lookupFailed(execution *dispatcherv1alpha1.JobExecution, err error) error {

@@ -32,6 +32,13 @@ var markedTemplates = map[string]string{
 		onBoom(`{{ template "`+marker+`" .Payload }}`),
 	"in a format":     onBoom(`{{ printf "%s ` + marker + ` %d" .Payload | mustFromJson }}`),
 	"in a comparison": onBoom(`{{ lt (dict "` + marker + `" 1) 1 }}`),
+	"in a pattern":    onBoom(`{{ mustRegexMatch (print "` + marker + `" "(") .Payload }}`),
+	"in a date":       onBoom(`{{ mustToDate "2006-01-02" "` + marker + `" }}`),
+	"in a layout":     onBoom(`{{ mustToDate "` + marker + `" .Payload }}`),
+	"in a time zone":  onBoom(`{{ dateInZone "2006" now "` + marker + `" }}`),
+	"in a URL":        onBoom(`{{ urlParse "http://` + marker + `:%zz/" }}`),
+	"in a duration":   onBoom(`{{ mustDateModify "` + marker + `" now }}`),
+	"in a dictionary": onBoom(`{{ index (dict "a" "` + marker + `") "b" "c" }}`),
 	"in what is long": onBoom(`{{ mustFromJson .Payload }}`) + marker + marker + marker,
 }
 
