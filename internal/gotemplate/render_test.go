@@ -1,6 +1,7 @@
 package gotemplate
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"testing"
@@ -47,11 +48,16 @@ func compile(template string) (*Set, []Error) {
 // render compiles a template and renders it.
 func render(t testing.TB, template, payload string) (text string, errs []Error) {
 	t.Helper()
+	return renderUntil(t.Context(), template, payload)
+}
+
+// renderUntil is render with the deadline of ctx in place of the limit for time, where ctx has one.
+func renderUntil(ctx context.Context, template, payload string) (text string, errs []Error) {
 	set, errs := compile(template)
 	if len(errs) > 0 {
 		return "", errs
 	}
-	errs = set.Render(t.Context(), dataOf(payload), func(_ int, rendered string) { text = rendered })
+	errs = set.Render(ctx, dataOf(payload), func(_ int, rendered string) { text = rendered })
 	return text, errs
 }
 
