@@ -90,8 +90,8 @@ func TestManyWarnings(t *testing.T) {
 	}
 }
 
-// TestManyTemplates has as many strings as an object can have. None is kept beyond those that may be.
-func TestManyTemplates(t *testing.T) {
+// TestHostileNumberOfTemplates has as many strings as an object can have. None is kept beyond those that may be.
+func TestHostileNumberOfTemplates(t *testing.T) {
 	for _, template := range []string{"{{.}}", "{{/**/}}"} {
 		_, errs := compile(jobWithArgs(slices.Repeat([]string{template}, 150_000)...))
 		if !strings.Contains(detail(errs), "at most 20000 parts") {
