@@ -53,9 +53,10 @@ func (s slowRenderer) Examine(ctx context.Context, template *dispatcherv1alpha1.
 // However many slow templates a stranger sends, of however many namespaces, the API server is answered, and in time.
 func TestSlowTemplatesOfAStrangerLeaveRoomForTheAPIServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		validator := newJobTemplateValidator(&stubAccess{}, &stubTrial{})
-		validator.renderer = newFairRenderer(slowRenderer{make(chan struct{}, 2)}, 2)
+		renderer := newFairRenderer(slowRenderer{make(chan struct{}, 2)}, 2)
 		ask := func(address, namespace string) error {
+			validator := newJobTemplateValidator(&stubAccess{}, &stubTrial{})
+			validator.renderer = renderer
 			template := jobTemplate("a", "")
 			template.Namespace = namespace
 			_, err := validator.ValidateCreate(server.WithAddress(requestContext(t), address), template)

@@ -11,8 +11,11 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"dispatcher.ivan.vc/internal/webhook/fairqueue"
 )
@@ -135,21 +138,26 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // refuseReview answers a review whose object has too many parts.
 func refuseReview(w http.ResponseWriter, body []byte) {
-	turnedAway.WithLabelValues(strconv.Itoa(http.StatusRequestEntityTooLarge)).Inc()
+	turnedAway.WithLabelValues(strconv.Itoa(http.StatusUnprocessableEntity)).Inc()
 	asked := struct {
 		Request struct {
-			UID types.UID `json:"uid"`
+			UID  types.UID               `json:"uid"`
+			Kind metav1.GroupVersionKind `json:"kind"`
+			Name string                  `json:"name"`
 		} `json:"request"`
 	}{}
 	_ = json.Unmarshal(body, &asked) // Without a UID, the API server refuses the answer.
+	kind := schema.GroupKind{Group: asked.Request.Kind.Group, Kind: asked.Request.Kind.Kind}
+	where := field.NewPath("spec")
+	if kind.Kind == "JobTemplate" {
+		where = where.Child("jobTemplate") // Nothing else of it can be as large.
+	}
+	tooMany := field.Invalid(where, field.OmitValueType{},
+		fmt.Sprintf("consists of more than %d objects, such as containers or variables: leave some out", maxObjects))
+	refusal := apierrors.NewInvalid(kind, asked.Request.Name, field.ErrorList{tooMany}).Status()
 	review := admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &admissionv1.AdmissionResponse{UID: asked.Request.UID, Result: &metav1.Status{
-			Status:  metav1.StatusFailure,
-			Code:    http.StatusRequestEntityTooLarge,
-			Reason:  metav1.StatusReasonRequestEntityTooLarge,
-			Message: fmt.Sprintf("the object consists of more than %d JSON objects", maxObjects),
-		}},
+		Response: &admissionv1.AdmissionResponse{UID: asked.Request.UID, Result: &refusal},
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(review) // The caller is gone.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"dispatcher.ivan.vc/internal/webhook/fairqueue"
 )
@@ -94,7 +95,8 @@ func TestAnObjectOfVeryManyPartsIsRefusedAsAReview(t *testing.T) {
 	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
 		t.Fatalf("got %d, %v: %s", answer.Code, err, answer.Body)
 	}
-	if r := got.Response; r.UID != "1" || r.Allowed || r.Result.Code != http.StatusRequestEntityTooLarge {
+	if r := got.Response; r.UID != "1" || r.Allowed || r.Result.Reason != metav1.StatusReasonInvalid ||
+		r.Result.Details.Causes[0].Field != "spec" {
 		t.Errorf("got %+v", r)
 	}
 }
