@@ -120,32 +120,36 @@ func TestOverlays(t *testing.T) {
 	}
 }
 
-// config/default opens two verbs to anonymous callers and nothing else; the secure overlay opens nothing.
-func TestAnonymousAccess(t *testing.T) {
-	granted := func(all objects) (rules []rbacv1.PolicyRule) {
+// config/default opens two verbs to anonymous callers; the secure overlay opens nothing to them. Whoever has credentials
+// may read the CA certificate for callers, in both.
+func TestWhoIsGrantedRights(t *testing.T) {
+	granted := func(all objects) map[string][]rbacv1.PolicyRule {
+		rules := map[string][]rbacv1.PolicyRule{}
 		for _, kind := range []string{"ClusterRoleBinding", "RoleBinding"} {
 			for _, object := range all.ofKind(kind) {
 				binding := get[rbacv1.ClusterRoleBinding](t, all, kind, object.GetName())
 				for _, subject := range binding.Subjects {
 					if subject.Kind != rbacv1.ServiceAccountKind {
-						if subject.Kind != rbacv1.UserKind || subject.Name != "system:anonymous" {
-							t.Errorf("%s is bound to %s %s", binding.Name, subject.Kind, subject.Name)
-						}
-						rules = append(rules, get[rbacv1.ClusterRole](t, all, binding.RoleRef.Kind,
-							binding.RoleRef.Name).Rules...)
+						who := subject.Kind + " " + subject.Name
+						role := get[rbacv1.ClusterRole](t, all, binding.RoleRef.Kind, binding.RoleRef.Name)
+						rules[who] = append(rules[who], role.Rules...)
 					}
 				}
 			}
 		}
 		return rules
 	}
-	want := []rbacv1.PolicyRule{{APIGroups: []string{"dispatcher.ivan.vc"},
+	readCA := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"},
+		ResourceNames: []string{"dispatcher-ca"}, Verbs: []string{"get"}}}
+	execute := []rbacv1.PolicyRule{{APIGroups: []string{"dispatcher.ivan.vc"},
 		Resources: []string{"jobtemplates/executions"}, Verbs: []string{"create", "get"}}}
-	if diff := cmp.Diff(want, granted(build(t, "default"))); diff != "" {
-		t.Errorf("rights of anonymous callers in config/default (-want +got):\n%s", diff)
-	}
-	if got := granted(build(t, "overlays/secure")); len(got) > 0 {
-		t.Errorf("rights of anonymous callers in the secure overlay: %v", got)
+	for overlay, want := range map[string]map[string][]rbacv1.PolicyRule{
+		"default":         {"Group system:authenticated": readCA, "User system:anonymous": execute},
+		"overlays/secure": {"Group system:authenticated": readCA},
+	} {
+		if diff := cmp.Diff(want, granted(build(t, overlay))); diff != "" {
+			t.Errorf("rights that %s grants to others than ServiceAccounts (-want +got):\n%s", overlay, diff)
+		}
 	}
 }
 
