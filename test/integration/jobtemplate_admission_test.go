@@ -108,18 +108,20 @@ var _ = Describe("Admission of JobTemplates", func() {
 		Entry("output without end", `{{ range 1000000 }}`+strings.Repeat("x", 1000)+`{{ end }}`),
 	)
 
-	It("judges a changed spec, and lets everything else change", func(ctx SpecContext) {
+	It("judges a changed spec, and lets finalizers change whatever happens", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace)
 		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = "{{ .Paylod }}"
 		err := admin.Update(ctx, template)
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		Expect(causes(err)).To(HaveKey(containerPath + ".image"))
 
-		By("changing only metadata while no webhook answers")
+		By("changing finalizers while no webhook answers")
 		restartAfterwards()
 		manager.Kill()
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
-		template.Labels = map[string]string{"team": "data"}
-		Expect(admin.Update(ctx, template)).To(Succeed())
+		for _, finalizers := range [][]string{{"example.com/kept"}, nil} {
+			template.Finalizers = finalizers
+			Expect(admin.Update(ctx, template)).To(Succeed())
+		}
 	})
 })
