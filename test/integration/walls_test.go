@@ -21,10 +21,6 @@ const (
 	// memoryLimit is that of the container in config/manager.
 	memoryLimit = 512 << 20
 
-	// inTime is when the API server gives up asking a webhook: timeoutSeconds in config/webhook. A person waits less,
-	// and a quiet machine answers in a fraction of it; but a test that measured that would measure its neighbours.
-	inTime = 10 * time.Second
-
 	// hostileCallers send side by side.
 	hostileCallers = 2
 
@@ -97,13 +93,10 @@ func judged(judge func() error, what string) error {
 	GinkgoHelper()
 	var err error
 	for range tries {
-		started := time.Now()
-		err = judge()
-		Expect(time.Since(started)).To(BeNumerically("<", inTime), what)
-		if !apierrors.IsTimeout(err) {
+		// If the webhook does not answer within its timeoutSeconds, the API server says so in an internal error.
+		if err = judge(); !apierrors.IsTimeout(err) {
 			break
 		}
-		Expect(err.Error()).To(ContainSubstring("was not judged"), what)
 	}
 	if err != nil {
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%s: %v", what, err)
@@ -118,9 +111,7 @@ func executed(ctx context.Context, target, payload, what string) user.Answer {
 	GinkgoHelper()
 	var answered user.Answer
 	for range tries {
-		started := time.Now()
 		answered = put(ctx, target, payload)
-		Expect(time.Since(started)).To(BeNumerically("<", inTime+time.Second), what)
 		busy := []int{http.StatusGatewayTimeout, http.StatusServiceUnavailable, http.StatusTooManyRequests}
 		if !slices.Contains(busy, answered.Code) {
 			break

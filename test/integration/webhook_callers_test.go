@@ -150,7 +150,7 @@ var _ = Describe("The webhook port", func() {
 					return // It had to wait for too long.
 				}
 				Expect(status).To(Equal(http.StatusOK))
-				Expect(answer).To(ContainSubstring(`"code":413`))
+				Expect(answer).To(And(ContainSubstring(`"code":422`), ContainSubstring(`"field":"spec.jobTemplate"`)))
 			})
 		}
 		done.Wait()
