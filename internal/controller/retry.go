@@ -35,7 +35,7 @@ func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error
 	case errors.Is(err, errOutdated), errors.Is(err, leader.ErrLost):
 		// A watch event or the next term enqueues the execution.
 		result = ctrl.Result{}
-	case errors.Is(err, errContended):
+	case errors.Is(err, errContended), errors.Is(err, errManyRenders):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
 	case errors.Is(err, errNamespaceTerminating):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(maxWaitInterval, waitJitter)}

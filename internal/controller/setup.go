@@ -58,6 +58,7 @@ type reconciler struct {
 	recorder  events.EventRecorder
 	clock     clock.PassiveClock
 	lease     *leader.Lease
+	renders   *renders
 
 	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever
 	// other replicas do meanwhile. What was observed of an execution belongs to a term.
@@ -128,6 +129,7 @@ func newReconciler(
 		recorder:    recorder,
 		clock:       clock,
 		lease:       lease,
+		renders:     newRenders(clock),
 		startedJobs: newStartedJobs(clock),
 		replaced:    lru.New(replacedSize),
 		podOutcomes: newPodOutcomes(),

@@ -18,6 +18,11 @@ import (
 // renderJob renders the Job of the execution. The cache may show an older template than the one that admission has
 // seen. Therefore a terminal error is only returned after a second try with the template that the API server has now.
 func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) (*batchv1.Job, error) {
+	end, ok := r.renders.begin(execution.Namespace)
+	if !ok {
+		return nil, errManyRenders
+	}
+	defer end()
 	job, err := r.renderJobFrom(ctx, r.client, execution)
 	if _, ok := errors.AsType[*terminalError](err); ok {
 		return r.renderJobFrom(ctx, r.apiReader, execution)
