@@ -199,9 +199,55 @@ func TestNoWorkerStarts(t *testing.T) {
 	}
 }
 
+// TestForkFails: a process that cannot even be made is counted as one that did not start.
+func TestForkFails(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) { p.args = []string{"no argument\x00"} })
+	eventually(t, "that it was counted", func() bool { return p.exits(reasonStart) > 0 })
+	eventually(t, "that the health check says so", func() bool {
+		err := p.Check(nil)
+		return err != nil && strings.Contains(err.Error(), "no render worker can be started")
+	})
+}
+
+// TestHealthBeforeTheFirstWorker: a pool without workers yet is not ready.
+func TestHealthBeforeTheFirstWorker(t *testing.T) {
+	p := stoppedPool(t, 1)
+	if p.Check(nil) == nil {
+		t.Error("healthy before the start")
+	}
+	p.Start()
+	t.Cleanup(p.Stop)
+	eventually(t, "that it is healthy", func() bool { return p.Check(nil) == nil })
+}
+
+// TestKilledRightAfterTheStart: workers that are killed before they have done anything are no health, and come at
+// intervals.
+func TestKilledRightAfterTheStart(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) { p.limits.proof = time.Hour })
+	for n := range 3 {
+		eventually(t, "that there is a worker", func() bool { return p.running.Load() == 1 && len(p.pids()) == 1 })
+		if n > 0 && p.Check(nil) == nil {
+			t.Error("healthy as soon as a worker is ready, after one was killed")
+		}
+		if err := syscall.Kill(p.pids()[0], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "that the health check fails", func() bool {
+			return p.exits(reasonKilled) == n+1 && p.startError.Load() != nil && p.Check(nil) != nil
+		})
+	}
+	if got := job(t, p, "fine"); got != "fine" {
+		t.Errorf("got %q", got)
+	}
+	if err := p.Check(nil); err != nil {
+		t.Errorf("after a request was answered: %v", err)
+	}
+}
+
 // TestHealthWhileWorkersEnd: templates cannot take the process out of service.
 func TestHealthWhileWorkersEnd(t *testing.T) {
 	p := newPool(t, 1)
+	reported(t, p)
 	for i := range 5 {
 		p.Job(t.Context(), echo(), executionOf(echo(), fmt.Sprint(doExit, ":", i)))
 		if err := p.Check(nil); err != nil {

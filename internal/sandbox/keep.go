@@ -11,29 +11,43 @@ import (
 // keepWorker keeps one worker running until the pool stops.
 func (p *Pool) keepWorker(starts chan struct{}) {
 	pause := minRestart
-	for !p.isStopped() {
-		worker, err := p.startWorker(starts)
-		if err != nil {
-			if p.isStopped() {
-				return
-			}
-			p.log.Error(err, "a render worker could not be started", "pause", pause)
-			p.startError.Store(&err)
-			select {
-			case <-time.After(pause):
-			case <-p.stopped:
-			}
-			pause = min(2*pause, maxRestart)
+	for {
+		err := p.runWorker(starts)
+		if p.isStopped() {
+			return
+		}
+		if err == nil {
+			pause = minRestart
 			continue
 		}
-		pause = minRestart
-		p.startError.Store(nil)
-		p.running.Add(1)
-		p.metrics.workers.Inc()
-		p.serve(worker)
-		p.running.Add(-1)
-		p.metrics.workers.Dec()
+		p.log.Error(err, "render workers do not run", "pause", pause)
+		p.startError.Store(&err)
+		select {
+		case <-time.After(pause):
+		case <-p.stopped:
+		}
+		pause = min(2*pause, maxRestart)
 	}
+}
+
+// runWorker starts a worker and returns when it has ended. An error says that the next one may not do better.
+func (p *Pool) runWorker(starts chan struct{}) error {
+	worker, err := p.startWorker(starts)
+	if err != nil {
+		return err
+	}
+	p.wasReady.Store(true)
+	p.running.Add(1)
+	p.metrics.workers.Inc()
+	lived := time.AfterFunc(p.limits.proof, func() { p.prove(worker) })
+	reason, early := p.serve(worker)
+	lived.Stop()
+	p.running.Add(-1)
+	p.metrics.workers.Dec()
+	if early {
+		return fmt.Errorf("render workers end right after they start: %s", reason)
+	}
+	return nil
 }
 
 // startWorker starts a process and waits until it is ready.
@@ -42,6 +56,7 @@ func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
 	defer func() { <-starts }()
 	worker, err := startProcess(p.spawner, p.args)
 	if err != nil {
+		p.metrics.exits.WithLabelValues(reasonStart).Inc()
 		return nil, err
 	}
 	p.know(worker)
@@ -58,19 +73,23 @@ func (p *Pool) startWorker(starts chan struct{}) (*process, error) {
 	return worker, nil
 }
 
-// serve hands calls to a worker until it ends, or the pool does.
-func (p *Pool) serve(worker *process) {
+// serve hands calls to a worker until it ends, or the pool does. It says why, and whether that was before the worker
+// has proved itself, without a request to blame for it.
+func (p *Pool) serve(worker *process) (reason string, early bool) {
 	for {
 		c := p.queue.next(worker.ended, p.stopped)
 		if c == nil {
-			p.bury(worker, nil)
-			return
+			proved := p.hasProved(worker)
+			reason = p.bury(worker, nil)
+			return reason, !proved
 		}
 		done, err := p.carryOut(worker, c)
 		if err != nil {
-			p.lost(worker, c)
-			return
+			proved := p.hasProved(worker)
+			reason = p.lost(worker, c)
+			return reason, !proved && reason == reasonKilled
 		}
+		p.prove(worker)
 		p.queue.done(c)
 		c.outcome <- done
 	}
@@ -142,14 +161,14 @@ func (p *Pool) exchangeOnce(allowed *allowance, c *call) (*answer, error) {
 	return a, nil
 }
 
-// lost ends a call whose worker has ended, or is about to.
-func (p *Pool) lost(worker *process, c *call) {
+// lost ends a call whose worker has ended, or is about to, and says why it has.
+func (p *Pool) lost(worker *process, c *call) (reason string) {
 	select {
 	case <-worker.ended:
 	case <-time.After(reapTimeout):
 		worker.kill(reasonProtocol) // It closed its pipe and lives on.
 	}
-	reason := p.bury(worker, c)
+	reason = p.bury(worker, c)
 	errs := p.blame(reason, c)
 	switch {
 	case len(errs) > 0:
@@ -157,7 +176,7 @@ func (p *Pool) lost(worker *process, c *call) {
 	case reason == reasonKilled && !c.retried && !p.isStopped():
 		c.retried = true
 		p.queue.retry(c)
-		return
+		return reason
 	case reason == reasonShutdown:
 		errs = retryable("%w", errStopped)
 	case reason == reasonTime:
@@ -167,6 +186,7 @@ func (p *Pool) lost(worker *process, c *call) {
 	}
 	p.queue.done(c)
 	c.outcome <- outcome{errs: errs}
+	return reason
 }
 
 // bury waits until a worker is gone, counts why, and says so in the log.

@@ -60,6 +60,9 @@ type limits struct {
 
 	// wait is how long a request waits for a free worker.
 	wait time.Duration
+
+	// proof is how long a worker without requests has to live before a start counts as one that worked.
+	proof time.Duration
 }
 
 var defaultLimits = limits{
@@ -67,4 +70,5 @@ var defaultLimits = limits{
 	examineCPU: 3 * time.Second,
 	wall:       20 * time.Second,
 	wait:       5 * time.Second,
+	proof:      5 * time.Second,
 }

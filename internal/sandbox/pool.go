@@ -52,12 +52,14 @@ type Pool struct {
 	slots   int
 	workers sync.WaitGroup
 
-	mutex     sync.Mutex // for the two below
-	processes map[*process]bool
+	mutex     sync.Mutex        // for the two below
+	processes map[*process]bool // Whether they have proved themselves.
 	stopped   chan struct{}
 
-	// running is how many workers are ready. startError is why the last start failed, nil where it did not.
+	// running is how many workers are ready, and wasReady whether one ever was. startError is why a worker could not
+	// be started, or ended right after its start. It is nil once another one has proved itself.
 	running    atomic.Int32
+	wasReady   atomic.Bool
 	startError atomic.Pointer[error]
 }
 
@@ -108,7 +110,7 @@ func (p *Pool) Stop() {
 func (p *Pool) know(worker *process) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.processes[worker] = true
+	p.processes[worker] = false
 	if p.isStopped() {
 		worker.kill(reasonShutdown)
 	}
@@ -120,6 +122,22 @@ func (p *Pool) forget(worker *process) {
 	delete(p.processes, worker)
 }
 
+// prove notes that a worker works: it has answered, or lived for a while.
+func (p *Pool) prove(worker *process) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if proved, known := p.processes[worker]; known && !proved {
+		p.processes[worker] = true
+		p.startError.Store(nil)
+	}
+}
+
+func (p *Pool) hasProved(worker *process) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.processes[worker]
+}
+
 func (p *Pool) isStopped() bool {
 	select {
 	case <-p.stopped:
@@ -129,14 +147,22 @@ func (p *Pool) isStopped() bool {
 	}
 }
 
-// Check is a health check: it fails while no worker runs because none can be started. A worker that ended and is being
+// Check is a health check: it fails until a first worker was ready, and while no worker has proved itself since the
+// last one could not be started, or ended right after its start. A worker that ended under a request and is being
 // replaced is no failure, or templates could take this process out of service.
 func (p *Pool) Check(*http.Request) error {
-	if p.running.Load() > 0 {
-		return nil
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for _, proved := range p.processes {
+		if proved {
+			return nil
+		}
 	}
 	if err := p.startError.Load(); err != nil {
 		return fmt.Errorf("no render worker can be started: %w", *err)
+	}
+	if !p.wasReady.Load() {
+		return errors.New("no render worker is ready yet")
 	}
 	return nil
 }
