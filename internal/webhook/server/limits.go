@@ -32,11 +32,12 @@ const (
 	// maxBodyBytes bounds a review. It holds up to two objects, and the API server takes objects of at most 3 MiB.
 	maxBodyBytes = 7 << 20
 
-	// maxObjects bounds the JSON objects in a review. An empty container is 2 bytes of JSON and 408 bytes of memory.
-	maxObjects = 10_000
+	// maxValues bounds the JSON values in a review. A container that is null is 5 bytes of JSON and 408 bytes of memory
+	// in each copy.
+	maxValues = 30_000
 )
 
-// What a review takes of the memory while it is handled is its size and the number of its JSON objects, times what
+// What a review takes of the memory while it is handled is its size and the number of its JSON values, times what
 // decoding and copying make of them. The first is known before the body is read, the second only afterwards. These
 // bounds hold for all requests together. An address gets at most half of each while it has more than one request, and
 // its large requests half of that while small ones wait: strangers may share an address with the API server.
@@ -45,11 +46,12 @@ const (
 	textPerByte   = 6
 	textPerReview = 128 << 10
 
-	objectCapacity = 16 << 20
-	perObject      = 2 << 10
+	valueCapacity = 32 << 20
+	perElement    = 1280
+	perMember     = 256
 
-	// freeObjects are covered by textPerReview.
-	freeObjects = 50
+	// freeValues is the weight of values that textPerReview covers.
+	freeValues = 100 << 10
 
 	// largeBody is the size from which a body is large. The payload of most executions is smaller.
 	largeBody = 64 << 10

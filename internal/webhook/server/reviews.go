@@ -35,13 +35,13 @@ func WithAddress(ctx context.Context, address string) context.Context {
 
 // reviews lets requests through to the webhooks as far as time and memory allow.
 type reviews struct {
-	text, objects *fairqueue.Queue
+	text, values *fairqueue.Queue
 }
 
 func newReviews() *reviews {
 	return &reviews{
-		text:    fairqueue.New(textCapacity, textCapacity/2, textCapacity/4),
-		objects: fairqueue.New(objectCapacity, objectCapacity/2, objectCapacity/4),
+		text:   fairqueue.New(textCapacity, textCapacity/2, textCapacity/4),
+		values: fairqueue.New(valueCapacity, valueCapacity/2, valueCapacity/4),
 	}
 }
 
@@ -68,13 +68,13 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, http.StatusBadRequest, "the body could not be read")
 			return
 		}
-		objects := countObjects(body)
-		if objects > maxObjects {
+		values := countValues(body)
+		if values.number() > maxValues {
 			refuseReview(w, body)
 			return
 		}
-		if objects > freeObjects {
-			release, ok := acquire(ctx, l.objects, origin, int64(objects)*perObject)
+		if weight := values.weight(); weight > freeValues {
+			release, ok := acquire(ctx, l.values, origin, weight)
 			if !ok {
 				tooMany(w)
 				return
@@ -136,7 +136,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// refuseReview answers a review whose object has too many parts.
+// refuseReview answers a review whose object has too many values.
 func refuseReview(w http.ResponseWriter, body []byte) {
 	turnedAway.WithLabelValues(strconv.Itoa(http.StatusUnprocessableEntity)).Inc()
 	asked := struct {
@@ -153,7 +153,7 @@ func refuseReview(w http.ResponseWriter, body []byte) {
 		where = where.Child("jobTemplate") // Nothing else of it can be as large.
 	}
 	tooMany := field.Invalid(where, field.OmitValueType{},
-		fmt.Sprintf("consists of more than %d objects, such as containers or variables: leave some out", maxObjects))
+		fmt.Sprintf("consists of more than %d values: leave some out", maxValues))
 	refusal := apierrors.NewInvalid(kind, asked.Request.Name, field.ErrorList{tooMany}).Status()
 	review := admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},

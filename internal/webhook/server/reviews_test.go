@@ -85,39 +85,67 @@ func TestRequestsThatTheAPIServerDoesNotSend(t *testing.T) {
 	}
 }
 
-// Decoded, an empty object takes hundreds of times its two bytes.
-func TestAnObjectOfVeryManyPartsIsRefusedAsAReview(t *testing.T) {
-	object := `{"containers":[` + strings.Repeat("{},", maxObjects) + `{}]}`
-	body := strings.Replace(review, `{}`, object, 1)
-	let := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") })
-	answer := serve(newReviews().limit(let), post("10.0.0.1", body))
-	got := admissionv1.AdmissionReview{}
-	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
-		t.Fatalf("got %d, %v: %s", answer.Code, err, answer.Body)
-	}
-	if r := got.Response; r.UID != "1" || r.Allowed || r.Result.Reason != metav1.StatusReasonInvalid ||
-		r.Result.Details.Causes[0].Field != "spec" {
-		t.Errorf("got %+v", r)
+// Decoded, an empty object, and null in its place, takes hundreds of times its bytes.
+func TestAnObjectOfVeryManyValuesIsRefusedAsAReview(t *testing.T) {
+	many := func(item string) string { return "[" + strings.Repeat(item+",", 600_000) + item + "]" }
+	for reason, object := range map[string]string{
+		"objects":                 `{"containers":` + many(`{}`) + `}`,
+		"null":                    `{"containers":` + many(`null`) + `}`,
+		"null in a status":        `{"status":{"conditions":` + many(`null`) + `}}`,
+		"empty strings":           `{"args":` + many(`""`) + `}`,
+		"numbers":                 `{"containers":` + many(`0`) + `}`,
+		"labels":                  `{"labels":{` + strings.Repeat(`"a":"",`, 600_000) + `"b":""}}`,
+		"a list below fieldsV1":   `{"payload":{"fieldsV1":` + many(`null`) + `}}`,
+		"a list deeper in there":  `{"payload":{"fieldsV1":{"a":` + many(`{}`) + `}}}`,
+		"just more than the most": `{"a":[` + strings.Repeat("0,", maxValues) + `0]}`,
+	} {
+		body := strings.Replace(review, `{}`, object, 1)
+		let := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: it was let through", reason) })
+		answer := serve(newReviews().limit(let), post("10.0.0.1", body))
+		got := admissionv1.AdmissionReview{}
+		if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
+			t.Fatalf("%s: got %d, %v: %s", reason, answer.Code, err, answer.Body)
+		}
+		if r := got.Response; r == nil || r.UID != "1" || r.Allowed || r.Result.Reason != metav1.StatusReasonInvalid ||
+			r.Result.Details.Causes[0].Field != "spec" {
+			t.Errorf("%s: got %+v", reason, r)
+		}
 	}
 }
 
-func TestCountObjects(t *testing.T) {
+// An update sends the object twice, each with the fields that its manager owns.
+func TestAnUpdateOfALargeTemplateIsLetThrough(t *testing.T) {
+	variable := `{"name":"A_VARIABLE","value":"some, value"},`
+	owned := `"k:{\"name\":\"A_VARIABLE\"}":{".":{},"f:name":{},"f:value":{}},`
+	object := `{"metadata":{"managedFields":[{"fieldsV1":{` + strings.Repeat(owned, 2000) + `"z":{}}}]},"spec":{"env":[` +
+		strings.Repeat(variable, 2000) + `{}]}}`
+	let := false
+	handler := newReviews().limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { let = true }))
+	serve(handler, post("10.0.0.1", strings.Replace(review, `{}`, object+`,"oldObject":`+object, 1)))
+	if !let {
+		t.Error("it was refused")
+	}
+}
+
+func TestCountValues(t *testing.T) {
 	for _, test := range []struct {
-		reason, body string
-		want         int
+		reason, body      string
+		elements, members int
 	}{
-		{"nothing", `[]`, 0},
-		{"nested", `{"a":{"b":[{},{}]}}`, 4},
-		{"in strings", `{"a":"{}","b\"{":"\\","c":"\"{"}`, 1},
-		{"field managers' fields do not count", `{"m":[{"fieldsV1":{"f:a":{".":{},"}":{}},"b":["{",{}]},"x":{}}],"y":{}}`, 4},
-		{"that key with something else", `{"fieldsV1":"{","x":{}}`, 2},
-		{"that key as a value", `{"a":"fieldsV1","b":{}}`, 2},
+		{"an empty list", `[]`, 1, 0},
+		{"null", `[null,null,null]`, 3, 0},
+		{"nested", `{"a":{"b":[{},{}],"c":1}}`, 6, 1},
+		{"in strings", `{"a":"{,}","b\"{":"\\","c":"\"{["}`, 1, 2},
+		{"field managers' fields do not count", `{"m":[{"fieldsV1":{"f:a":{".":{},"}":{}},"b":{}},"x":{}}],"y":{}}`, 5, 2},
+		{"with a list, they do", `{"fieldsV1":{"a":[0,0]}}`, 4, 0},
+		{"that key with something else", `{"fieldsV1":"{","x":{}}`, 2, 1},
+		{"that key as a value", `{"a":"fieldsV1","b":{}}`, 2, 1},
 	} {
 		if !json.Valid([]byte(test.body)) {
 			t.Fatalf("%s: not JSON", test.reason)
 		}
-		if got := countObjects([]byte(test.body)); got != test.want {
-			t.Errorf("%s: %d objects, want %d", test.reason, got, test.want)
+		if got := countValues([]byte(test.body)); got != (values{test.elements, test.members}) {
+			t.Errorf("%s: %+v, want %d and %d", test.reason, got, test.elements, test.members)
 		}
 	}
 }
@@ -128,7 +156,7 @@ func TestStrangersLeaveRoomForTheAPIServer(t *testing.T) {
 		reason, object string
 	}{
 		{"large reviews", `{"a":"` + strings.Repeat("x", 1<<20) + `"}`},
-		{"reviews of many parts", `{"a":[` + strings.Repeat("{},", maxObjects/2) + `{}]}`},
+		{"reviews of many values", `{"a":[` + strings.Repeat("0,", maxValues/4) + `0]}`},
 		{"small reviews", `{}`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -167,7 +195,7 @@ func TestStrangersLeaveRoomForTheAPIServer(t *testing.T) {
 			synctest.Wait()
 			close(end)
 			strangers.Wait()
-			weight := len(body)*textPerByte + textPerReview + countObjects([]byte(body))*perObject
+			weight := len(body)*textPerByte + textPerReview + int(countValues([]byte(body)).weight())
 			if most*weight > textCapacity || most == 0 {
 				t.Errorf("%s: %d of one address at once", test.reason, most)
 			}
