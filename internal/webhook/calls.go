@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,7 +80,11 @@ type fairReviews struct {
 
 // Create implements accessReviewer.
 func (f fairReviews) Create(ctx context.Context, review client.Object, options ...client.CreateOption) error {
-	release, err := f.wait(ctx, review.GetNamespace())
+	namespace := review.GetNamespace()
+	if access, ok := review.(*authorizationv1.SubjectAccessReview); ok && access.Spec.ResourceAttributes != nil {
+		namespace = access.Spec.ResourceAttributes.Namespace // The review itself has none.
+	}
+	release, err := f.wait(ctx, namespace)
 	if err != nil {
 		return err
 	}

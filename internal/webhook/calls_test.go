@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,4 +80,44 @@ func TestStrangersAskTheAPIServerOnlySoMuch(t *testing.T) {
 			synctest.Wait()
 		})
 	}
+}
+
+// An access review has no namespace itself. It counts for the one that it asks about.
+func TestAccessReviewsTakeTurnsByNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCalls()
+		ctx := server.WithAddress(t.Context(), strangersAddress)
+		asked, answer := make(chan string, 100), make(chan struct{})
+		reviewer := reviewerFunc(func(review client.Object) {
+			asked <- review.(*authorizationv1.SubjectAccessReview).Spec.ResourceAttributes.Namespace
+			<-answer
+		})
+		ask := func(namespace string) {
+			template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}
+			_ = mayCreateJobs(ctx, fairReviews{c, reviewer}, authenticationv1.UserInfo{}, template)
+		}
+		for range maxCallsOfAddress + 10 {
+			go ask("busy")
+		}
+		synctest.Wait()
+		for range maxCallsOfAddress {
+			<-asked
+		}
+		go ask("other")
+		synctest.Wait()
+		answer <- struct{}{}
+		synctest.Wait()
+		if next := <-asked; next != "other" {
+			t.Errorf("the next one is of %q", next)
+		}
+		close(answer)
+	})
+}
+
+// reviewerFunc is called for each review.
+type reviewerFunc func(review client.Object)
+
+func (f reviewerFunc) Create(_ context.Context, review client.Object, _ ...client.CreateOption) error {
+	f(review)
+	return nil
 }
