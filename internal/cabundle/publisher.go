@@ -6,13 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	certutil "k8s.io/client-go/util/cert"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -20,12 +21,18 @@ import (
 // Key is the key of the ConfigMap's data that has the certificates, in PEM.
 const Key = "ca.crt"
 
-// retryInterval is the pause after an attempt that failed.
-const retryInterval = 10 * time.Second
+const (
+	// readInterval is the time between two reads of the file, and between a write that failed and the next.
+	readInterval = 10 * time.Second
+	// writeInterval is the time after which the ConfigMap is written although the file has not changed: somebody may
+	// have deleted and created it, or changed it.
+	writeInterval = 3 * time.Minute
+)
 
-// Setup makes the manager copy file to configMap, which must exist, when it starts and whenever file changes.
+// Setup makes the manager copy file to configMap, which must exist: when it starts, when file changes, and from time to
+// time.
 func Setup(mgr ctrl.Manager, file string, configMap types.NamespacedName) error {
-	p := &publisher{configMaps: mgr.GetClient(), file: file, configMap: configMap, changed: make(chan struct{}, 1)}
+	p := &publisher{configMaps: mgr.GetClient(), file: file, configMap: configMap}
 	if err := mgr.Add(p); err != nil {
 		return fmt.Errorf("adding the publisher of the CA: %w", err)
 	}
@@ -37,62 +44,70 @@ type publisher struct {
 	configMaps client.Writer
 	file       string
 	configMap  types.NamespacedName
-	changed    chan struct{}
-}
 
-var _ dynamiccertificates.Listener = &publisher{}
+	written   string // what was written last
+	writtenAt time.Time
+	unusable  string // why the file could not be used at the last read
+}
 
 // NeedLeaderElection makes every replica publish.
 func (*publisher) NeedLeaderElection() bool { return false }
 
-// Enqueue is called when the file has changed.
-func (p *publisher) Enqueue() {
-	select {
-	case p.changed <- struct{}{}:
-	default:
-	}
-}
-
-// Start publishes until ctx ends. A file that cannot be used is logged and no reason to end: some issuers supply no CA.
+// Start publishes until ctx ends. A file that cannot be used is read again later, and is no reason to end: some issuers
+// supply no CA.
 func (p *publisher) Start(ctx context.Context) error {
 	log := ctrl.Log.WithName("ca").WithValues("file", p.file, "configMap", p.configMap)
-	ca, err := dynamiccertificates.NewDynamicCAContentFromFile("ca", p.file)
-	if err != nil {
-		log.Info("the CA for callers is not published", "reason", err.Error())
-		return nil
-	}
-	ca.AddListener(p)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		ca.Run(ctx, 1)
-	}()
-	defer func() { <-watched }()
-
-	p.keepPublished(ctx, log, ca.CurrentCABundleContent)
-	return nil
-}
-
-// keepPublished publishes what current returns, now and after each change, until ctx ends.
-func (p *publisher) keepPublished(ctx context.Context, log logr.Logger, current func() []byte) {
+	ticker := time.NewTicker(readInterval)
+	defer ticker.Stop()
 	for {
-		var retry <-chan time.Time
-		if err := p.publish(ctx, current()); err != nil && ctx.Err() == nil {
-			log.Error(err, "publishing the CA for callers failed; it is tried again")
-			retry = time.After(retryInterval)
-		}
+		p.keepPublished(ctx, log)
 		select {
 		case <-ctx.Done():
-			return
-		case <-p.changed:
-		case <-retry:
+			return nil
+		case <-ticker.C:
 		}
 	}
+}
+
+// keepPublished reads the file, and writes the ConfigMap if that is due.
+func (p *publisher) keepPublished(ctx context.Context, log logr.Logger) {
+	certificates, err := read(p.file)
+	if err != nil {
+		if err.Error() != p.unusable {
+			log.Info("the CA for callers is not published until the file can be used", "reason", err.Error())
+		}
+		p.unusable = err.Error()
+		return
+	}
+	p.unusable = ""
+	if certificates == p.written && time.Since(p.writtenAt) < writeInterval {
+		return
+	}
+	if err := p.publish(ctx, certificates); err != nil {
+		if ctx.Err() == nil {
+			log.Error(err, "publishing the CA for callers failed; it is tried again")
+		}
+		p.written = ""
+		return
+	}
+	p.written, p.writtenAt = certificates, time.Now()
+}
+
+// read returns the certificates in file, which has at least one.
+func read(file string) (string, error) {
+	certificates, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the CA: %w", err)
+	}
+	if _, err := certutil.ParseCertsPEM(certificates); err != nil {
+		return "", fmt.Errorf("reading the CA in %s: %w", file, err)
+	}
+	return string(certificates), nil
 }
 
 // publish writes the certificates. It does not read what is there: the API server stores nothing if nothing changes.
-func (p *publisher) publish(ctx context.Context, certificates []byte) error {
-	patch, err := json.Marshal(map[string]any{"data": map[string]string{Key: string(certificates)}})
+func (p *publisher) publish(ctx context.Context, certificates string) error {
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{Key: certificates}})
 	if err != nil {
 		return fmt.Errorf("encoding the patch: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,14 +44,15 @@ func newCA(t *testing.T, file string) string {
 	return string(certificate)
 }
 
+// start runs a publisher until stop, in synctest's time.
 func start(t *testing.T, file string, server *patches) (stop func()) {
 	t.Helper()
-	p := &publisher{configMaps: server, file: file, changed: make(chan struct{}, 1),
-		configMap: types.NamespacedName{Namespace: "system", Name: "ca"}}
+	p := &publisher{configMaps: server, file: file, configMap: types.NamespacedName{Namespace: "system", Name: "ca"}}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() { done <- p.Start(ctx) }()
 	return func() {
+		t.Helper()
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -74,36 +74,55 @@ func want(t *testing.T, server *patches, certificates string) {
 
 func TestTheCAIsPublishedWheneverItChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
-	server := &patches{seen: make(chan string)}
-	first := newCA(t, file)
-	stop := start(t, file, server)
-	want(t, server, first)
-	want(t, server, newCA(t, file))
-	stop()
-}
-
-// In synctest's time, since a pause is between the attempts. fsnotify cannot be used there.
-func TestAFailureIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &patches{fail: 3, seen: make(chan string, 1)}
-		p := &publisher{configMaps: server, changed: make(chan struct{}, 1)}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			p.keepPublished(ctx, logr.Discard(), func() []byte { return []byte("ca") })
-		}()
-		if got, want := <-server.seen, `/ application/merge-patch+json {"data":{"ca.crt":"ca"}}`; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-		cancel()
-		<-done
+		server := &patches{seen: make(chan string)}
+		first := newCA(t, file)
+		stop := start(t, file, server)
+		want(t, server, first)
+		want(t, server, newCA(t, file))
+		stop()
 	})
 }
 
-func TestWithoutACANothingIsPublished(t *testing.T) {
-	p := &publisher{file: filepath.Join(t.TempDir(), "ca.crt"), configMaps: &patches{}}
-	if err := p.Start(t.Context()); err != nil {
-		t.Error(err)
+func TestAConfigMapThatWasCreatedAgainIsFilled(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	synctest.Test(t, func(t *testing.T) {
+		server := &patches{seen: make(chan string)}
+		certificates := newCA(t, file)
+		stop := start(t, file, server)
+		want(t, server, certificates)
+		want(t, server, certificates)
+		stop()
+	})
+}
+
+func TestAFailureIsTriedAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	synctest.Test(t, func(t *testing.T) {
+		server := &patches{fail: 3, seen: make(chan string)}
+		certificates := newCA(t, file)
+		stop := start(t, file, server)
+		want(t, server, certificates)
+		stop()
+	})
+}
+
+func TestAFileThatCannotBeUsedIsReadAgain(t *testing.T) {
+	for name, content := range map[string][]byte{"missing": nil, "empty": {}, "no certificates": []byte("none")} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "ca.crt")
+			if content != nil {
+				if err := os.WriteFile(file, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Test(t, func(t *testing.T) {
+				server := &patches{seen: make(chan string)}
+				stop := start(t, file, server)
+				synctest.Wait()
+				want(t, server, newCA(t, file))
+				stop()
+			})
+		})
 	}
 }
