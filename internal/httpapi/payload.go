@@ -98,10 +98,11 @@ func readAll(
 	}
 	claim.Release()
 	resume := body.pause()
-	if claim, err = memory.bodies.Take(ctx, size*bodyCopies); err != nil {
+	claim, err = memory.bodies.Take(ctx, size*bodyCopies)
+	resume() // Also for net/http, which reads on after a refusal: without a time-out it would do so for ever.
+	if err != nil {
 		return "", nil, err
 	}
-	resume()
 	if declared > 0 {
 		text.Grow(int(declared) - text.Len())
 	}
@@ -110,7 +111,8 @@ func readAll(
 	return text.String(), claim, err
 }
 
-// pacedReader fails with a time-out where, after the time-out of any request, less than minBodyRate arrives.
+// pacedReader fails with a time-out where, after the time-out of any request, less than minBodyRate arrives. Its clock
+// starts with the first Read: what comes before is not the caller's time.
 type pacedReader struct {
 	from       io.Reader
 	connection *http.ResponseController
@@ -127,7 +129,6 @@ func newPacedReader(from io.Reader, w http.ResponseWriter, r *http.Request) *pac
 		connection: http.NewResponseController(w),
 		http2:      r.ProtoMajor == 2,
 		grace:      readTimeout,
-		begun:      time.Now(),
 		ended:      r.ContentLength == 0,
 	}
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
@@ -142,19 +143,30 @@ func (p *pacedReader) Read(into []byte) (int, error) {
 	if p.ended {
 		return 0, io.EOF
 	}
-	// A connection that cannot do this, which is one of a test, has no time-outs either.
-	_ = p.connection.SetReadDeadline(p.begun.Add(p.grace + time.Duration(p.read)*time.Second/minBodyRate))
+	if p.begun.IsZero() {
+		p.begun = time.Now()
+	}
+	p.setDeadline()
 	read, err := p.from.Read(into)
 	p.read += int64(read)
 	p.ended = err != nil
 	return read, err
 }
 
+// setDeadline is for what is read next.
+func (p *pacedReader) setDeadline() {
+	// A connection that cannot do this, which is one of a test, has no time-outs either.
+	_ = p.connection.SetReadDeadline(p.begun.Add(p.grace + time.Duration(p.read)*time.Second/minBodyRate))
+}
+
 // pause stops the clock until the function that it returns is called.
 func (p *pacedReader) pause() (resume func()) {
 	paused := time.Now()
 	_ = p.connection.SetReadDeadline(time.Time{})
-	return func() { p.begun = p.begun.Add(time.Since(paused)) }
+	return func() {
+		p.begun = p.begun.Add(time.Since(paused))
+		p.setDeadline()
+	}
 }
 
 // end lifts the time-out where net/http does not: on a stream of HTTP/2.
