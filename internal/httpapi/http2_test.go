@@ -17,7 +17,7 @@ import (
 func TestHTTP2StreamsOutliveSilence(t *testing.T) {
 	options, trusted := certificateFiles(t)
 	options.HTTP2 = true
-	secure, err := newTLS(options)
+	secure, err := newTLS(options, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 	if err != nil {
 		return err
 	}
-	secure, err := newTLS(options)
+	secure, err := newTLS(options, log)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
@@ -18,14 +20,18 @@ type serverTLS struct {
 	certificate *certwatcher.CertWatcher
 	clientCAs   *dynamiccertificates.DynamicFileCAContent // nil where no client certificates are taken
 	nextProtos  []string
+	log         logr.Logger
 }
 
+// readAgain is how often the certificate is read where its files cannot be watched.
+const readAgain = 10 * time.Second
+
 // newTLS reads the files that options name.
-func newTLS(options Options) (*serverTLS, error) {
+func newTLS(options Options, log logr.Logger) (*serverTLS, error) {
 	if !options.tls() {
 		return nil, nil
 	}
-	t := &serverTLS{nextProtos: []string{"http/1.1"}}
+	t := &serverTLS{nextProtos: []string{"http/1.1"}, log: log}
 	if options.HTTP2 {
 		t.nextProtos = []string{"h2", "http/1.1"}
 	}
@@ -76,7 +82,8 @@ func (t *serverTLS) config() *tls.Config {
 // NeedLeaderElection makes every replica watch its files.
 func (*serverTLS) NeedLeaderElection() bool { return false }
 
-// Start watches the files until ctx ends.
+// Start watches the files until ctx ends. Where they cannot be watched, as on a node that has no inotify watches left,
+// the certificate is read from time to time, and what is being served goes on.
 func (t *serverTLS) Start(ctx context.Context) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -85,10 +92,28 @@ func (t *serverTLS) Start(ctx context.Context) error {
 	if t.clientCAs != nil {
 		watching.Go(func() { t.clientCAs.Run(ctx, 1) })
 	}
-	if err := t.certificate.Start(ctx); err != nil {
-		return fmt.Errorf("watching the certificate of the HTTP API: %w", err)
+	if err := t.certificate.Start(ctx); err != nil && ctx.Err() == nil {
+		t.log.Error(err, "the certificate of the HTTP API cannot be watched, and is read from time to time",
+			"interval", readAgain.String())
+		t.poll(ctx)
 	}
 	return nil
+}
+
+// poll reads the certificate from time to time until ctx ends.
+func (t *serverTLS) poll(ctx context.Context) {
+	ticker := time.NewTicker(readAgain)
+	defer ticker.Stop()
+	for {
+		if err := t.certificate.ReadCertificate(); err != nil {
+			t.log.Error(err, "reading the certificate of the HTTP API again")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // protocols leaves HTTP/2 out unless it is asked for: its streams let one client make a server work far more than it

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -68,7 +69,7 @@ func certificateFiles(t *testing.T) (Options, *x509.CertPool) {
 
 func startTLS(t *testing.T, options Options) *running {
 	t.Helper()
-	secure, err := newTLS(options)
+	secure, err := newTLS(options, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,21 +152,20 @@ func TestTLSNeedsItsFiles(t *testing.T) {
 	} {
 		options := good
 		test.change(&options)
-		if _, err := newTLS(options); err == nil {
+		if _, err := newTLS(options, logr.Discard()); err == nil {
 			t.Errorf("%s: no error", test.reason)
 		}
 	}
-	if secure, err := newTLS(testOptions()); secure != nil || err != nil ||
+	if secure, err := newTLS(testOptions(), logr.Discard()); secure != nil || err != nil ||
 		secure.clientCAProvider() != dynamiccertificates.CAContentProvider(nil) {
 		t.Errorf("without a certificate: %v, %v", secure, err)
 	}
 }
 
-// What fails while it runs ends the manager, as it does for the other servers, and leaves nothing running.
 func TestTLSEndsWithTheManager(t *testing.T) {
 	options, _ := certificateFiles(t)
 	options.ClientCAFile = options.CertificateFile
-	secure, err := newTLS(options)
+	secure, err := newTLS(options, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,4 +184,46 @@ func TestTLSEndsWithTheManager(t *testing.T) {
 	if secure.NeedLeaderElection() || (&accessReport{}).NeedLeaderElection() {
 		t.Error("a replica that is not the leader must do this too")
 	}
+}
+
+// Files that cannot be watched do not end the manager. A certificate that is replaced is used all the same.
+func TestCertificateThatCannotBeWatchedIsReadAgain(t *testing.T) {
+	options, _ := certificateFiles(t)
+	other, _ := certificateFiles(t)
+	secure, err := newTLS(options, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := func() []byte {
+		certificate, err := secure.certificate.GetCertificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return certificate.Certificate[0]
+	}
+	before := served()
+	if err := os.Remove(options.CertificateFile); err != nil { // What is not there cannot be watched.
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- secure.Start(ctx) }()
+		time.Sleep(time.Minute)
+		for from, to := range map[string]string{
+			other.CertificateFile: options.CertificateFile, other.KeyFile: options.KeyFile,
+		} {
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if bytes.Equal(served(), before) {
+			t.Error("the old certificate is served still")
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
