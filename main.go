@@ -110,7 +110,7 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
 	}
-	lease, err := elect(mgr, o)
+	lease, err := elect(mgr, o, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +121,17 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 }
 
 // elect lets the process compete for the Lease that it returns. It leads at once where no leader is to be elected.
-func elect(mgr ctrl.Manager, o *options) (*leader.Lease, error) {
+func elect(mgr ctrl.Manager, o *options, pool *sandbox.Pool) (*leader.Lease, error) {
 	if !o.leaderElect {
 		return leader.Alone(time.Now()), nil
 	}
 	lease := leader.NewLease(clock.RealClock{})
-	options := leader.Options{Name: leaderElectionID, Namespace: o.leaderElectionNamespace}
+	options := leader.Options{
+		Name:      leaderElectionID,
+		Namespace: o.leaderElectionNamespace,
+		// A leader without render workers would run nothing, beside a replica that could.
+		Fit: func() error { return pool.Check(nil) },
+	}
 	election, err := leader.NewElection(mgr, lease, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w (see --leader-election-namespace)", err)
@@ -153,6 +158,9 @@ func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease
 	}
 	if err := metrics.Registry.Register(pool); err != nil {
 		return fmt.Errorf("registering the metrics of the render workers: %w", err)
+	}
+	if err := metrics.Registry.Register(leader.Metric(lease)); err != nil {
+		return fmt.Errorf("registering the metric of the leader: %w", err)
 	}
 	// Ready means that all parts work. The HTTP API adds its own check, which fails until the caches are in sync.
 	if err := mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()); err != nil {

@@ -23,6 +23,9 @@ const (
 
 	// releaseTimeout bounds how long a process that stops waits for the work of its term, and then for the API server.
 	releaseTimeout = 5 * time.Second
+
+	// unfitLimit is for how long a leader may be unable to do its work before it leaves that to another replica.
+	unfitLimit = 10 * time.Second
 )
 
 // Election competes for the Lease for as long as the process runs. It never ends the process.
@@ -30,8 +33,9 @@ type Election struct {
 	name  string
 	lock  resourcelock.Interface
 	lease *Lease
+	fit   func() error
 
-	leaseDuration, retryPeriod time.Duration
+	leaseDuration, retryPeriod, unfitLimit time.Duration
 }
 
 // Options name the object that the replicas compete for.
@@ -41,6 +45,10 @@ type Options struct {
 
 	// Namespace of the Lease. Empty means the pod's own, which takes a process that runs in a cluster.
 	Namespace string
+
+	// Fit returns why this process could not do the leader's work, or nil. A process that is not fit does not compete,
+	// and gives the Lease up after a while. Nil means that it is always fit.
+	Fit func() error
 }
 
 // NewElection returns an election that keeps lease up to date. It has to be added to the manager.
@@ -54,8 +62,10 @@ func NewElection(mgr ctrl.Manager, lease *Lease, options Options) (*Election, er
 	if err != nil {
 		return nil, fmt.Errorf("preparing the leader election: %w", err)
 	}
+	lease.log = mgr.GetLogger().WithName("leader")
 	return &Election{
-		name: options.Name, lock: lock, lease: lease, leaseDuration: leaseDuration, retryPeriod: retryPeriod,
+		name: options.Name, lock: lock, lease: lease, fit: options.Fit,
+		leaseDuration: leaseDuration, retryPeriod: retryPeriod, unfitLimit: unfitLimit,
 	}, nil
 }
 
@@ -65,10 +75,11 @@ func (e *Election) NeedLeaderElection() bool { return false }
 // Start implements manager.Runnable. When ctx ends, it ends the term, waits for the work of it, and releases the Lease,
 // so that the next leader does not have to wait until it expires.
 func (e *Election) Start(ctx context.Context) error {
-	for ctx.Err() == nil {
+	lock := &observedLock{Interface: e.lock, lease: e.lease, patience: e.leaseDuration}
+	for e.becomeFit(ctx) {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Name:          e.name,
-			Lock:          &observedLock{Interface: e.lock, lease: e.lease},
+			Lock:          lock,
 			LeaseDuration: e.leaseDuration,
 			RenewDeadline: e.lease.deadline,
 			RetryPeriod:   e.retryPeriod,
@@ -82,7 +93,9 @@ func (e *Election) Start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("preparing the leader election: %w", err)
 		}
-		elector.Run(ctx)
+		if !e.runWhileFit(ctx, elector) {
+			e.release(ctx)
+		}
 	}
 	e.release(ctx)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,11 +135,16 @@ const long = time.Hour
 // start starts a replica.
 func start(t *testing.T, o *object, name string, deadline time.Duration) *replica {
 	t.Helper()
+	return startFit(t, o, name, deadline, nil)
+}
+
+func startFit(t *testing.T, o *object, name string, deadline time.Duration, fit func() error) *replica {
+	t.Helper()
 	lease := NewLease(clock.RealClock{})
 	lease.deadline = deadline
 	r := &replica{candidate: &candidate{object: o, name: name}, lease: lease, ended: make(chan error, 1)}
 	election := &Election{
-		name: "x", lock: r.candidate, lease: lease,
+		name: "x", lock: r.candidate, lease: lease, fit: fit, unfitLimit: 10 * time.Millisecond,
 		leaseDuration: deadline + time.Second, retryPeriod: 20 * time.Millisecond,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -238,5 +244,58 @@ func TestStopLeavesTheLeaseOfOthersAlone(t *testing.T) {
 	wait(t, r.ended, "the end of the election")
 	if holder := o.holder(); holder != "b" {
 		t.Errorf("the Lease is held by %q, want b", holder)
+	}
+}
+
+// A leader that cannot do its work leaves the Lease to a replica that can, and competes again when it can.
+func TestUnfitLeaderReleasesTheLease(t *testing.T) {
+	t.Parallel()
+	o := &object{}
+	var broken atomic.Bool
+	first := startFit(t, o, "a", long, func() error {
+		if broken.Load() {
+			return errors.New("broken")
+		}
+		return nil
+	})
+	work := first.lead(t)
+	second := start(t, o, "b", long)
+	broken.Store(true)
+	for work.Check() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if holder := o.holder(); holder != "a" {
+		t.Errorf("the Lease is held by %q while work goes on, want a", holder)
+	}
+	work.End()
+	wait(t, second.lease.Won(), "the term of the other replica")
+	broken.Store(false)
+	second.stop()
+	first.lead(t).End()
+}
+
+// A replica that is not fit does not compete.
+func TestUnfitDoesNotCompete(t *testing.T) {
+	t.Parallel()
+	o := &object{}
+	asked := make(chan struct{})
+	r := startFit(t, o, "a", long, func() error {
+		asked <- struct{}{}
+		return errors.New("broken")
+	})
+	for range 10 {
+		wait(t, asked, "a question whether it is fit")
+	}
+	if holder := o.holder(); holder != "" {
+		t.Errorf("the Lease is held by %q, want nobody", holder)
+	}
+	r.stop()
+	for {
+		select {
+		case <-asked:
+			continue
+		case <-r.ended:
+		}
+		break
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 )
 
@@ -27,11 +28,13 @@ type Lease struct {
 	clock    clock.PassiveClock
 	deadline time.Duration // RenewDeadline, or 0 if nobody else can lead.
 	won      chan struct{}
-	work     sync.WaitGroup
+	log      logr.Logger
 
 	mu      sync.Mutex
 	term    *Term
-	renewed time.Time // When the last successful renewal was sent.
+	renewed time.Time     // When the last successful renewal was sent.
+	work    int           // Pieces of work that have begun and not ended.
+	idleNow chan struct{} // Closed when the last of them ends. Nil if nobody waits for that.
 }
 
 // NewLease returns the Lease of a process that does not lead until Renewed is called.
@@ -56,6 +59,7 @@ func (l *Lease) Renewed(sent time.Time) {
 	defer l.mu.Unlock()
 	if l.current() == nil {
 		l.term = &Term{lease: l, since: l.clock.Now()}
+		l.log.Info("a term as the leader begins")
 		select {
 		case l.won <- struct{}{}:
 		default:
@@ -68,7 +72,23 @@ func (l *Lease) Renewed(sent time.Time) {
 func (l *Lease) Lost() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.over("it is given up, or somebody else holds the Lease")
+}
+
+// over ends the term, if there is one. The caller holds the lock.
+func (l *Lease) over(reason string) {
+	if l.term == nil {
+		return
+	}
+	l.log.Info("a term as the leader is over", "reason", reason, "lasted", l.clock.Now().Sub(l.term.since).String())
 	l.term = nil
+}
+
+// Valid says whether this process is certain to lead.
+func (l *Lease) Valid() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current() != nil
 }
 
 // Begin begins a piece of work of the leader, which its caller has to End. It returns nil unless this process is
@@ -78,7 +98,7 @@ func (l *Lease) Begin() *Term {
 	defer l.mu.Unlock()
 	term := l.current()
 	if term != nil {
-		l.work.Add(1)
+		l.work++
 	}
 	return term
 }
@@ -87,7 +107,7 @@ func (l *Lease) Begin() *Term {
 // begins another: otherwise, work that Begin did not allow meanwhile would be forgotten.
 func (l *Lease) current() *Term {
 	if l.term != nil && l.deadline > 0 && l.age() >= l.deadline {
-		l.term = nil
+		l.over("the Lease was not renewed in time")
 	}
 	return l.term
 }
@@ -101,11 +121,16 @@ func (l *Lease) age() time.Duration {
 
 // idle waits until all work has ended, and returns whether it has.
 func (l *Lease) idle(limit time.Duration) bool {
-	ended := make(chan struct{})
-	go func() {
-		l.work.Wait()
-		close(ended)
-	}()
+	l.mu.Lock()
+	if l.work == 0 {
+		l.mu.Unlock()
+		return true
+	}
+	if l.idleNow == nil {
+		l.idleNow = make(chan struct{})
+	}
+	ended := l.idleNow
+	l.mu.Unlock()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -137,4 +162,12 @@ func (t *Term) Check() error {
 }
 
 // End ends a piece of work that Lease.Begin has begun.
-func (t *Term) End() { t.lease.work.Done() }
+func (t *Term) End() {
+	l := t.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.work--; l.work == 0 && l.idleNow != nil {
+		close(l.idleNow)
+		l.idleNow = nil
+	}
+}

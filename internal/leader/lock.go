@@ -2,6 +2,7 @@ package leader
 
 import (
 	"context"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -11,7 +12,17 @@ import (
 type observedLock struct {
 	resourcelock.Interface
 	lease *Lease
+
+	// patience is how long to wait for the Lease without a word in the log.
+	patience time.Duration
+
+	// waiting is since when others hold the Lease, and said when the log said so last. Only the elector reads and
+	// writes the object.
+	waiting, said time.Time
 }
+
+// sayEvery is the time between two lines in the log about others that hold the Lease.
+const sayEvery = time.Minute
 
 // Get implements resourcelock.Interface. The elector tries for a while to get a Lease back that somebody else holds;
 // the term is over at once.
@@ -20,7 +31,23 @@ func (l *observedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRec
 	if apierrors.IsNotFound(err) || err == nil && record.HolderIdentity != l.Identity() {
 		l.lease.Lost()
 	}
+	if err == nil && record.HolderIdentity != l.Identity() {
+		l.sayWhoLeads(record.HolderIdentity)
+	}
 	return record, raw, err
+}
+
+// sayWhoLeads says in the log, at intervals, for whom this replica waits.
+func (l *observedLock) sayWhoLeads(holder string) {
+	now := l.lease.clock.Now()
+	if l.waiting.IsZero() {
+		l.waiting = now
+	}
+	waited := now.Sub(l.waiting)
+	if waited > l.patience && (l.said.IsZero() || now.Sub(l.said) >= sayEvery) {
+		l.said = now
+		l.lease.log.Info("another replica leads", "holder", holder, "waited", waited.Round(time.Second).String())
+	}
 }
 
 // Create implements resourcelock.Interface.
@@ -38,6 +65,7 @@ func (l *observedLock) write(request func() error) error {
 	sent := l.lease.clock.Now()
 	err := request()
 	if err == nil {
+		l.waiting, l.said = time.Time{}, time.Time{}
 		l.lease.Renewed(sent)
 	}
 	return err
