@@ -54,6 +54,10 @@ var errContended = errors.New("another write came first")
 // errOutdated says that an object changed after it was read. Its watch event will enqueue the execution again.
 var errOutdated = errors.New("the object has changed since it was read")
 
+// errReplaced says that this process has written the status since the execution was read. Mostly a watch event will
+// enqueue it again; where etcd was restored from a snapshot, none does.
+var errReplaced = errors.New("this process has written its status since it was read")
+
 // outdated turns the conflict of a patch with an optimistic lock into errOutdated.
 func outdated(err error) error {
 	if apierrors.IsConflict(err) {

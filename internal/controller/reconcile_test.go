@@ -207,9 +207,12 @@ func TestOutdatedStatus(t *testing.T) {
 		{"another process, with a cache that lags", c.reconciler.replaced.Clear, true},
 	} {
 		step.prepare()
-		_, calls, err := c.reconcile()
+		result, calls, err := c.reconcile()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if comesBack := result.RequeueAfter >= replacedFor; comesBack == step.attempts {
+			t.Errorf("%s: retried after %v", step.reason, result.RequeueAfter)
 		}
 		if attempts := slices.Contains(calls, "patch status of JobExecution"); attempts != step.attempts {
 			t.Errorf("%s: calls = %q", step.reason, calls)
@@ -220,6 +223,43 @@ func TestOutdatedStatus(t *testing.T) {
 	}
 	if got := finishedCount(t, resultSucceeded) - before; got != 1 {
 		t.Errorf("counted %v times, want once", got)
+	}
+}
+
+// After etcd was restored, an execution has the resourceVersion again that was replaced before. Its status is written.
+func TestStatusAfterRestore(t *testing.T) {
+	c := newCluster(t, newTemplate(), newExecution(), newJob(active))
+	before := c.execution()
+	c.stepUnseen()
+	for range 2 {
+		restored := before.DeepCopy()
+		c.server = store(newTemplate(), restored, newJob(complete))
+		c.sync()
+		cached, live := c.clients()
+		c.reconciler.client, c.reconciler.apiReader = cached, live
+		if got := c.execution().ResourceVersion; got != before.ResourceVersion {
+			t.Fatalf("resourceVersion = %s, want %s", got, before.ResourceVersion)
+		}
+		if result, _, err := c.reconcile(); err != nil || result.RequeueAfter == 0 {
+			break
+		}
+		c.clock.SetTime(c.clock.Now().Add(replacedFor))
+	}
+	if got := c.summary().Reason; got != "Succeeded" {
+		t.Errorf("reason = %s, want Succeeded", got)
+	}
+}
+
+// A clock that was set back does not make executions come back all the time.
+func TestWaitIntervalOfTheFuture(t *testing.T) {
+	c := newCluster(t)
+	for _, test := range []struct{ ahead, want time.Duration }{
+		{time.Second, minWaitInterval}, {time.Hour, maxWaitInterval},
+	} {
+		got := c.reconciler.waitInterval(&retryableError{since: testTime.Add(test.ahead)})
+		if got < test.want || got > test.want*6/5 {
+			t.Errorf("%v ahead: tried again in %v, want about %v", test.ahead, got, test.want)
+		}
 	}
 }
 

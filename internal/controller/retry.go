@@ -35,6 +35,8 @@ func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error
 	case errors.Is(err, errOutdated), errors.Is(err, leader.ErrLost):
 		// A watch event or the next term enqueues the execution.
 		result = ctrl.Result{}
+	case errors.Is(err, errReplaced):
+		result = ctrl.Result{RequeueAfter: wait.Jitter(replacedFor, waitJitter)}
 	case errors.Is(err, errContended), errors.Is(err, errManyRenders):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
 	case errors.Is(err, errNamespaceTerminating):
@@ -49,8 +51,11 @@ func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error
 }
 
 // waitInterval is as long as the execution has waited until now. The intervals so grow to twice the one before, whoever
-// leads and however often it is enqueued in between.
+// leads and however often it is enqueued in between. Where a clock was set back, they are the longest at once.
 func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
 	waited := r.clock.Now().Sub(retryable.since)
+	if waited < -clockSkew {
+		waited = maxWaitInterval
+	}
 	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
 }

@@ -65,8 +65,8 @@ type reconciler struct {
 
 	startedJobs startedJobs
 
-	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status.
-	// If the cache still shows that version, it lags.
+	// replaced maps the UIDs of executions to the resourceVersion that this process last replaced by writing a status,
+	// as a replacedVersion. If the cache still shows that version, it lags.
 	replaced *lru.Cache
 
 	// podOutcomes remembers the outcomes of pods that may have been deleted.

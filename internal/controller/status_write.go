@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -44,9 +45,9 @@ func (r *reconciler) patchStatus(
 	ctx context.Context, seen observation, status *dispatcherv1alpha1.JobExecutionStatus,
 ) (*dispatcherv1alpha1.JobExecution, error) {
 	execution := seen.execution
-	if replaced, ok := r.replaced.Get(execution.UID); ok && replaced == execution.ResourceVersion {
+	if r.hasReplaced(execution) {
 		// The API server would refuse this. The watch event of our own write has not arrived yet.
-		return nil, fmt.Errorf("%w: this process has written its status since", errOutdated)
+		return nil, errReplaced
 	}
 	// A patch is computed from the JSON of both objects. The spec is left out, since the payload may be large.
 	before := &dispatcherv1alpha1.JobExecution{
@@ -70,9 +71,30 @@ func (r *reconciler) patchStatus(
 		return nil, fmt.Errorf("writing the status: %w", outdated(err))
 	}
 	if after.ResourceVersion != execution.ResourceVersion {
-		r.replaced.Add(execution.UID, execution.ResourceVersion)
+		r.replaced.Add(execution.UID, replacedVersion{execution.ResourceVersion, r.clock.Now()})
 	}
 	return after, nil
+}
+
+// replacedFor is for how long a resourceVersion counts as replaced. After that, the API server decides: if etcd was
+// restored from a snapshot, an execution has a resourceVersion that was replaced before.
+const replacedFor = 30 * time.Second
+
+// replacedVersion is the resourceVersion that a write has replaced, and when.
+type replacedVersion struct {
+	resourceVersion string
+	at              time.Time
+}
+
+// hasReplaced says whether this process has replaced this version of the execution a moment ago.
+func (r *reconciler) hasReplaced(execution *dispatcherv1alpha1.JobExecution) bool {
+	remembered, _ := r.replaced.Get(execution.UID)
+	replaced, ok := remembered.(replacedVersion)
+	if !ok || replaced.resourceVersion != execution.ResourceVersion {
+		return false
+	}
+	age := r.clock.Since(replaced.at)
+	return age >= 0 && age < replacedFor
 }
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
