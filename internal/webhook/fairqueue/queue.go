@@ -43,7 +43,11 @@ type waiter struct {
 	origin  Origin
 	weight  int64
 	granted chan struct{}
+	passed  int // how many others were granted when it was its turn
 }
+
+// maxPassed is how often a waiter is passed by others that need less, before they wait behind it.
+const maxPassed = 64
 
 // New returns a queue. An address holds at most share of the capacity; a flow holds at most flowShare of it while
 // other flows of its address wait. One request that is larger than a limit is granted when nothing else counts
@@ -91,41 +95,75 @@ func (q *Queue) add(w *waiter) {
 	f.waiters = append(f.waiters, w)
 }
 
-// grant hands out what is free, turn by turn. Addresses that hold their share are passed over. Who waits for the
-// capacity itself is not, or a large request would wait for ever.
+// grant hands out what is free, turn by turn.
 func (q *Queue) grant() {
-	for i := 0; i < len(q.turns); {
-		a := q.turns[i]
-		f := a.next(q.flowShare)
-		w := f.waiters[0]
-		switch {
-		case a.used > 0 && a.used+w.weight > q.share:
-			i++
-			continue
-		case q.used > 0 && q.used+w.weight > q.capacity:
+	for q.used < q.capacity {
+		w := q.next()
+		if w == nil {
 			return
 		}
+		a := q.addresses[w.origin.Address]
+		f := a.flows[w.origin.Flow]
 		q.used, a.used, f.used = q.used+w.weight, a.used+w.weight, f.used+w.weight
 		close(w.granted)
 		q.drop(w)
-		if j := slices.Index(a.turns, f); j >= 0 {
-			a.turns = append(slices.Delete(a.turns, j, j+1), f)
+		if i := slices.Index(a.turns, f); i >= 0 {
+			a.turns = append(slices.Delete(a.turns, i, i+1), f)
 		}
-		if j := slices.Index(q.turns, a); j >= 0 {
-			q.turns = append(slices.Delete(q.turns, j, j+1), a)
+		if i := slices.Index(q.turns, a); i >= 0 {
+			q.turns = append(slices.Delete(q.turns, i, i+1), a)
 		}
-		i = 0
 	}
 }
 
-// next returns the flow whose turn it is.
-func (a *address) next(share int64) *flow {
-	for _, f := range a.turns {
-		if f.used == 0 || f.used+f.waiters[0].weight <= share {
-			return f
+// next returns who can be granted now. Who cannot is passed by others, for maxPassed times: by all where it waits for
+// the capacity, and by its own address where it waits for that one's share.
+func (q *Queue) next() *waiter {
+	var passed []*waiter
+	for _, a := range q.turns {
+		var passedByAddress []*waiter
+		for _, w := range a.candidates(q.share, q.flowShare) {
+			shareLeft := a.used == 0 || a.used+w.weight <= q.share
+			if shareLeft && (q.used == 0 || q.used+w.weight <= q.capacity) {
+				for _, p := range append(passed, passedByAddress...) {
+					p.passed++
+				}
+				return w
+			}
+			if w.passed >= maxPassed {
+				if shareLeft {
+					return nil
+				}
+				break
+			}
+			if shareLeft {
+				passed = append(passed, w)
+			} else {
+				passedByAddress = append(passedByAddress, w)
+			}
 		}
 	}
-	return a.turns[0]
+	return nil
+}
+
+// candidates returns the first waiter of each flow whose turn it can be. A flow that holds its share gets a turn only
+// where no other one waits that does not.
+func (a *address) candidates(share, flowShare int64) []*waiter {
+	if a.used >= share {
+		return nil
+	}
+	var all, below []*waiter
+	for _, f := range a.turns {
+		w := f.waiters[0]
+		all = append(all, w)
+		if f.used == 0 || f.used+w.weight <= flowShare {
+			below = append(below, w)
+		}
+	}
+	if len(below) > 0 {
+		return below
+	}
+	return all
 }
 
 // drop takes w out of those that wait. It returns false where w does not wait any more.

@@ -3,6 +3,7 @@ package fairqueue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -100,11 +101,64 @@ func TestLargeRequests(t *testing.T) {
 		a.ask("s", Origin{Address: "small"}, 1)
 		a.ask("large", Origin{Address: "large"}, 9)
 		a.ask("late", Origin{Address: "late"}, 1)
-		a.want("it waits until it is alone, and others do not pass it", "s")
+		a.want("it waits until it is alone, and others pass it", "s", "late")
 		a.release("s")
-		a.want("larger than everything, and alone", "s", "large")
+		a.release("late")
+		a.want("larger than everything, and alone", "s", "late", "large")
+		a.ask("later", Origin{Address: "late"}, 1)
 		a.release("large")
-		a.want("then the others", "s", "large", "late")
+		a.want("then the others", "s", "late", "large", "later")
+	})
+}
+
+func TestALargeRequestIsNotPassedForEver(t *testing.T) {
+	for _, test := range []struct {
+		reason, blocked string
+		queue           *Queue
+	}{
+		{"it waits for the capacity, others are of other addresses", "large", New(3, 3, 3)},
+		{"it waits for the share of its address", "small", New(9, 3, 3)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			large, small := Origin{test.blocked, "large"}, Origin{"small", "small"}
+			a := newAsking(t, test.queue)
+			a.ask("first", small, 1)
+			a.ask("large", large, 3)
+			last := "first"
+			for i := range maxPassed {
+				name := fmt.Sprint(i)
+				a.ask(name, small, 1)
+				if a.releases[name] == nil {
+					t.Fatalf("%s: %s had to wait", test.reason, name)
+				}
+				a.release(last)
+				last = name
+			}
+			a.ask("late", small, 1)
+			if a.releases["late"] != nil {
+				t.Errorf("%s: it was passed once more", test.reason)
+			}
+			a.release(last)
+			if a.releases["large"] == nil {
+				t.Errorf("%s: it still waits", test.reason)
+			}
+			a.release("large")
+			if a.releases["late"] == nil {
+				t.Errorf("%s: the late one still waits", test.reason)
+			}
+		})
+	}
+}
+
+// A flow that cannot be granted anything now does not keep other flows of its address waiting.
+func TestAFlowThatHasToWaitIsPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(8, 4, 4))
+		large, small := Origin{"server", "large"}, Origin{"server", "small"}
+		a.ask("l1", large, 3)
+		a.ask("l2", large, 3)
+		a.ask("s1", small, 1)
+		a.want("the second large one waits for the share", "l1", "s1")
 	})
 }
 
@@ -116,6 +170,7 @@ func TestWhoGivesUpKeepsNobodyWaiting(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { _, _ = queue.Acquire(ctx, Origin{Address: "b"}, 2) }()
 		synctest.Wait()
+		queue.addresses["b"].flows[""].waiters[0].passed = maxPassed
 		a.ask("behind", Origin{Address: "c"}, 1)
 		a.want("it waits behind the large one", "small")
 		cancel()

@@ -10,8 +10,12 @@ const (
 	// headerTimeout bounds the TLS handshake, and the headers of a request.
 	headerTimeout = 3 * time.Second
 
-	// readTimeout bounds a request from its first byte to the last one of its body.
+	// readTimeout bounds a request from its first byte until its body is read.
 	readTimeout = 4 * time.Second
+
+	// bodyTimeout and bodyRate, in bytes a second, bound the body from the moment when there is memory for it.
+	bodyTimeout = time.Second
+	bodyRate    = 4 << 20
 
 	// writeTimeout bounds a request from its headers to the last byte of the answer.
 	writeTimeout = 10 * time.Second
@@ -38,20 +42,26 @@ const (
 )
 
 // What a review takes of the memory while it is handled is its size and the number of its JSON values, times what
-// decoding and copying make of them. The first is known before the body is read, the second only afterwards. These
-// bounds hold for all requests together. An address gets at most half of each while it has more than one request, and
-// its large requests half of that while small ones wait: strangers may share an address with the API server.
+// decoding and copying make of them. While the body arrives, only its length counts. Large reviews have memory of their
+// own, so that they never take what small ones need. An address gets at most half of each: strangers may have an
+// address of their own. A review that needs more than that counts as half, or it would wait until it is alone.
 const (
-	textCapacity  = 32 << 20
+	smallArriving = 2 << 20
+	largeArriving = 16 << 20
+
+	smallText     = 12 << 20
+	largeText     = 32 << 20
 	textPerByte   = 6
 	textPerReview = 128 << 10
 
-	valueCapacity = 32 << 20
-	perElement    = 1280
-	perMember     = 256
+	smallValues = 8 << 20
+	largeValues = 32 << 20
+	perElement  = 1280
+	perMember   = 256
 
-	// freeValues is the weight of values that textPerReview covers.
+	// freeValues is the weight of values that textPerReview covers, manyValues the one from which a review is large.
 	freeValues = 100 << 10
+	manyValues = 1 << 20
 
 	// largeBody is the size from which a body is large. The payload of most executions is smaller.
 	largeBody = 64 << 10

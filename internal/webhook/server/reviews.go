@@ -35,13 +35,31 @@ func WithAddress(ctx context.Context, address string) context.Context {
 
 // reviews lets requests through to the webhooks as far as time and memory allow.
 type reviews struct {
-	text, values *fairqueue.Queue
+	arriving, text, values memory
+}
+
+// memory is shared by requests. Large ones never take what small ones need.
+type memory struct {
+	small, large *fairqueue.Queue
+
+	// largeFrom is the weight from which a request is large, most the one that larger ones count as.
+	largeFrom, most int64
+}
+
+func newMemory(small, large, largeFrom int64) memory {
+	return memory{
+		small:     fairqueue.New(small, small/2, small/2),
+		large:     fairqueue.New(large, large/2, large/2),
+		largeFrom: largeFrom,
+		most:      large / 2,
+	}
 }
 
 func newReviews() *reviews {
 	return &reviews{
-		text:   fairqueue.New(textCapacity, textCapacity/2, textCapacity/4),
-		values: fairqueue.New(valueCapacity, valueCapacity/2, valueCapacity/4),
+		arriving: newMemory(smallArriving, largeArriving, largeBody),
+		text:     newMemory(smallText, largeText, largeBody*textPerByte+textPerReview),
+		values:   newMemory(smallValues, largeValues, manyValues),
 	}
 }
 
@@ -53,28 +71,35 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, refusal, http.StatusText(refusal))
 			return
 		}
-		origin := originOf(r)
+		origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr)}
 		ctx, cancel := context.WithTimeout(WithAddress(r.Context(), origin.Address), Timeout)
 		defer cancel()
-		release, ok := acquire(ctx, l.text, origin, r.ContentLength*textPerByte+textPerReview)
+		arrived, ok := l.arriving.acquire(ctx, origin, r.ContentLength)
 		if !ok {
 			tooMany(w)
 			return
 		}
-		defer release()
-
+		defer arrived()
 		body, err := readBody(w, r)
 		if err != nil {
 			turnAway(w, http.StatusBadRequest, "the body could not be read")
 			return
 		}
+		release, ok := l.text.acquire(ctx, origin, r.ContentLength*textPerByte+textPerReview)
+		if !ok {
+			tooMany(w)
+			return
+		}
+		defer release()
+		arrived() // The text counts the body, too.
+
 		values := countValues(body)
 		if values.number() > maxValues {
 			refuseReview(w, body)
 			return
 		}
 		if weight := values.weight(); weight > freeValues {
-			release, ok := acquire(ctx, l.values, origin, weight)
+			release, ok := l.values.acquire(ctx, origin, weight)
 			if !ok {
 				tooMany(w)
 				return
@@ -84,15 +109,6 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
-}
-
-// originOf returns what a request counts for: its address, and there the large or the small requests.
-func originOf(r *http.Request) fairqueue.Origin {
-	origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr), Flow: "small"}
-	if r.ContentLength >= largeBody {
-		origin.Flow = "large"
-	}
-	return origin
 }
 
 // refuseHeaders returns the status of a request that is refused before its body is read, or 0. The API server always
@@ -111,10 +127,15 @@ func refuseHeaders(r *http.Request) int {
 	return 0
 }
 
-func acquire(ctx context.Context, queue *fairqueue.Queue, origin fairqueue.Origin, weight int64) (func(), bool) {
+// acquire waits for weight, and returns false where that takes too long.
+func (m memory) acquire(ctx context.Context, origin fairqueue.Origin, weight int64) (func(), bool) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	release, err := queue.Acquire(ctx, origin, weight)
+	queue := m.small
+	if weight >= m.largeFrom {
+		queue = m.large
+	}
+	release, err := queue.Acquire(ctx, origin, min(weight, m.most))
 	return release, err == nil
 }
 
@@ -123,14 +144,19 @@ func tooMany(w http.ResponseWriter) {
 	turnAway(w, http.StatusTooManyRequests, "too many admission requests: try again later")
 }
 
-// readBody reads the whole body. The time for that ends with the server's ReadTimeout, which is then taken back:
-// where it passes while the request is handled, net/http takes the caller for gone.
+// readBody reads the whole body, within a time that depends on its length. That ends with the body: a deadline that
+// passes while the request is handled makes net/http take the caller for gone.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	allowed := bodyTimeout + time.Duration(r.ContentLength)*time.Second/bodyRate
+	if err := control.SetReadDeadline(time.Now().Add(allowed)); err != nil {
+		return nil, fmt.Errorf("setting the read deadline: %w", err)
+	}
 	body := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, body); err != nil {
 		return nil, fmt.Errorf("reading the body: %w", err)
 	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("removing the read deadline: %w", err)
 	}
 	return body, nil
