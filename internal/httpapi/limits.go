@@ -75,9 +75,9 @@ const (
 		store.CreateTimeout + memoryTimeout + writeMargin
 
 	// An answer has answerGrace to be taken, and then has to be taken at minAnswerRate bytes a second at least: a page
-	// of a list in a minute. Meanwhile it takes memory.
+	// of a list in less than listTurnTimeout, as others wait for its memory.
 	answerGrace   = 10 * time.Second
-	minAnswerRate = 80 << 10
+	minAnswerRate = 256 << 10
 
 	// writeMargin is what a handler that waits leaves for its answer: a last look at the API server, and a slow reader.
 	writeMargin = store.LookupTimeout + 13*time.Second

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/store"
 )
 
 // page is what a list is answered with, and the names in it.
@@ -125,4 +126,12 @@ func TestListIsBounded(t *testing.T) {
 			t.Errorf("got %v, going on at %q, with %d requests", names, list.Continue, len(api.Methods()))
 		}
 	})
+}
+
+// A list that waits behind others gets its turn in time, however slowly they are taken.
+func TestSlowestListIsTakenWithinTheTurnOfTheNext(t *testing.T) {
+	var page, rate time.Duration = store.MaxListBytes, minAnswerRate
+	if slowest := answerGrace + page/rate*time.Second; slowest >= listTurnTimeout {
+		t.Errorf("a page takes up to %v, and the next waits for %v", slowest, listTurnTimeout)
+	}
 }
