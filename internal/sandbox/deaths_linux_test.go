@@ -189,7 +189,7 @@ func TestNoWorkerStarts(t *testing.T) {
 		p.args = []string{brokenWorker}
 		p.limits.wait = 100 * time.Millisecond
 	})
-	eventually(t, "that the health check fails", func() bool { return p.Check(nil) != nil })
+	eventually(t, "that the health check fails", func() bool { return p.startError.Load() != nil })
 	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), "x"))
 	if !render.Retryable(errs) || !strings.Contains(detail(errs), "no render worker can be started") {
 		t.Errorf("got %v", errs)

@@ -3,13 +3,21 @@ package sandbox
 import (
 	"slices"
 	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 )
 
-// queue hands calls to workers. Namespaces take turns, and within one it is first come, first served. While others
-// wait, no namespace holds all workers: one whose every template takes all the time there is makes others wait for
-// their turn, not for its end.
+// queue hands calls to workers. Namespaces take turns, and within one it is first come, first served, examinations
+// first: an author must be able to mend a template while its executions wait. While others wait, no namespace holds all
+// workers: one whose every template takes all the time there is makes others wait for their turn, not for its end.
+// Heavy namespaces never hold all workers, even all of them together and where nobody waits: whoever comes next would.
 type queue struct {
-	share int // how many workers a namespace may hold while others wait
+	workers int
+	share   int // how many workers a namespace may hold while others wait, and heavy ones ever
+	clock   clock.PassiveClock
+	heavy   *lru.Cache // namespace to the time until which it is heavy
 
 	mutex   sync.Mutex
 	waiting map[string][]*call
@@ -19,7 +27,10 @@ type queue struct {
 }
 
 func newQueue(workers int) *queue {
-	return &queue{share: max(workers-1, 1), waiting: map[string][]*call{}, running: map[string]int{}}
+	return &queue{
+		workers: workers, share: max(workers-1, 1), clock: clock.RealClock{}, heavy: lru.New(rememberedNamespaces),
+		waiting: map[string][]*call{}, running: map[string]int{},
+	}
 }
 
 // add hands a call to an idle worker, or lets it wait.
@@ -38,22 +49,35 @@ func (q *queue) retry(c *call) {
 }
 
 func (q *queue) put(c *call, first bool) {
-	if last := len(q.idle) - 1; last >= 0 {
-		// The one that was busy last is the most likely to know the template.
-		worker := q.idle[last]
-		q.idle = q.idle[:last]
-		q.running[c.namespace]++
-		worker <- c
-		return
-	}
 	calls := q.waiting[c.namespace]
 	if len(calls) == 0 {
 		q.turns = append(q.turns, c.namespace)
 	}
-	if first {
-		q.waiting[c.namespace] = slices.Insert(calls, 0, c)
-	} else {
-		q.waiting[c.namespace] = append(calls, c)
+	at := len(calls)
+	switch {
+	case first:
+		at = 0
+	case c.kind == kindExamine:
+		if i := slices.IndexFunc(calls, func(other *call) bool { return other.kind != kindExamine }); i >= 0 {
+			at = i
+		}
+	}
+	q.waiting[c.namespace] = slices.Insert(calls, at, c)
+	q.dispatch()
+}
+
+// dispatch hands calls that wait to idle workers.
+func (q *queue) dispatch() {
+	for len(q.idle) > 0 {
+		c := q.take()
+		if c == nil {
+			return
+		}
+		// The one that was busy last is the most likely to know the template.
+		last := len(q.idle) - 1
+		worker := q.idle[last]
+		q.idle = q.idle[:last]
+		worker <- c
 	}
 }
 
@@ -83,17 +107,11 @@ func (q *queue) next(end ...<-chan struct{}) *call {
 	return <-offer
 }
 
-// take returns the call whose turn it is.
+// take returns the call whose turn it is, or nil if there is none.
 func (q *queue) take() *call {
-	if len(q.turns) == 0 {
+	turn := q.turn()
+	if turn < 0 {
 		return nil
-	}
-	turn := 0
-	for i, namespace := range q.turns {
-		if q.running[namespace] < q.share {
-			turn = i
-			break
-		}
 	}
 	namespace := q.turns[turn]
 	q.turns = slices.Delete(q.turns, turn, turn+1)
@@ -110,11 +128,46 @@ func (q *queue) take() *call {
 	return c
 }
 
+// turn returns the index of the namespace whose turn it is, or -1.
+func (q *queue) turn() int {
+	turn := -1
+	heaviesWait := q.heldByHeavy() >= q.share && q.workers > 1
+	for i, namespace := range q.turns {
+		switch {
+		case heaviesWait && q.isHeavy(namespace):
+		case q.running[namespace] < q.share:
+			return i
+		case turn < 0:
+			turn = i
+		}
+	}
+	return turn
+}
+
+// heldByHeavy is how many workers the heavy namespaces hold.
+func (q *queue) heldByHeavy() (held int) {
+	for namespace, n := range q.running {
+		if q.isHeavy(namespace) {
+			held += n
+		}
+	}
+	return held
+}
+
+func (q *queue) isHeavy(namespace string) bool {
+	until, ok := q.heavy.Get(namespace)
+	return ok && q.clock.Now().Before(until.(time.Time))
+}
+
 // done gives back what a call held.
 func (q *queue) done(c *call) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
+	if c.heavy {
+		q.heavy.Add(c.namespace, q.clock.Now().Add(heavyFor))
+	}
 	q.release(c.namespace)
+	q.dispatch()
 }
 
 func (q *queue) release(namespace string) {

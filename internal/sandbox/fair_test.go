@@ -3,6 +3,11 @@ package sandbox
 import (
 	"slices"
 	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // taken hands out all calls that wait, one at a time, without giving any back.
@@ -50,6 +55,105 @@ func TestShare(t *testing.T) {
 	q.done(held[0])
 	if c := q.next(nil, nil); c.namespace != "other" {
 		t.Errorf("%s got the first worker that was free", c.namespace)
+	}
+}
+
+// TestHeavy: heavy namespaces never hold all workers, not even together, and are so for a while only.
+func TestHeavy(t *testing.T) {
+	q := newQueue(2)
+	clock := clocktesting.NewFakePassiveClock(time.Now())
+	q.clock = clock
+	for _, namespace := range []string{"heavy", "fat"} {
+		waiting(q, namespace)
+		c := q.next(nil, nil)
+		c.heavy = true
+		q.done(c)
+	}
+	waiting(q, "heavy", "heavy", "fat")
+	held := q.next(nil, nil)
+	q.mutex.Lock()
+	if c := q.take(); c != nil {
+		t.Errorf("%s got the last worker", c.namespace)
+	}
+	q.mutex.Unlock()
+	waiting(q, "light")
+	if c := q.next(nil, nil); c.namespace != "light" {
+		t.Errorf("%s got the last worker", c.namespace)
+	} else {
+		q.done(c)
+	}
+	q.done(held)
+	waiting(q, "light", "light")
+	if got := taken(q, 2); !slices.Equal(got, []string{"fat", "light"}) {
+		t.Errorf("%v got the workers", got)
+	}
+	clock.SetTime(clock.Now().Add(heavyFor))
+	if got := taken(q, 2); !slices.Contains(got, "heavy") {
+		t.Errorf("%v got the workers, and not one that was heavy once", got)
+	}
+}
+
+// TestHeavyAlone: the only worker is for all.
+func TestHeavyAlone(t *testing.T) {
+	q := newQueue(1)
+	waiting(q, "heavy")
+	c := q.next(nil, nil)
+	c.heavy = true
+	q.done(c)
+	waiting(q, "heavy")
+	taken(q, 1)
+}
+
+// TestHeavyCallGoesOn: one that waits for another heavy one to end gets an idle worker then.
+func TestHeavyCallGoesOn(t *testing.T) {
+	q := newQueue(2)
+	calls := waiting(q, "heavy", "heavy")
+	taken(q, 2)
+	calls[1].heavy = true
+	q.done(calls[1])
+	waiting(q, "heavy")
+	got := make(chan *call)
+	go func() { got <- q.next(nil, nil) }()
+	q.done(calls[0])
+	<-got
+}
+
+func TestExaminationsGoFirst(t *testing.T) {
+	q := newQueue(2)
+	var calls []*call
+	for _, kind := range []kind{kindJob, kindExamine, kindJob, kindExamine} {
+		c := &call{namespace: "a"}
+		c.kind = kind
+		calls = append(calls, c)
+		q.add(c)
+	}
+	for _, i := range []int{1, 3, 0, 2} {
+		if q.next(nil, nil) != calls[i] {
+			t.Errorf("call %d does not come when it should", i)
+		}
+	}
+}
+
+// TestTimeoutOfARetry: a call whose worker is killed late does not wait for ever.
+func TestTimeoutOfARetry(t *testing.T) {
+	p, err := NewPool(Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.limits.wait = time.Millisecond
+	c := &call{namespace: "a", outcome: make(chan outcome, 1)}
+	p.queue.put(c, false)
+	if p.queue.next(nil, nil) != c {
+		t.Fatal("another call")
+	}
+	done := make(chan outcome)
+	go func() {
+		done <- p.await(t.Context(), c)
+	}()
+	<-time.After(50 * time.Millisecond) // The timer fires meanwhile.
+	p.queue.retry(c)
+	if errs := (<-done).errs; !render.Retryable(errs) {
+		t.Errorf("got %v", errs)
 	}
 }
 

@@ -103,7 +103,9 @@ func (p *Pool) carryOut(worker *process, c *call) (outcome, error) {
 		return outcome{}, err
 	}
 	// A renderer that ends by the clock does not know whether the template or the machine is slow. The CPU time tells.
-	if used := allowed.used(); render.Retryable(a.errs) && used >= p.limits.jobCPU*9/10 {
+	used := allowed.used()
+	c.heavy = used > heavyCPU
+	if render.Retryable(a.errs) && used >= p.cpuLimit(c.kind)*9/10 {
 		a.errs = final("rendering was not done after %v of CPU time", used.Round(100*time.Millisecond))
 	}
 	done, err := c.accept(a)
@@ -170,6 +172,7 @@ func (p *Pool) lost(worker *process, c *call) (reason string) {
 	}
 	reason = p.bury(worker, c)
 	errs := p.blame(reason, c)
+	c.heavy = len(errs) > 0 || reason == reasonTime
 	switch {
 	case len(errs) > 0:
 		p.killers.killed(c.key(), errs)

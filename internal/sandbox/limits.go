@@ -36,6 +36,16 @@ const (
 	maxRetained = 32 << 20
 )
 
+// What makes a namespace heavy, which never holds all workers.
+const (
+	// heavyCPU is the CPU time of a request that makes its namespace heavy, and heavyFor is for how long.
+	heavyCPU = 500 * time.Millisecond
+	heavyFor = time.Minute
+
+	// rememberedNamespaces bounds the memory.
+	rememberedNamespaces = 1024
+)
+
 // What the pool waits for.
 const (
 	// startTimeout is the time for a worker to say that it is ready. It takes some 30 ms on an idle machine.
@@ -67,7 +77,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	jobCPU:     1500 * time.Millisecond,
-	examineCPU: 3 * time.Second,
+	examineCPU: 2 * time.Second,
 	wall:       20 * time.Second,
 	wait:       5 * time.Second,
 	proof:      5 * time.Second,

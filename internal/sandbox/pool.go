@@ -177,6 +177,8 @@ type call struct {
 	accept func(*answer) (outcome, error)
 	// retried says that a worker was killed under it before.
 	retried bool
+	// heavy says that it held its worker for long, or ended it.
+	heavy   bool
 	outcome chan outcome
 }
 
@@ -267,6 +269,10 @@ func (p *Pool) ask(
 // wait returns when a call has its outcome, or will not get one in time.
 func (p *Pool) wait(ctx context.Context, c *call) outcome {
 	p.queue.add(c)
+	return p.await(ctx, c)
+}
+
+func (p *Pool) await(ctx context.Context, c *call) outcome {
 	timeout := time.NewTimer(p.limits.wait)
 	defer timeout.Stop()
 	for {
@@ -282,7 +288,9 @@ func (p *Pool) wait(ctx context.Context, c *call) outcome {
 			return outcome{errs: retryable("%w", errStopped)}
 		case <-timeout.C:
 			if !p.queue.remove(c) {
-				continue // It is being worked on.
+				// It is being worked on. It waits again if its worker is killed.
+				timeout.Reset(p.limits.wait)
+				continue
 			}
 			if err := p.Check(nil); err != nil {
 				return outcome{errs: retryable("%w", err)}
