@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"strings"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +21,7 @@ import (
 func CacheOptions() map[client.Object]cache.ByObject {
 	selector := ofExecutions()
 	return map[client.Object]cache.ByObject{
-		&dispatcherv1alpha1.JobTemplate{}:  {Transform: cache.TransformStripManagedFields()},
+		&dispatcherv1alpha1.JobTemplate{}:  {Transform: stripTemplate},
 		&dispatcherv1alpha1.JobExecution{}: {Transform: stripExecution},
 		&batchv1.Job{}:                     {Transform: stripJob, Label: selector},
 		&corev1.Pod{}:                      {Transform: stripPod, Label: selector},
@@ -36,28 +38,55 @@ func ofExecutions() labels.Selector {
 }
 
 // stripExecution removes the payload, which may be 1 MiB, once the status names the Job: no second Job is ever created,
-// and whatever else needs the payload reads it from the API server. It also removes the annotation of kubectl apply,
-// which contains the payload again.
+// and whatever else needs the payload reads it from the API server. It also removes all foreign
+// annotations: that of kubectl apply contains the payload again.
 func stripExecution(object any) (any, error) {
 	execution, ok := object.(*dispatcherv1alpha1.JobExecution)
 	if !ok {
 		return object, nil
 	}
 	execution.ManagedFields = nil
-	delete(execution.Annotations, corev1.LastAppliedConfigAnnotation)
+	execution.Annotations = ownAnnotations(execution.Annotations)
 	if execution.Status.Job != nil || execution.IsFinished() {
 		execution.Spec.Payload = ""
 	}
 	return execution, nil
 }
 
-// stripJob removes the rendered spec, which contains the payload, except what the controller reads.
+// stripTemplate removes what no render can see.
+func stripTemplate(object any) (any, error) {
+	template, ok := object.(*dispatcherv1alpha1.JobTemplate)
+	if !ok {
+		return object, nil
+	}
+	template.ManagedFields = nil
+	delete(template.Annotations, corev1.LastAppliedConfigAnnotation)
+	return template, nil
+}
+
+// ownAnnotations returns the annotations of Dispatcher, without those of others, which may be large.
+func ownAnnotations(annotations map[string]string) map[string]string {
+	var own map[string]string
+	for key, value := range annotations {
+		if strings.HasPrefix(key, dispatcherv1alpha1.GroupVersion.Group+"/") {
+			if own == nil {
+				own = map[string]string{}
+			}
+			own[key] = value
+		}
+	}
+	return own
+}
+
+// stripJob removes the rendered spec, which contains the payload, except what the controller reads, and foreign
+// annotations.
 func stripJob(object any) (any, error) {
 	job, ok := object.(*batchv1.Job)
 	if !ok {
 		return object, nil
 	}
 	job.ManagedFields = nil
+	job.Annotations = ownAnnotations(job.Annotations)
 	job.Spec = batchv1.JobSpec{
 		Parallelism:             job.Spec.Parallelism,
 		Suspend:                 job.Spec.Suspend,

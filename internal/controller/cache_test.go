@@ -53,11 +53,13 @@ func TestStripExecution(t *testing.T) {
 	} {
 		test.execution.Annotations = map[string]string{
 			corev1.LastAppliedConfigAnnotation:     "all of it",
+			"example.com/large":                    "much",
 			dispatcherv1alpha1.AnnotationRequestID: "1",
 		}
 		want := test.execution.DeepCopy()
 		want.Spec.Payload = test.want
 		delete(want.Annotations, corev1.LastAppliedConfigAnnotation)
+		delete(want.Annotations, "example.com/large")
 		kept, err := stripExecution(test.execution)
 		if diff := cmp.Diff(want, kept); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", test.reason, err, diff)
@@ -69,6 +71,7 @@ func TestStripExecution(t *testing.T) {
 func TestStripJob(t *testing.T) {
 	want := newJob(complete, withTTL(60), withoutPods, suspended)
 	job := want.DeepCopy()
+	metav1.SetMetaDataAnnotation(&job.ObjectMeta, "example.com/large", "much")
 	job.Spec.Template.Spec.Containers = []corev1.Container{
 		{Name: "hello", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: "large"}}},
 	}

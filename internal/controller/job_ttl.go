@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,12 +25,13 @@ func (r *reconciler) restoreJobTTL(ctx context.Context, job *batchv1.Job) error 
 	if err != nil || seconds < 0 || !raised || !job.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	restored := job.DeepCopy()
-	restored.Spec.TTLSecondsAfterFinished = new(int32(seconds))
-	delete(restored.Annotations, dispatcherv1alpha1.AnnotationJobTTL)
-	// The lock keeps the patch from another Job of this name.
-	patch := client.MergeFromWithOptions(job, client.MergeFromWithOptimisticLock{})
-	if err := outdated(r.client.Patch(ctx, restored, patch)); err != nil && !apierrors.IsNotFound(err) {
+	// The cached Job lacks annotations of others, which a patch made from it might remove. The resourceVersion keeps the
+	// patch from another Job of this name.
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil,
+		`{"metadata":{"resourceVersion":%q,"annotations":{%q:null}},"spec":{"ttlSecondsAfterFinished":%d}}`,
+		job.ResourceVersion, dispatcherv1alpha1.AnnotationJobTTL, seconds,
+	))
+	if err := outdated(r.client.Patch(ctx, job.DeepCopy(), patch)); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("restoring the TTL of Job %s: %w", job.Name, err)
 	}
 	return nil
