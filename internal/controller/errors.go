@@ -73,6 +73,7 @@ func (r *reconciler) nextStatus(
 ) (*dispatcherv1alpha1.JobExecutionStatus, ctrl.Result, error) {
 	var terminal *terminalError
 	var retryable *retryableError
+	var failing *failingError
 	status := execution.Status
 	switch {
 	case err == nil:
@@ -88,6 +89,8 @@ func (r *reconciler) nextStatus(
 		status = waitingStatus(execution, retryable, r.clock.Now())
 		waiting := meta.FindStatusCondition(status.Conditions, dispatcherv1alpha1.ConditionWaiting)
 		retryable.since = waiting.LastTransitionTime.Time
+	case errors.As(err, &failing):
+		status = failingStatus(execution, failing, r.clock.Now())
 	}
 	return &status, ctrl.Result{}, err
 }
@@ -95,11 +98,11 @@ func (r *reconciler) nextStatus(
 // isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that
 // came first. Admission webhooks may refuse with any code.
 func isRefusal(err error) bool {
-	if apierrors.IsAlreadyExists(err) || isInvalid(err) {
+	if apierrors.IsAlreadyExists(err) || isInvalid(err) || isDenied(err) {
 		return true
 	}
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) || apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) {
+	if !errors.As(err, &status) || isContention(err) || apierrors.IsTooManyRequests(err) {
 		return false
 	}
 	code := status.Status().Code
@@ -146,6 +149,8 @@ func isNamespaceTerminating(err error, namespace string) bool {
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.
 func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error {
 	switch {
+	case isDenied(err):
+		// A policy may change.
 	case isTooLarge(err):
 		return &terminalError{
 			reason: dispatcherv1alpha1.ReasonJobInvalid,
@@ -222,7 +227,7 @@ func renderFailed(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList
 		return &retryableError{
 			reason: dispatcherv1alpha1.ReasonWaiting,
 			message: fmt.Sprintf(
-				"rendering JobTemplate %s took too long and is retried: %s",
+				"JobTemplate %s was not rendered yet, and is retried: %s",
 				template.Name,
 				truncated(joined(errs)),
 			),

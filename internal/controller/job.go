@@ -110,10 +110,10 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 		return r.rememberJob(execution, job), nil
 	case isNamespaceTerminating(err, job.Namespace):
 		return nil, errNamespaceTerminating
-	case apierrors.IsConflict(err):
+	case isContention(err):
 		return nil, fmt.Errorf("creating Job %s: %w: %w", job.Name, errContended, err)
 	case !isRefusal(err):
-		return nil, fmt.Errorf("creating Job %s: %w", job.Name, err)
+		return nil, fmt.Errorf("creating Job %s: %w", job.Name, createFailed(err))
 	}
 
 	// The API server checks quotas and policies before the name. So the refusal may be about a Job that was created
@@ -121,7 +121,7 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 	existing := &batchv1.Job{}
 	getErr := r.apiReader.Get(ctx, client.ObjectKeyFromObject(job), existing)
 	switch {
-	case apierrors.IsNotFound(getErr) && apierrors.IsAlreadyExists(err):
+	case apierrors.IsNotFound(getErr) && isTaken(err):
 		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w: %w", job.Name, errContended, err)
 	case apierrors.IsNotFound(getErr):
 		return nil, createRefused(execution, err)
@@ -129,7 +129,7 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", job.Name, getErr)
 	case isJobOf(existing, execution):
 		return r.rememberJob(execution, existing), r.restoreLabel(ctx, execution, existing)
-	case apierrors.IsAlreadyExists(err):
+	case isTaken(err):
 		return nil, nameConflict(execution, existing)
 	}
 	return nil, createRefused(execution, err)

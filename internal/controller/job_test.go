@@ -29,8 +29,10 @@ var (
 	)
 	errNoRoom    = apierrors.NewInternalError(errors.New("etcd is full"))
 	errTaken     = apierrors.NewAlreadyExists(jobs, "run")
-	errQuotaRace = apierrors.NewConflict(jobs, "run", errors.New("the quota has changed"))
-	errGone      = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "default")
+	errQuotaRace = apierrors.NewConflict(
+		schema.GroupResource{Resource: "resourcequotas"}, "quota", errors.New("the quota has changed"),
+	)
+	errGone = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "default")
 
 	errNotFoundByWebhook = &apierrors.StatusError{ErrStatus: metav1.Status{
 		Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: `admission webhook "policy" denied the request`,

@@ -1,0 +1,84 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// A policy may be changed, so its refusal is not final, whatever its code. What the API server finds invalid is.
+func TestDenied(t *testing.T) {
+	const (
+		webhook = `admission webhook "a.b.c" denied the request: no`
+		policy  = `jobs.batch "run" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`
+		own     = `Job.batch "run" is invalid: spec: Invalid value: "admission webhook": no`
+	)
+	for code, reason := range map[int32]metav1.StatusReason{
+		0:                                metav1.StatusReasonUnknown,
+		http.StatusBadRequest:            metav1.StatusReasonBadRequest,
+		http.StatusForbidden:             metav1.StatusReasonForbidden,
+		http.StatusNotFound:              metav1.StatusReasonNotFound,
+		http.StatusConflict:              metav1.StatusReasonConflict,
+		http.StatusGone:                  metav1.StatusReasonGone,
+		http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
+		http.StatusUnprocessableEntity:   metav1.StatusReasonInvalid,
+	} {
+		for _, message := range []string{webhook, policy, own} {
+			want := dispatcherv1alpha1.ReasonJobForbidden
+			if message == own {
+				switch code {
+				case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+					want = dispatcherv1alpha1.ReasonJobInvalid
+				case 0: // It is no answer of an API server.
+					continue
+				}
+			}
+			t.Run(fmt.Sprint(code, message[:9]), func(t *testing.T) {
+				c := newCluster(t, newTemplate(), newExecution())
+				c.createError = &apierrors.StatusError{ErrStatus: metav1.Status{
+					Code: code, Reason: reason, Message: message,
+				}}
+				if _, _, err := c.reconcile(); err != nil {
+					t.Fatal(err)
+				}
+				if got := c.summary().Reason; got != want {
+					t.Errorf("reason = %s, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// An execution that waits for an API server or a webhook that fails says so once, and is retried as an error.
+func TestCreateFails(t *testing.T) {
+	c := newCluster(t, newTemplate(), newExecution())
+	writes := 0
+	for i, answer := range []error{errNoRoom, errNoRoom, apierrors.NewInternalError(errors.New("other")), errNoRoom} {
+		c.createError = answer
+		_, calls, err := c.reconcile()
+		if err == nil {
+			t.Errorf("try %d: no error", i)
+		}
+		for _, call := range calls {
+			if call == "patch status of JobExecution" {
+				writes++
+			}
+		}
+		if i == 0 && writes > 0 {
+			t.Error("the status is written at once")
+		}
+		c.sync()
+		c.clock.SetTime(c.clock.Now().Add(failsAfter + time.Second))
+	}
+	want := createFailed(errNoRoom).Error()
+	if got := c.summary(); writes != 1 || got.Reason != dispatcherv1alpha1.ReasonWaiting || got.Message == "" {
+		t.Errorf("%d writes, %s: %q, want 1 that tells of %s", writes, got.Reason, got.Message, want)
+	}
+}
