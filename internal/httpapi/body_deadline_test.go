@@ -16,8 +16,8 @@ import (
 // A body that waited for memory in vain does not keep its connection: what is still missing of it has to arrive in time.
 func TestBodiesThatWaitedInVainEnd(t *testing.T) {
 	api := newFakeAPIServer(t)
-	api.memory.bodies = budget.NewBytes(bodiesBudget, time.Millisecond)
-	if _, err := api.memory.bodies.Take(t.Context(), bodiesBudget); err != nil {
+	api.memory.bodies = budget.NewBytes(bodiesBudget, time.Millisecond, nil)
+	if _, err := api.memory.bodies.Take(t.Context(), "", bodiesBudget); err != nil {
 		t.Fatal(err)
 	}
 	s := api.server(t, testOptions())
@@ -54,8 +54,8 @@ func (d *deadlines) SetReadDeadline(at time.Time) error {
 // A body has its time from when it is read, however long the server had it wait before.
 func TestClockOfABodyStartsWhenItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory()
-		all, err := memory.firstPieces.Take(t.Context(), firstPiecesBudget)
+		memory := newMemory(nil)
+		all, err := memory.firstPieces.Take(t.Context(), "", firstPiecesBudget)
 		if err != nil {
 			t.Fatal(err)
 		}

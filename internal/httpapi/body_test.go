@@ -178,9 +178,9 @@ func TestSharedAddressesMakeRoom(t *testing.T) {
 // A body that is longer than its first piece waits until there is memory for all of it, and gives it back.
 func TestLongBodiesWaitForMemory(t *testing.T) {
 	api := newFakeAPIServer(t)
-	api.memory.bodies = budget.NewBytes(bodiesBudget, time.Millisecond)
+	api.memory.bodies = budget.NewBytes(bodiesBudget, time.Millisecond, nil)
 	s := api.server(t, testOptions())
-	all, err := api.memory.bodies.Take(t.Context(), bodiesBudget)
+	all, err := api.memory.bodies.Take(t.Context(), "", bodiesBudget)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestLongBodiesWaitForMemory(t *testing.T) {
 			t.Errorf("a payload of %d bytes is stored", length)
 		}
 	}
-	if _, err := api.memory.bodies.Take(t.Context(), bodiesBudget); err != nil {
+	if _, err := api.memory.bodies.Take(t.Context(), "", bodiesBudget); err != nil {
 		t.Error("memory is lost")
 	}
 }

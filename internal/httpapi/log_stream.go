@@ -68,7 +68,7 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 
 // pods lists the pods of the execution.
 func (l *podLogs) pods(ctx context.Context) ([]corev1.Pod, string, error) {
-	claim, err := l.memory.forRead(ctx)
+	claim, err := l.memory.forRead(ctx, "")
 	if err != nil {
 		return nil, "", err
 	}

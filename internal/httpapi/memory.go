@@ -9,7 +9,8 @@ import (
 )
 
 // memory is what calls may take, all together, of the memory that the manager has. Each part has a bound of its own,
-// so that large payloads do not keep executions from being read, nor lists either of them.
+// so that large payloads do not keep executions from being read, nor lists either of them. A source address has at most a
+// quarter of each.
 type memory struct {
 	// firstPieces are the beginnings of bodies, and bodies are those that are longer, until they are stored.
 	firstPieces, bodies *budget.Bytes
@@ -21,18 +22,18 @@ type memory struct {
 	lists *budget.Bytes
 }
 
-func newMemory() *memory {
+func newMemory(shared budget.Addresses) *memory {
 	return &memory{
-		firstPieces: budget.NewBytes(firstPiecesBudget, memoryTimeout),
-		bodies:      budget.NewBytes(bodiesBudget, bodyTurnTimeout),
-		reads:       budget.NewBytes(readsBudget, memoryTimeout),
-		lists:       budget.NewBytes(listsBudget, listTurnTimeout),
+		firstPieces: budget.NewBytes(firstPiecesBudget, memoryTimeout, shared),
+		bodies:      budget.NewBytes(bodiesBudget, bodyTurnTimeout, shared),
+		reads:       budget.NewBytes(readsBudget, memoryTimeout, shared),
+		lists:       budget.NewBytes(listsBudget, listTurnTimeout, shared),
 	}
 }
 
-// forRead takes what reading one object needs.
-func (m *memory) forRead(ctx context.Context) (*budget.Claim, error) {
-	claim, err := m.reads.Take(ctx, readBytes)
+// forRead takes what reading one object for a remote address needs, which is empty where it is for all who wait.
+func (m *memory) forRead(ctx context.Context, remote string) (*budget.Claim, error) {
+	claim, err := m.reads.Take(ctx, remote, readBytes)
 	if err != nil {
 		return nil, problem.New(problem.TooManyRequests, "too many objects are being read already: try again later").
 			Because(err)
@@ -41,8 +42,8 @@ func (m *memory) forRead(ctx context.Context) (*budget.Claim, error) {
 }
 
 // forPreview takes what the template and the Job of a preview need, as they are read, rendered and answered with.
-func (m *memory) forPreview(ctx context.Context) (*budget.Claim, error) {
-	claim, err := m.reads.Take(ctx, 2*readBytes)
+func (m *memory) forPreview(r *http.Request) (*budget.Claim, error) {
+	claim, err := m.reads.Take(r.Context(), r.RemoteAddr, 2*readBytes)
 	if err != nil {
 		return nil, problem.New(problem.TooManyRequests, "too many previews are being made already: try again later").
 			Because(err)
@@ -52,7 +53,7 @@ func (m *memory) forPreview(ctx context.Context) (*budget.Claim, error) {
 
 // forList takes what a page of a list needs.
 func (m *memory) forList(r *http.Request) (*budget.Claim, error) {
-	claim, err := m.lists.Take(r.Context(), listBytes)
+	claim, err := m.lists.Take(r.Context(), r.RemoteAddr, listBytes)
 	if err != nil {
 		return nil, problem.New(problem.TooManyRequests, "too many lists are being read already: try again later").
 			Because(err)

@@ -28,9 +28,9 @@ func locationOf(execution *dispatcherv1alpha1.JobExecution) string {
 }
 
 // read returns an execution as it is now. The caller must release it. It waits where too much memory is taken by others
-// that are being read or answered with.
-func (d dependencies) read(ctx context.Context, key types.NamespacedName) (*watch.Copy, error) {
-	claim, err := d.memory.forRead(ctx)
+// that are being read or answered with, and where the remote address has its share, if one is given.
+func (d dependencies) read(ctx context.Context, remote string, key types.NamespacedName) (*watch.Copy, error) {
+	claim, err := d.memory.forRead(ctx, remote)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func readPayload(
 	}
 	body := newPacedReader(http.MaxBytesReader(w, r.Body, limit), w, r)
 	defer body.end()
-	text, claim, err := readAll(r.Context(), body, r.ContentLength, limit, memory)
+	text, claim, err := readAll(r.Context(), r.RemoteAddr, body, r.ContentLength, limit, memory)
 	if err != nil {
 		claim.Release()
 		slow := net.Error(nil)
@@ -78,11 +78,12 @@ func readPayload(
 // all that it needs: bodies that wait for each other in the middle would never end.
 func readAll(
 	ctx context.Context,
+	remote string,
 	body *pacedReader,
 	declared, limit int64,
 	memory *memory,
 ) (string, *budget.Claim, error) {
-	claim, err := memory.firstPieces.Take(ctx, firstPiece)
+	claim, err := memory.firstPieces.Take(ctx, remote, firstPiece)
 	if err != nil {
 		return "", nil, err
 	}
@@ -98,7 +99,7 @@ func readAll(
 	}
 	claim.Release()
 	resume := body.pause()
-	claim, err = memory.bodies.Take(ctx, size*bodyCopies)
+	claim, err = memory.bodies.Take(ctx, remote, size*bodyCopies)
 	resume() // Also for net/http, which reads on after a refusal: without a time-out it would do so for ever.
 	if err != nil {
 		return "", nil, err

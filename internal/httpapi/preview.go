@@ -41,7 +41,7 @@ func (e *executor) preview(
 		return err
 	}
 	defer claim.Release()
-	rendering, err := e.memory.forPreview(r.Context())
+	rendering, err := e.memory.forPreview(r)
 	if err != nil {
 		return err
 	}

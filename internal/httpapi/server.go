@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"dispatcher.ivan.vc/internal/httpapi/access"
@@ -103,12 +104,14 @@ func newDependencies(
 		store:    store,
 		access:   access,
 		renderer: renderer,
-		memory:   newMemory(),
+		memory:   newMemory(options.SharedAddresses),
 		inFlight: budget.NewPlaces(options.MaxRequestsInFlight, options.SharedAddresses),
 		waiters:  newWaiters(options.MaxWaitingRequests, options.SharedAddresses),
 		times:    streamTimes{keepAlive: keepAliveInterval, writeTimeout: streamWriteTimeout},
 	}
-	d.watcher = watch.New(d.read)
+	d.watcher = watch.New(func(ctx context.Context, key types.NamespacedName) (*watch.Copy, error) {
+		return d.read(ctx, "", key) // For all who wait, whatever their addresses.
+	})
 	return d
 }
 

@@ -83,7 +83,7 @@ func (t *templates) get(w http.ResponseWriter, r *http.Request) error {
 	if err := refuseBody(r); err != nil {
 		return err
 	}
-	claim, err := t.memory.forRead(r.Context())
+	claim, err := t.memory.forRead(r.Context(), r.RemoteAddr)
 	if err != nil {
 		return err
 	}

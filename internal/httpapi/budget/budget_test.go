@@ -11,14 +11,14 @@ import (
 const long = time.Hour
 
 func TestBytesAreGivenBack(t *testing.T) {
-	bytes := NewBytes(10, long)
-	first, err := bytes.Take(t.Context(), 7)
+	bytes := NewBytes(10, long, nil)
+	first, err := bytes.Take(t.Context(), "@", 7)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan *Claim)
 	go func() {
-		claim, err := bytes.Take(t.Context(), 6)
+		claim, err := bytes.Take(t.Context(), "@", 6)
 		if err != nil {
 			t.Error(err)
 		}
@@ -30,20 +30,59 @@ func TestBytesAreGivenBack(t *testing.T) {
 	first.Release()
 	first.Release()
 	second.Release()
-	all, err := bytes.Take(t.Context(), 100)
+	all, err := bytes.Take(t.Context(), "@", 100)
 	if err != nil {
 		t.Fatalf("more than there are is all there are: %v", err)
 	}
 	hungUp, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	if _, err := bytes.Take(hungUp, 1); !errors.Is(err, ErrExhausted) {
+	if _, err := bytes.Take(hungUp, "@", 1); !errors.Is(err, ErrExhausted) {
 		t.Errorf("got %v where nothing is free, want ErrExhausted", err)
 	}
-	if _, err := (&Bytes{size: 10, free: bytes.free}).Take(t.Context(), 1); !errors.Is(err, ErrExhausted) {
+	if _, err := (&Bytes{size: 10, free: bytes.free}).Take(t.Context(), "@", 1); !errors.Is(err, ErrExhausted) {
 		t.Errorf("got %v after the patience has ended, want ErrExhausted", err)
 	}
 	all.Release()
 	(*Claim)(nil).Release()
+}
+
+// Who has its share waits for itself, and is in nobody's way.
+func TestOneAddressGetsAShareOfTheBytes(t *testing.T) {
+	var exempt Addresses
+	if err := exempt.UnmarshalText([]byte("10.1.2.3")); err != nil {
+		t.Fatal(err)
+	}
+	bytes := NewBytes(16, long, exempt)
+	take := func(ctx context.Context, remote string, n int64) *Claim {
+		claim, err := bytes.Take(ctx, remote, n)
+		if err != nil {
+			t.Errorf("%d bytes for %s: %v", n, remote, err)
+		}
+		return claim
+	}
+	one := take(t.Context(), "10.0.0.1:1", 3)
+	large := take(t.Context(), "10.0.0.2:1", 5) // All of its share, and what it needs.
+	hungUp, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for _, remote := range []string{"10.0.0.1:2", "[::ffff:10.0.0.1]:3", "10.0.0.2:2"} {
+		if _, err := bytes.Take(hungUp, remote, 2); !errors.Is(err, ErrExhausted) {
+			t.Errorf("%s: got %v above its share", remote, err)
+		}
+	}
+	got := make(chan *Claim)
+	go func() { got <- take(t.Context(), "10.0.0.1:4", 4) }()
+	shared := take(t.Context(), "10.1.2.3:1", 8) // It may have what is left, and does not wait behind the fourth.
+	shared.Shrink(1)
+	one.Shrink(1)
+	one.Release()
+	one.Release()
+	(<-got).Release()
+	shared.Release()
+	large.Release()
+	if len(bytes.shares) != 0 {
+		t.Errorf("%d addresses are counted after all was given back", len(bytes.shares))
+	}
+	take(t.Context(), "@", 16).Release()
 }
 
 func TestOneAddressGetsAShareOfThePlaces(t *testing.T) {

@@ -70,14 +70,9 @@ func newShares(limit int, exempt Addresses) *shares {
 // take counts one more for a remote address, a host:port, and returns how to give it back; nil where the address has
 // its share already. What it returns may be called more than once.
 func (s *shares) take(remote string) func() {
-	address, counts := sourceOf(remote)
-	if !counts || s.exempt.contain(address) {
+	address, counts := countedSource(remote, s.exempt)
+	if !counts {
 		return func() {}
-	}
-	if address.Is6() {
-		// A host often has a whole network of 64 bits for itself.
-		network, _ := address.Prefix(64)
-		address = network.Addr()
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -93,6 +88,20 @@ func (s *shares) take(remote string) func() {
 			delete(s.taken, address)
 		}
 	})
+}
+
+// countedSource returns what a remote address counts as, and false where it has no limit.
+func countedSource(remote string, exempt Addresses) (netip.Addr, bool) {
+	address, counts := sourceOf(remote)
+	if !counts || exempt.contain(address) {
+		return netip.Addr{}, false
+	}
+	if address.Is6() {
+		// A host often has a whole network of 64 bits for itself.
+		network, _ := address.Prefix(64)
+		address = network.Addr()
+	}
+	return address, true
 }
 
 // sourceOf returns the IP address of a remote address. What has none is not counted.

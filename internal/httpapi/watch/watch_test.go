@@ -39,10 +39,10 @@ type reader struct {
 }
 
 func newReader(answer func() (*dispatcherv1alpha1.JobExecution, error)) (*reader, *Watcher) {
-	r := &reader{memory: budget.NewBytes(100, time.Hour), answer: answer}
+	r := &reader{memory: budget.NewBytes(100, time.Hour, nil), answer: answer}
 	return r, New(func(ctx context.Context, _ types.NamespacedName) (*Copy, error) {
 		r.reads.Add(1)
-		claim, err := r.memory.Take(ctx, 1)
+		claim, err := r.memory.Take(ctx, "", 1)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func newReader(answer func() (*dispatcherv1alpha1.JobExecution, error)) (*reader
 // wantAllBack checks that no memory is held.
 func (r *reader) wantAllBack(t *testing.T) {
 	t.Helper()
-	claim, err := r.memory.Take(t.Context(), 100)
+	claim, err := r.memory.Take(t.Context(), "", 100)
 	if err != nil {
 		t.Fatalf("memory is held: %v", err)
 	}
