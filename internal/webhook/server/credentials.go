@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
@@ -87,6 +88,26 @@ func (c *credentials) watch(ctx context.Context, log logr.Logger) {
 		watching.Go(func() { c.clientCA.Run(ctx, 1) })
 	}
 	if err := c.certificate.Start(ctx); err != nil {
-		log.Error(err, "watching the certificate of the webhook server")
+		log.Error(err, "watching the certificate of the webhook server: it is read every 10 seconds instead")
+		c.poll(ctx, log)
+	}
+}
+
+// pollInterval is how often the certificate is read where it cannot be watched.
+const pollInterval = 10 * time.Second
+
+// poll reads the certificate again and again, until ctx ends.
+func (c *credentials) poll(ctx context.Context, log logr.Logger) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := c.certificate.ReadCertificate(); err != nil {
+				log.Error(err, "reading the certificate of the webhook server")
+			}
+		}
 	}
 }
