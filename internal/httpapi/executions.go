@@ -61,7 +61,8 @@ func (e *executions) lookUpFor(
 			return nil, err
 		}
 	}
-	found, err := e.read(r.Context(), r.RemoteAddr, types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	key := types.NamespacedName{Namespace: named.Namespace, Name: named.Execution}
+	found, err := e.read(r.Context(), r.RemoteAddr, key)
 	if problem.Is(err, problem.ExecutionNotFound) {
 		if refused := cmp.Or(caller.Authorize(r.Context(), need), refuseBody(r)); refused != nil {
 			return nil, refused

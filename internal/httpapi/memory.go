@@ -9,8 +9,8 @@ import (
 )
 
 // memory is what calls may take, all together, of the memory that the manager has. Each part has a bound of its own,
-// so that large payloads do not keep executions from being read, nor lists either of them. A source address has at most a
-// quarter of each.
+// so that large payloads do not keep executions from being read, nor lists either of them. A source address has at most
+// a quarter of each.
 type memory struct {
 	// firstPieces are the beginnings of bodies, and bodies are those that are longer, until they are stored.
 	firstPieces, bodies *budget.Bytes

@@ -294,8 +294,11 @@ func TestUnfitDoesNotCompete(t *testing.T) {
 		select {
 		case <-asked:
 			continue
-		case <-r.ended:
+		case err := <-r.ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return
 		}
-		break
 	}
 }

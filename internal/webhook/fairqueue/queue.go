@@ -121,29 +121,39 @@ func (q *Queue) grant() {
 func (q *Queue) next() *waiter {
 	var passed []*waiter
 	for _, a := range q.turns {
-		var passedByAddress []*waiter
-		for _, w := range a.candidates(q.share, q.flowShare) {
-			shareLeft := a.used == 0 || a.used+w.weight <= q.share
-			if shareLeft && (q.used == 0 || q.used+w.weight <= q.capacity) {
-				for _, p := range append(passed, passedByAddress...) {
-					p.passed++
-				}
-				return w
+		w, before, blocked := q.nextOf(a)
+		passed = append(passed, before...)
+		if w != nil {
+			for _, p := range passed {
+				p.passed++
 			}
-			if w.passed >= maxPassed {
-				if shareLeft {
-					return nil
-				}
-				break
-			}
-			if shareLeft {
-				passed = append(passed, w)
-			} else {
-				passedByAddress = append(passedByAddress, w)
-			}
+			return w
+		}
+		if blocked {
+			return nil
 		}
 	}
 	return nil
+}
+
+// nextOf returns who of an address can be granted now, or nobody, and who is passed then. blocked means that nobody may
+// be granted before one who waits for the capacity.
+func (q *Queue) nextOf(a *address) (w *waiter, passed []*waiter, blocked bool) {
+	var passedByAddress []*waiter
+	for _, w := range a.candidates(q.share, q.flowShare) {
+		shareLeft := a.used == 0 || a.used+w.weight <= q.share
+		switch {
+		case shareLeft && (q.used == 0 || q.used+w.weight <= q.capacity):
+			return w, append(passed, passedByAddress...), false
+		case w.passed >= maxPassed:
+			return nil, passed, shareLeft
+		case shareLeft:
+			passed = append(passed, w)
+		default:
+			passedByAddress = append(passedByAddress, w)
+		}
+	}
+	return nil, passed, false
 }
 
 // candidates returns the first waiter of each flow whose turn it can be. A flow that holds its share gets a turn only
