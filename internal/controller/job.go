@@ -25,9 +25,6 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 	case seen.jobGone:
 		return nil, jobDeleted(seen.execution, r.knownJob(seen.execution).Name)
 	}
-	if existing, err := r.lookBeforeRender(ctx, seen.execution); existing != nil || err != nil {
-		return existing, err
-	}
 	job, err := r.renderJob(ctx, seen.execution)
 	var terminal *terminalError
 	switch {
@@ -47,32 +44,6 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 	}
 	job.Name = nameOfJob(seen.execution)
 	return r.createJob(ctx, seen, job)
-}
-
-// lookBeforeRender returns the Job of an execution that has waited, or an error while the name of the Job is taken by
-// another one that will go. Renders cost, and such a one would be in vain.
-func (r *reconciler) lookBeforeRender(
-	ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
-) (*batchv1.Job, error) {
-	if execution.Status.ObservedGeneration == 0 || execution.Summary().Reason != dispatcherv1alpha1.ReasonWaiting {
-		return nil, nil
-	}
-	job := &batchv1.Job{}
-	key := types.NamespacedName{Namespace: execution.Namespace, Name: nameOfJob(execution)}
-	err := r.apiReader.Get(ctx, key, job)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading Job %s past the cache: %w", key.Name, err)
-	case isJobOf(job, execution):
-		return r.rememberJob(execution, job), r.restoreLabel(ctx, execution, job)
-	}
-	conflict := nameConflict(execution, job)
-	if _, waits := errors.AsType[*retryableError](conflict); waits {
-		return nil, conflict
-	}
-	return nil, nil
 }
 
 // findJob looks up the Job of the execution past the cache. It returns the error absent if there is none.

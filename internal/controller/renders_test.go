@@ -1,18 +1,10 @@
 package controller
 
 import (
-	"context"
-	"fmt"
-	"slices"
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	clocktesting "k8s.io/utils/clock/testing"
-
-	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/render"
 )
 
 // However many executions of one namespace take long to render, others go on.
@@ -64,52 +56,5 @@ func TestManyRenders(t *testing.T) {
 	result, calls, err := c.reconcile()
 	if after := result.RequeueAfter; err != nil || len(calls) > 0 || after < minWaitInterval || after > 2*minWaitInterval {
 		t.Errorf("calls = %q, error = %v, retried after %v", calls, err, after)
-	}
-}
-
-// countingRenderer counts the renders.
-type countingRenderer struct {
-	render.Renderer
-	renders int
-}
-
-func (r *countingRenderer) Job(
-	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
-) (*batchv1.Job, field.ErrorList) {
-	r.renders++
-	return r.Renderer.Job(ctx, template, execution)
-}
-
-// While the name of its Job is taken by one that will go, an execution is rendered once only.
-func TestLookBeforeRender(t *testing.T) {
-	c := newCluster(t, newTemplate(), newExecution())
-	c.make(newJob(finalized, func(job *batchv1.Job) { job.UID, job.OwnerReferences, job.Labels = "another", nil, nil }))
-	c.delete(newJob())
-	counting := &countingRenderer{Renderer: c.reconciler.renderer}
-	c.reconciler.renderer = counting
-	for i := range 4 {
-		result, _, err := c.reconcile()
-		if err != nil || result.RequeueAfter < minWaitInterval {
-			t.Fatalf("try %d: error = %v, retried after %v", i, err, result.RequeueAfter)
-		}
-		c.sync()
-		c.clock.SetTime(c.clock.Now().Add(time.Minute))
-	}
-	if counting.renders != 1 {
-		t.Errorf("%d renders, want 1", counting.renders)
-	}
-	going := newJob()
-	if err := c.server.Get(t.Context(), testKey, going); err != nil {
-		t.Fatal(err)
-	}
-	going.Finalizers = nil
-	if err := c.server.Update(t.Context(), going); err != nil {
-		t.Fatal(err)
-	}
-	if _, calls, err := c.reconcile(); err != nil || !slices.Contains(calls, "create Job") {
-		t.Errorf("calls = %q, error = %v after the other Job is gone, want a try", calls, err)
-	}
-	if got := fmt.Sprint(c.jobs()); got != "[run]" {
-		t.Errorf("jobs = %s", got)
 	}
 }
