@@ -8,15 +8,16 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// redactedErrors returns problems at the paths of the strings that have them, without the text of the template: who may
-// run a template need not be allowed to read it.
+// redactedErrors is fieldErrors with messages that hide the constants of the template: who may run a template need not
+// be allowed to read it. The values that errors quote are removed by withoutValues, together with those of other
+// errors.
 func (p *program) redactedErrors(problems []gotemplate.Error) field.ErrorList {
 	redacted := make([]gotemplate.Error, 0, len(problems))
 	for _, problem := range problems {
 		problem.Message = problem.Redacted
 		redacted = append(redacted, problem)
 	}
-	return withoutValues(p.fieldErrors(redacted))
+	return p.fieldErrors(redacted)
 }
 
 // fieldErrors returns problems at the paths of the strings that have them, for the author of the template.
