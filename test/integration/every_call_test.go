@@ -79,6 +79,14 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 		}
 	})
 
+	It("is refused for a host that is not Dispatcher's", func(ctx SpecContext) {
+		for _, operation := range calls("421") {
+			refused := call(ctx, operation, "echo", "", "", http.Header{"Host": {"evil.example"}})
+			Expect(refused.Code).To(Equal(http.StatusMisdirectedRequest), "%v: %s", operation, refused.Body)
+			Expect(refused.Problem().Reason).To(Equal("HostNotAllowed"))
+		}
+	})
+
 	It("says what there is not", func(ctx SpecContext) {
 		for _, operation := range calls("404") {
 			refused := call(ctx, operation, "no-such", "", "", nil)
@@ -145,6 +153,18 @@ var _ = Describe("Every call", Ordered, ContinueOnFailure, func() {
 		}
 		close(gate)
 		Expect((<-first).Code).To(Equal(http.StatusCreated))
+	})
+
+	It("to preview shows no Job to a caller that may not read the template", func(ctx SpecContext) {
+		blind := newCaller(ctx, namespace, "blind", may("jobtemplates/executions", []string{"create"}))
+		for _, operation := range calls("413") {
+			header := blind
+			if !strings.Contains(operation.Path, "{namespace}") {
+				header = nil // Anonymous callers may execute in the default namespace.
+			}
+			accepted := call(ctx, operation, "echo", "?dryRun=All", "", header)
+			Expect(accepted.Code).To(Equal(http.StatusNoContent), "%v: %s", operation, accepted.Body)
+		}
 	})
 
 	It("to execute is answered alike", func(ctx SpecContext) {

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -28,14 +29,15 @@ type Problem struct {
 	Errors                                 []struct{ Field, Detail string }
 }
 
-// Send makes one request and reads the whole answer, whatever it is. The header may be nil. It may be called outside of
-// a spec's own goroutine: it asserts nothing.
+// Send makes one request and reads the whole answer, whatever it is. The header may be nil, and its Host takes the
+// place of the URL's. Send may be called outside of a spec's own goroutine: it asserts nothing.
 func Send(ctx context.Context, caller *http.Client, method, url, body string, header http.Header) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return Answer{}, err
 	}
 	maps.Copy(request.Header, header)
+	request.Host = cmp.Or(header.Get("Host"), request.Host)
 	response, err := caller.Do(request)
 	if err != nil {
 		return Answer{}, err
