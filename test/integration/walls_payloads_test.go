@@ -60,8 +60,8 @@ var _ = walls("A hostile payload", func(namespace func() string) {
 		Expect(admin.Create(ctx, argument)).To(Succeed())
 		Expect(admin.Create(ctx, ignored)).To(Succeed())
 		for _, part := range []string{"$", "$(", "$$(", "$(A", "$(A)", "$(PAYLOAD)", ")", "(", "$)", "x"} {
-			for _, size := range []int{120_000, 256 << 10, largest} {
-				for _, template := range []string{"echo", "argument", "ignored"} {
+			for _, size := range []int{256 << 10, largest} {
+				for _, template := range []string{"argument", "ignored"} {
 					execute(ctx, template, strings.Repeat(part, size/len(part)))
 				}
 			}

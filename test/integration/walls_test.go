@@ -25,7 +25,7 @@ const (
 	hostileCallers = 2
 
 	// tries is how often something is sent to a Dispatcher that says that it is busy.
-	tries = 4
+	tries = 10
 )
 
 // Templates that each need more of something than there is.
