@@ -174,11 +174,12 @@ func TestLookAtWhatIsGone(t *testing.T) {
 		w.Notify(toolscache.DeletedFinalStateUnknown{Obj: test.seen}, true)
 		before := execution(metav1.ConditionUnknown)
 		before.Spec.Payload = "p"
+		before.Labels = map[string]string{"team": "data"} // The informer has left them out.
 		found, err := s.Look(t.Context(), before)
 		if problem.Is(err, problem.ExecutionNotFound) != test.notFound || (found != nil) != test.last || err == nil {
 			t.Errorf("%s: got %v, error %v", test.reason, found, err)
 		}
-		if found != nil && (!found.IsFinished() || found.Spec.Payload != "p") {
+		if found != nil && (!found.IsFinished() || found.Spec.Payload != "p" || found.Labels["team"] != "data") {
 			t.Errorf("%s: got %+v", test.reason, found.JobExecution)
 		}
 		s.Close()
