@@ -23,8 +23,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"dispatcher.ivan.vc/internal/cabundle"
-	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook/server"
 )
@@ -193,7 +193,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 }
 
 // manager returns the manager's options.
-func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
+func (o *options) manager(scheme *runtime.Scheme, objects *objectcache.Cache) (ctrl.Options, error) {
 	webhooks, err := o.webhooks()
 	if err != nil {
 		return ctrl.Options{}, err
@@ -211,7 +211,7 @@ func (o *options) manager(scheme *runtime.Scheme) (ctrl.Options, error) {
 	shutdownTimeout := httpapi.ShutdownTimeout + stopMargin
 	return ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   cache.Options{ByObject: controller.CacheOptions()},
+		Cache:                   cache.Options{ByObject: objects.ByObject()},
 		WebhookServer:           server.New(webhooks),
 		Metrics:                 o.metrics(),
 		HealthProbeBindAddress:  o.healthProbeBindAddress,

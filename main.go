@@ -28,6 +28,7 @@ import (
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook"
 )
@@ -94,7 +95,8 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("building the scheme: %w", err)
 		}
 	}
-	managerOptions, err := o.manager(scheme)
+	objects := objectcache.New()
+	managerOptions, err := o.manager(scheme, objects)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setUp(mgr, o, pool, lease); err != nil {
+	if err := setUp(mgr, o, pool, lease, objects); err != nil {
 		return nil, err
 	}
 	return mgr, nil
@@ -142,18 +144,20 @@ func elect(mgr ctrl.Manager, o *options, pool *sandbox.Pool) (*leader.Lease, err
 	return lease, nil
 }
 
-// setUp adds the surfaces, which share the render workers, and the health checks.
-func setUp(mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease) error {
+// setUp adds the surfaces, which share the render workers and objects, and the health checks.
+func setUp(
+	mgr ctrl.Manager, o *options, pool *sandbox.Pool, lease *leader.Lease, objects *objectcache.Cache,
+) error {
 	if err := publishCA(mgr, o); err != nil {
 		return err
 	}
-	if err := webhook.Setup(mgr, pool, webhook.Options{RenderWorkers: o.renderWorkers}); err != nil {
+	if err := webhook.Setup(mgr, pool, objects, webhook.Options{RenderWorkers: o.renderWorkers}); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
-	if err := controller.Setup(mgr, pool, lease); err != nil {
+	if err := controller.Setup(mgr, pool, lease, objects); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := httpapi.Setup(mgr, pool, o.http); err != nil {
+	if err := httpapi.Setup(mgr, pool, objects, o.http); err != nil {
 		return fmt.Errorf("setting up the HTTP API: %w", err)
 	}
 	if err := metrics.Registry.Register(pool); err != nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"dispatcher.ivan.vc/internal/objectcache"
 )
 
 // Every flag is listed by --help, and every flag of ours is explained in whole sentences.
@@ -66,7 +68,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager, err := o.manager(runtime.NewScheme())
+	manager, err := o.manager(runtime.NewScheme(), objectcache.New())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,7 @@ func TestDisabledServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.manager(runtime.NewScheme()); err != nil {
+	if _, err := o.manager(runtime.NewScheme(), objectcache.New()); err != nil {
 		t.Error(err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -118,7 +119,7 @@ func BenchmarkReconcile(b *testing.B) {
 			api := &benchmarkAPI{template: template, execution: step.execution, job: step.job}
 			clock := clocktesting.NewFakePassiveClock(testTime)
 			r := newReconciler(
-				api, api, render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)),
+				api, api, objectcache.New(), render.NewDirect(16), &events.FakeRecorder{}, clock, leader.Alone(testTime.Add(-time.Hour)),
 			)
 			b.ReportAllocs()
 			for b.Loop() {

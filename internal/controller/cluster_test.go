@@ -24,6 +24,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -40,8 +41,9 @@ type cluster struct {
 	clock      *clocktesting.FakePassiveClock
 	recorder   *events.FakeRecorder
 
-	server client.WithWatch
-	cache  client.WithWatch
+	server  client.WithWatch
+	cache   client.WithWatch
+	objects *objectcache.Cache
 
 	// calls are the calls that reached the server, like "create Job" or "get JobExecution".
 	calls []string
@@ -68,10 +70,11 @@ func newLaggingCluster(t *testing.T, server, cache client.WithWatch) *cluster {
 		recorder: events.NewFakeRecorder(100),
 		server:   server,
 		cache:    cache,
+		objects:  objectcache.New(),
 	}
 	cached, live := c.clients()
 	c.reconciler = newReconciler(
-		cached, live, render.NewDirect(16), c.recorder, c.clock, leader.Alone(testTime.Add(-time.Hour)),
+		cached, live, c.objects, render.NewDirect(16), c.recorder, c.clock, leader.Alone(testTime.Add(-time.Hour)),
 	)
 	return c
 }
@@ -170,15 +173,15 @@ func (c *cluster) sync() {
 	for i := range pods.Items {
 		objects = append(objects, &pods.Items[i])
 	}
-	c.cache = store(transformed(c.t, objects)...)
+	c.cache = store(transformed(c.t, c.objects, objects)...)
 }
 
 // transformed returns the objects as the cache keeps them.
-func transformed(t *testing.T, objects []client.Object) []client.Object {
+func transformed(t *testing.T, cache *objectcache.Cache, objects []client.Object) []client.Object {
 	t.Helper()
 	kept := make([]client.Object, 0, len(objects))
 	for _, object := range objects {
-		for kind, options := range CacheOptions() {
+		for kind, options := range cache.ByObject() {
 			if reflect.TypeOf(kind) != reflect.TypeOf(object) {
 				continue
 			}

@@ -21,7 +21,7 @@ import (
 func (c *cluster) restart() {
 	cached, live := c.clients()
 	old := c.reconciler
-	c.reconciler = newReconciler(cached, live, old.renderer, c.recorder, c.clock, old.lease)
+	c.reconciler = newReconciler(cached, live, c.objects, old.renderer, c.recorder, c.clock, old.lease)
 }
 
 // The first status names the Job, two seconds after it was created at the latest, and at once where the Job will not

@@ -23,6 +23,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -54,6 +55,8 @@ const (
 type reconciler struct {
 	client    client.Client // Its reads come from the cache.
 	apiReader client.Reader // Its reads go past the cache.
+	templates *objectcache.Templates
+	payloads  *objectcache.Payloads
 	renderer  render.Renderer
 	recorder  events.EventRecorder
 	clock     clock.PassiveClock
@@ -73,9 +76,9 @@ type reconciler struct {
 	podOutcomes podOutcomes
 }
 
-// Setup adds the controller to the manager, whose cache must have CacheOptions. It runs on every replica with a full
-// cache and acts while this process leads.
-func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) error {
+// Setup adds the controller to the manager, whose informers must have the options of objects. It runs on every replica
+// with a full cache and acts while this process leads.
+func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease, objects *objectcache.Cache) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
 			return fmt.Errorf("indexing %T by execution: %w", object, err)
@@ -91,7 +94,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 		return fmt.Errorf("listening to changes of JobTemplates: %w", err)
 	}
 	r := newReconciler(
-		mgr.GetClient(), mgr.GetAPIReader(), renderer, mgr.GetEventRecorder(name), clock.RealClock{}, lease,
+		mgr.GetClient(), mgr.GetAPIReader(), objects, renderer, mgr.GetEventRecorder(name), clock.RealClock{}, lease,
 	)
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(name).
@@ -117,6 +120,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease) erro
 func newReconciler(
 	cached client.Client,
 	apiReader client.Reader,
+	objects *objectcache.Cache,
 	renderer render.Renderer,
 	recorder events.EventRecorder,
 	clock clock.PassiveClock,
@@ -125,6 +129,8 @@ func newReconciler(
 	return &reconciler{
 		client:      cached,
 		apiReader:   apiReader,
+		templates:   objects.Templates(cached, apiReader),
+		payloads:    objects.Payloads(apiReader),
 		renderer:    renderer,
 		recorder:    recorder,
 		clock:       clock,

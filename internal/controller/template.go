@@ -8,9 +8,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/objectcache"
 )
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=get;list;watch
@@ -23,25 +23,37 @@ func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha
 		return nil, errManyRenders
 	}
 	defer end()
-	job, err := r.renderJobFrom(ctx, r.client, execution)
+	execution, err := r.payloads.Restore(ctx, execution)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("%w: %w", errOutdated, err)
+	case err != nil:
+		return nil, err
+	}
+	job, err := r.renderJobFrom(ctx, r.templates.Get, execution)
 	if _, ok := errors.AsType[*terminalError](err); ok {
-		return r.renderJobFrom(ctx, r.apiReader, execution)
+		return r.renderJobFrom(ctx, r.templates.Read, execution)
 	}
 	return job, err
 }
 
+// errIncomplete says that the cache has left out a part of an object that its Job is rendered from.
+var errIncomplete = errors.New("the template or the payload is incomplete")
+
 func (r *reconciler) renderJobFrom(
-	ctx context.Context, reader client.Reader, execution *dispatcherv1alpha1.JobExecution,
+	ctx context.Context,
+	read func(context.Context, types.NamespacedName) (*dispatcherv1alpha1.JobTemplate, error),
+	execution *dispatcherv1alpha1.JobExecution,
 ) (*batchv1.Job, error) {
-	template := &dispatcherv1alpha1.JobTemplate{}
-	err := reader.Get(
-		ctx, types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}, template,
-	)
+	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
+	template, err := read(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, templateNotFound(execution)
 	case err != nil:
 		return nil, fmt.Errorf("reading JobTemplate %s: %w", execution.Spec.JobTemplateName, err)
+	case objectcache.IsIncomplete(template) || objectcache.IsIncomplete(execution):
+		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, errIncomplete)
 	}
 	job, errs := r.renderer.Job(ctx, template, execution)
 	switch {

@@ -17,6 +17,7 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -39,7 +40,7 @@ func newFakeAPIServer(t testing.TB) *fakeAPIServer {
 
 // client returns a client of the fake.
 func (f *fakeAPIServer) client(t testing.TB) *store.Store {
-	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), f.Cache(),
+	client, err := store.New(f.Config(), apitest.HTTPClient(t), apitest.Scheme(t), f.Cache(), objectcache.New(),
 		DefaultMaxConcurrentCreates, logr.Discard())
 	if err != nil {
 		t.Fatal(err)

@@ -19,17 +19,18 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
 	"dispatcher.ivan.vc/internal/httpapi/watch"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 )
 
 // Setup adds the HTTP API to the manager: it is served by every replica, once the caches are in sync, and a readiness
-// check of its own holds until it listens.
-func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
+// check of its own holds until it listens. The informers of the manager must have the options of objects.
+func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache, options Options) error {
 	if err := options.validate(); err != nil {
 		return err
 	}
 	log := mgr.GetLogger().WithName("http-api")
-	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(),
+	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(), objects,
 		options.MaxConcurrentCreates, log)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func BenchmarkAdmission(b *testing.B) {
 	if err := dispatcherv1alpha1.AddToScheme(scheme); err != nil {
 		b.Fatal(err)
 	}
-	templates := &templateLookup{cached: &stubReader{template: jobTemplate("a", "{{ .Payload }}")}}
+	templates := newLookup(&stubReader{template: jobTemplate("a", "{{ .Payload }}")}, nil)
 	for name, hook := range map[string]*admission.Webhook{
 		"default":  admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
 		"validate": admission.WithValidator(scheme, &jobExecutionValidator{templates: templates, renderer: render.NewDirect(8)}),

@@ -59,7 +59,7 @@ func TestStrangersAskTheAPIServerOnlySoMuch(t *testing.T) {
 		},
 		"reads of templates": func(ctx context.Context, c calls, b *busyServer, namespace string) {
 			key := client.ObjectKey{Namespace: namespace, Name: "a"}
-			_, _ = (&templateLookup{live: fairReader{b, c}}).getLive(ctx, key)
+			_, _ = newLookup(nil, fairReader{b, c}).getLive(ctx, key)
 		},
 		"access reviews": func(ctx context.Context, c calls, b *busyServer, namespace string) {
 			template := &dispatcherv1alpha1.JobTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}

@@ -83,7 +83,7 @@ func fuzzedHooks(t *testing.T, template *dispatcherv1alpha1.JobTemplate) []http.
 		}
 	}
 	reader := &stubReader{template: template}
-	lookup := &templateLookup{cached: reader, live: reader}
+	lookup := newLookup(reader, reader)
 	var handlers []http.Handler
 	for _, hook := range []*admission.Webhook{
 		admission.WithValidator(scheme, newJobTemplateValidator(&stubAccess{}, &stubTrial{})),

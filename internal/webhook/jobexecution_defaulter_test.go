@@ -17,7 +17,7 @@ func TestDefault(t *testing.T) {
 		{"a missing template is left to the validator", &stubReader{}, func(err error) bool { return err == nil }},
 		{"a TTL that could not be read must not be lost in silence", &stubReader{err: errors.New("away")}, apierrors.IsServiceUnavailable},
 	} {
-		defaulter := &jobExecutionDefaulter{templates: &templateLookup{cached: &stubReader{}, live: test.live}}
+		defaulter := &jobExecutionDefaulter{templates: newLookup(&stubReader{}, test.live)}
 		execution := jobExecution("e", "a", "")
 		if err := defaulter.Default(requestContext(t), execution); !test.is(err) {
 			t.Errorf("%s: got %v", test.reason, err)

@@ -39,7 +39,7 @@ func TestValidateExecution(t *testing.T) {
 		{"being deleted, which the cache does not know", bad, changed(deleting), map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
 	} {
 		validator := &jobExecutionValidator{
-			templates: &templateLookup{cached: &stubReader{template: test.cached}, live: &stubReader{template: test.live}},
+			templates: newLookup(&stubReader{template: test.cached}, &stubReader{template: test.live}),
 			renderer:  render.NewDirect(8),
 		}
 		_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "a", "hello"))
@@ -59,7 +59,7 @@ func TestValidateExecution(t *testing.T) {
 func TestValidateExecutionWithoutDefaults(t *testing.T) {
 	template := jobTemplate("a", "{{ .Payload }}")
 	validator := &jobExecutionValidator{
-		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(requestContext(t), jobExecution("e", "a", "hello"))
@@ -80,7 +80,7 @@ func changed(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTe
 func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 	template := jobTemplate("report", `password={{ fail "no, no" }}`)
 	validator := &jobExecutionValidator{
-		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "report", ""))
@@ -99,7 +99,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 
 func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 	validator := &jobExecutionValidator{
-		templates: &templateLookup{cached: &stubReader{}, live: &stubReader{err: errors.New("away")}},
+		templates: newLookup(&stubReader{}, &stubReader{err: errors.New("away")}),
 		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "a", ""))
@@ -112,7 +112,7 @@ func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 func TestValidateExecutionWithoutName(t *testing.T) {
 	template := jobTemplate("a", `{{ if ne .Name "run-xxxxx" }}{{ fail .Name }}{{ end }}`)
 	validator := &jobExecutionValidator{
-		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
 	execution := defaultedExecution("", "a", "")

@@ -22,7 +22,7 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 	}
 
 	validator := &jobExecutionValidator{
-		templates: &templateLookup{cached: &stubReader{template: template}, live: &stubReader{template: template}},
+		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
 	_, err = validator.ValidateCreate(ctx, defaultedExecution("e", "a", ""))

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/render"
 	"dispatcher.ivan.vc/internal/trial"
 )
@@ -36,8 +37,8 @@ type Options struct {
 // +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"defaults-are-missing","expression":"!(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
 
 // Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
-// which is controller-runtime's default.
-func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
+// which is controller-runtime's default. The informers of the manager must have the options of objects.
+func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache, options Options) error {
 	renderer = newFairRenderer(renderer, options.RenderWorkers)
 	shared := newCalls()
 	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
@@ -55,7 +56,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, options Options) error {
 		return fmt.Errorf("registering the JobTemplate webhook: %w", err)
 	}
 
-	templates := &templateLookup{cached: mgr.GetClient(), live: fairReader{mgr.GetAPIReader(), shared}}
+	templates := &templateLookup{objects.Templates(mgr.GetClient(), fairReader{mgr.GetAPIReader(), shared})}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobExecution{}).
 		WithDefaulter(&jobExecutionDefaulter{templates: templates}).
 		WithValidator(&jobExecutionValidator{templates: templates, renderer: renderer}).

@@ -10,7 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/objectcache"
 )
+
+// newLookup returns a lookup in a cache and in an API server.
+func newLookup(cached, live client.Reader) *templateLookup {
+	return &templateLookup{objectcache.New().Templates(cached, live)}
+}
 
 func TestTemplateLookup(t *testing.T) {
 	stored := jobTemplate("a", "")
@@ -32,7 +38,7 @@ func TestTemplateLookup(t *testing.T) {
 		{"the cache is not started", &stubReader{err: &cache.ErrCacheNotStarted{}}, &stubReader{template: stored}, stored, 1},
 		{"the cache is not in sync: its reads block", &stubReader{blocks: true}, &stubReader{template: stored}, stored, 1},
 	} {
-		lookup := &templateLookup{cached: test.cached, live: test.live}
+		lookup := newLookup(test.cached, test.live)
 		got, err := lookup.get(t.Context(), client.ObjectKey{Namespace: "default", Name: "a"})
 		if test.want == nil && !apierrors.IsNotFound(err) {
 			t.Errorf("%s: error %v, want NotFound", test.reason, err)
@@ -48,7 +54,7 @@ func TestTemplateLookup(t *testing.T) {
 
 func TestTemplateLookupPassesErrorsOn(t *testing.T) {
 	away := errors.New("away")
-	lookup := &templateLookup{cached: &stubReader{}, live: &stubReader{err: away}}
+	lookup := newLookup(&stubReader{}, &stubReader{err: away})
 	if _, err := lookup.get(t.Context(), client.ObjectKey{}); !errors.Is(err, away) {
 		t.Errorf("got %v, want the error of the live read", err)
 	}

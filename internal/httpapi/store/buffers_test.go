@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/objectcache"
 )
 
 // A log that is not read waits at the node, and not in this process.
@@ -41,7 +42,8 @@ func TestLogsThatAreNotReadAreNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(config, client, apitest.Scheme(t), apitest.New(t).Cache(), testConcurrentCreates, logr.Discard())
+	s, err := New(config, client, apitest.Scheme(t), apitest.New(t).Cache(), objectcache.New(), testConcurrentCreates,
+		logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}

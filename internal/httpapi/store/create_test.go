@@ -17,6 +17,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/objectcache"
 )
 
 // hangUp breaks the connection without an answer.
@@ -25,7 +26,7 @@ func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 // newStore returns a client of a fake API server.
 func newStore(t testing.TB, fake *apitest.Server) *Store {
 	t.Helper()
-	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), fake.Cache(),
+	s, err := New(fake.Config(), apitest.HTTPClient(t), apitest.Scheme(t), fake.Cache(), objectcache.New(),
 		testConcurrentCreates, logr.Discard())
 	if err != nil {
 		t.Fatal(err)

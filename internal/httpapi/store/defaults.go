@@ -11,11 +11,11 @@ import (
 
 // setDefaults sets what an execution inherits from its template, as the defaulting webhook does. It marks the execution
 // as defaulted, for which the API server does not call that webhook (its matchCondition looks for the mark): one call
-// less for each execution. Where the cache does not have the template, the webhook is called, and reads past the cache.
+// less for each execution. Where the whole template is not in memory, the webhook is called, and reads past the cache.
 func (s *Store) setDefaults(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) {
-	template := &dispatcherv1alpha1.JobTemplate{}
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
-	if err := s.cache.Get(ctx, key, template); err != nil || !template.DeletionTimestamp.IsZero() {
+	template, err := s.templates.Kept(ctx, key)
+	if err != nil || !template.DeletionTimestamp.IsZero() {
 		return
 	}
 	render.Inherit(execution, template)

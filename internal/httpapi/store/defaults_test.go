@@ -10,6 +10,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
+	"dispatcher.ivan.vc/internal/objectcache"
 )
 
 // oneTemplate is a cache that has one template, whatever is asked for.
@@ -29,6 +30,17 @@ func TestDefaults(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "t", Labels: map[string]string{"team": "x"}},
 		Spec:       dispatcherv1alpha1.JobTemplateSpec{TTLSecondsAfterFinished: new(int32(60))},
 	}
+	incomplete := template.DeepCopy()
+	for object, options := range objectcache.New().ByObject() {
+		if _, ok := object.(*dispatcherv1alpha1.JobTemplate); !ok {
+			continue
+		}
+		stripped, err := options.Transform(template.DeepCopy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		incomplete = stripped.(*dispatcherv1alpha1.JobTemplate)
+	}
 	deleted := template.DeepCopy()
 	deleted.DeletionTimestamp = new(metav1.Now())
 	for _, test := range []struct {
@@ -38,6 +50,7 @@ func TestDefaults(t *testing.T) {
 	}{
 		{"the cache has the template", oneTemplate{template: template}, true},
 		{"the cache lacks it: it may be new", apitest.New(t).Cache(), false},
+		{"the whole template is not in memory", oneTemplate{template: incomplete}, false},
 		{"it is being deleted: it may have been made anew", oneTemplate{template: deleted}, false},
 	} {
 		execution := aRequest.execution()
@@ -47,7 +60,7 @@ func TestDefaults(t *testing.T) {
 			want.Spec.TTLSecondsAfterFinished = new(int32(60))
 			want.Annotations[dispatcherv1alpha1.AnnotationDefaulted] = "true"
 		}
-		(&Store{cache: test.cache}).setDefaults(t.Context(), execution)
+		(&Store{templates: objectcache.New().Templates(test.cache, nil)}).setDefaults(t.Context(), execution)
 		if diff := cmp.Diff(want, execution); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}

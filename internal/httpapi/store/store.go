@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/trial"
 )
 
@@ -37,20 +38,22 @@ type Store struct {
 	dispatcher, core rest.Interface
 	trial            *trial.Client
 
-	// cache has JobTemplates and JobExecutions, perhaps as they were a moment ago.
+	// cache has JobExecutions, perhaps as they were a moment ago, and templates has JobTemplates.
 	cache       client.Reader
+	templates   *objectcache.Templates
 	createTurns *semaphore.Weighted
 	createTurn  time.Duration
 	unconfirmed *unconfirmedCreates
 }
 
-// New returns a Store at the API server of config. cache has JobTemplates and JobExecutions. maxConcurrentCreates is
-// how many executions the Store creates at a time.
+// New returns a Store at the API server of config. cache has JobTemplates and JobExecutions, as objects lets informers
+// keep them. maxConcurrentCreates is how many executions the Store creates at a time.
 func New(
 	config *rest.Config,
 	httpClient *http.Client,
 	scheme *runtime.Scheme,
 	cache client.Reader,
+	objects *objectcache.Cache,
 	maxConcurrentCreates int,
 	log logr.Logger,
 ) (*Store, error) {
@@ -72,6 +75,7 @@ func New(
 	}
 	s := &Store{
 		cache:       cache,
+		templates:   objects.Templates(cache, nil), // It reads only what is in memory.
 		createTurns: semaphore.NewWeighted(int64(maxConcurrentCreates)),
 		createTurn:  createTurn,
 	}
