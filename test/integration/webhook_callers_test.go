@@ -159,6 +159,25 @@ var _ = Describe("The webhook port", func() {
 		Expect(manager.Metric(ctx, "process_resident_memory_bytes", nil)).To(BeNumerically("<", 400<<20))
 		admitted(ctx, "after-large-ones")
 	})
+
+	It("refuses YAML, in which a container can be ten bytes, and goes on", func(ctx SpecContext) {
+		pid := manager.PID()
+		review := "apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\nrequest:\n  uid: '1'\n  operation: CREATE\n" +
+			"  namespace: " + namespace + "\n  name: forged\n" +
+			"  kind: {group: dispatcher.ivan.vc, version: v1alpha1, kind: JobTemplate}\n" +
+			"  resource: {group: dispatcher.ivan.vc, version: v1alpha1, resource: jobtemplates}\n" +
+			"  object:\n   spec:\n    jobTemplate:\n     spec:\n      template:\n       spec:\n        containers:\n" +
+			strings.Repeat("        -\n", 690_000)
+		for range 2 {
+			status, _, err := askWebhook(ctx, stranger(), review)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(status).To(Equal(http.StatusBadRequest))
+		}
+		Expect(manager.Running()).To(BeTrue())
+		Expect(manager.PID()).To(Equal(pid))
+		Expect(manager.Metric(ctx, "process_resident_memory_bytes", nil)).To(BeNumerically("<", 400<<20))
+		admitted(ctx, "after-yaml")
+	})
 })
 
 // certificateOf is the client certificate of a user.

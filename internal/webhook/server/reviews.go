@@ -93,6 +93,10 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		defer release()
 		arrived() // The text counts the body, too.
 
+		if !isJSONObject(body) {
+			turnAway(w, http.StatusBadRequest, "the body must be one JSON object")
+			return
+		}
 		values := countValues(body)
 		if values.number() > maxValues {
 			refuseReview(w, body)
@@ -160,6 +164,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("removing the read deadline: %w", err)
 	}
 	return body, nil
+}
+
+// isJSONObject tells whether body is one JSON object and nothing else, as the API server sends it. controller-runtime
+// also decodes YAML and protobuf, whose values countValues does not see.
+func isJSONObject(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) && json.Valid(body)
 }
 
 // refuseReview answers a review whose object has too many values.

@@ -85,6 +85,59 @@ func TestRequestsThatTheAPIServerDoesNotSend(t *testing.T) {
 	}
 }
 
+// controller-runtime's decoder takes more forms than JSON, and in these, countValues does not see what it decodes.
+func TestABodyIsOneJSONObject(t *testing.T) {
+	const flow = `{apiVersion: admission.k8s.io/v1, kind: AdmissionReview, request: {uid: x`
+	utf16 := func(first ...byte) string {
+		for _, b := range []byte(review) {
+			first = append(first, b, 0)
+		}
+		return string(first)
+	}
+	for _, test := range []struct {
+		reason, body string
+		want         int
+	}{
+		{"JSON", review, http.StatusOK},
+		{"JSON after white space", "\r\n\t " + review, http.StatusOK},
+		{"JSON before white space", review + "\n", http.StatusOK},
+		{"a block of YAML", "kind: AdmissionReview\nrequest:\n  object:\n" + strings.Repeat("  -\n", 1000),
+			http.StatusBadRequest},
+		{"YAML in flow style", flow + `}}`, http.StatusBadRequest},
+		{"YAML whose quote ends no string", flow + `, y: '"', object: [` + strings.Repeat("~,", 1000) + `~]}}`,
+			http.StatusBadRequest},
+		{"YAML with a quote in a comment", flow + " #\"\n, object: [~, ~]}}", http.StatusBadRequest},
+		{"a YAML document before JSON", "---\n" + review, http.StatusBadRequest},
+		{"protobuf", "k8s\x00\n\x0b", http.StatusBadRequest},
+		{"CBOR", "\xd9\xd9\xf7\xa0", http.StatusBadRequest},
+		{"a byte order mark", "\xef\xbb\xbf" + review, http.StatusBadRequest},
+		{"white space that JSON does not have", "\u00a0" + review, http.StatusBadRequest},
+		{"UTF-16", utf16(), http.StatusBadRequest},
+		{"UTF-16 with a byte order mark", utf16(0xff, 0xfe), http.StatusBadRequest},
+		{"two objects", review + review, http.StatusBadRequest},
+		{"a YAML document after JSON", review + "\n---\n- - -\n", http.StatusBadRequest},
+		{"bytes after the object", review + "x", http.StatusBadRequest},
+		{"a zero byte after the object", review + "\x00", http.StatusBadRequest},
+		{"an object that does not end", review[:len(review)-1], http.StatusBadRequest},
+		{"a string that does not end", `{"request":"`, http.StatusBadRequest},
+		{"a comma too many", `{"request":{},}`, http.StatusBadRequest},
+		{"a list", "[" + review + "]", http.StatusBadRequest},
+		{"null", "null", http.StatusBadRequest},
+		{"a string", `"{}"`, http.StatusBadRequest},
+		{"white space", "  \n", http.StatusBadRequest},
+		{"lists in lists without end", `{"a":` + strings.Repeat("[", 20_000), http.StatusBadRequest},
+	} {
+		asked := false
+		handler := newReviews().limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+		if answer := serve(handler, post("10.0.0.1", test.body)); answer.Code != test.want {
+			t.Errorf("%s: got %d, want %d", test.reason, answer.Code, test.want)
+		}
+		if asked != (test.want == http.StatusOK) {
+			t.Errorf("%s: the webhook was asked: %v", test.reason, asked)
+		}
+	}
+}
+
 // Decoded, an empty object, and null in its place, takes hundreds of times its bytes.
 func TestAnObjectOfVeryManyValuesIsRefusedAsAReview(t *testing.T) {
 	many := func(item string) string { return "[" + strings.Repeat(item+",", 600_000) + item + "]" }

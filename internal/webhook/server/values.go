@@ -20,7 +20,7 @@ func (v values) number() int { return v.elements + v.members }
 // weight estimates the memory that the values take, with their copies.
 func (v values) weight() int64 { return int64(v.elements)*perElement + int64(v.members)*perMember }
 
-// countValues counts the values of body. It stops above maxValues. If body is not JSON, the numbers mean nothing.
+// countValues counts the values of body, which must be valid JSON. It stops above maxValues.
 func countValues(body []byte) values {
 	counted := values{}
 	var open []byte // the objects and lists that are open, the innermost last
