@@ -24,18 +24,29 @@ const (
 	AnnotationReceivedAt = "dispatcher.ivan.vc/received-at"
 
 	// AnnotationIdempotencyKeyHash is, on a JobExecution that was created with an Idempotency-Key, "sha256:" and the
-	// hash of the template's name, a NUL and the key, in hex. The key itself is not stored.
+	// hash of the template's name, the caller and the key, in hex. The key itself is not stored.
 	AnnotationIdempotencyKeyHash = "dispatcher.ivan.vc/idempotency-key-hash"
 
 	// AnnotationDefaulted says, on a JobExecution, that its defaults from the template are filled in. The HTTP API
 	// fills them in itself; the API server then does not call the mutating webhook, see its matchConditions. An
-	// execution that has this annotation and lacks a default stays without it.
+	// execution that has this annotation and lacks a default stays without it. Only the manager may set it.
 	AnnotationDefaulted = "dispatcher.ivan.vc/defaulted"
 
 	// AnnotationJobTTL is, on a Job that has not finished, the ttlSecondsAfterFinished that its template sets, if that is
 	// less than MinJobTTLSeconds.
 	AnnotationJobTTL = "dispatcher.ivan.vc/job-ttl-seconds-after-finished"
 )
+
+// ReservedAnnotations returns the annotations of a JobExecution that only the manager may set, change or remove.
+// Admission refuses them from other users, because the HTTP API trusts them.
+func ReservedAnnotations() []string {
+	return []string{
+		AnnotationRequestID,
+		AnnotationReceivedAt,
+		AnnotationIdempotencyKeyHash,
+		AnnotationDefaulted,
+	}
+}
 
 // MinJobTTLSeconds is the least ttlSecondsAfterFinished that a Job is created with, if its template sets any: a week.
 // The controller restores the template's once the outcome of the Job is in the status of the execution. With a shorter

@@ -25,8 +25,10 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 	templates := newLookup(&stubReader{template: jobTemplate("a", "{{ .Payload }}")}, nil)
 	for name, hook := range map[string]*admission.Webhook{
-		"default":  admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
-		"validate": admission.WithValidator(scheme, &jobExecutionValidator{templates: templates, renderer: render.NewDirect(8)}),
+		"default": admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
+		"validate": admission.WithValidator(scheme, &jobExecutionValidator{
+			manager: knownAccount(managerUser), templates: templates, renderer: render.NewDirect(8),
+		}),
 	} {
 		body := reviewOf(b, defaultedExecution("e", "a", "my test payload"))
 		b.Run(name, func(b *testing.B) {

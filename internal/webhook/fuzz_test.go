@@ -87,7 +87,9 @@ func fuzzedHooks(t *testing.T, template *dispatcherv1alpha1.JobTemplate) []http.
 	var handlers []http.Handler
 	for _, hook := range []*admission.Webhook{
 		admission.WithValidator(scheme, newJobTemplateValidator(&stubAccess{}, &stubTrial{})),
-		admission.WithValidator(scheme, &jobExecutionValidator{templates: lookup, renderer: render.NewDirect(1)}),
+		admission.WithValidator(scheme, &jobExecutionValidator{
+			manager: knownAccount(managerUser), templates: lookup, renderer: render.NewDirect(1),
+		}),
 		admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: lookup}),
 	} {
 		handler, err := admission.StandaloneWebhook(hook.WithRecoverPanic(false), admission.StandaloneOptions{})

@@ -13,8 +13,10 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// jobExecutionValidator refuses a JobExecution whose template does not exist or does not render with its payload.
+// jobExecutionValidator refuses a JobExecution whose template does not exist or does not render with its payload, and
+// one with annotations that only the manager sets.
 type jobExecutionValidator struct {
+	manager   *account
 	templates *templateLookup
 	renderer  render.Renderer
 }
@@ -28,11 +30,13 @@ func (v *jobExecutionValidator) ValidateCreate(
 	return nil, countRefusal(jobExecutionKind, v.validate(ctx, execution))
 }
 
-// ValidateUpdate allows: the spec is immutable, which the CRD says.
+// ValidateUpdate validates a change of annotations. The spec is immutable, which the CRD says.
 func (v *jobExecutionValidator) ValidateUpdate(
-	context.Context, *dispatcherv1alpha1.JobExecution, *dispatcherv1alpha1.JobExecution,
+	ctx context.Context, before, execution *dispatcherv1alpha1.JobExecution,
 ) (admission.Warnings, error) {
-	return nil, nil
+	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
+	defer cancel()
+	return nil, countRefusal(jobExecutionKind, checkReservedAnnotations(ctx, v.manager, before, execution))
 }
 
 // ValidateDelete allows: an execution can always be deleted.
@@ -48,6 +52,9 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 
 	request, err := admission.RequestFromContext(ctx)
 	if err != nil {
+		return err
+	}
+	if err := checkReservedAnnotations(ctx, v.manager, nil, execution); err != nil {
 		return err
 	}
 	execution = execution.DeepCopy()

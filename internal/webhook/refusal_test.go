@@ -22,6 +22,7 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 	}
 
 	validator := &jobExecutionValidator{
+		manager:   knownAccount(managerUser),
 		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}

@@ -88,12 +88,25 @@ func (s *stubReader) Get(ctx context.Context, key client.ObjectKey, object clien
 	return nil
 }
 
+// managerUser is the user of the manager, and requestContext's is another one.
+const managerUser = "system:serviceaccount:dispatcher-system:dispatcher-manager"
+
+// knownAccount returns the account of a manager that knows its name already.
+func knownAccount(name string) *account {
+	known := &account{}
+	known.name.Store(&name)
+	return known
+}
+
 // requestContext returns a context as controller-runtime hands it to a webhook.
-func requestContext(t *testing.T) context.Context {
+func requestContext(t *testing.T) context.Context { return requestContextOf(t, "jane") }
+
+// requestContextOf is requestContext for a request of user.
+func requestContextOf(t *testing.T, user string) context.Context {
 	t.Helper()
 	return admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Namespace: "default",
-		UserInfo:  authenticationv1.UserInfo{Username: "jane", Groups: []string{"writers"}},
+		UserInfo:  authenticationv1.UserInfo{Username: user, Groups: []string{"writers"}},
 	}})
 }
 

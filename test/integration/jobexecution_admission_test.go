@@ -111,15 +111,17 @@ var _ = Describe("Admission of JobExecutions", func() {
 		Expect(called()).To(Equal(before))
 	})
 
-	DescribeTable("lets nobody claim to have filled in the label that executions are found by",
+	DescribeTable("lets nobody claim to have filled in the defaults",
 		func(ctx SpecContext, claimed map[string]string) {
 			createTemplate(ctx, namespace)
 			execution := newExecution(namespace, "claims", "")
 			execution.Annotations = map[string]string{dispatcherv1alpha1.AnnotationDefaulted: "true"}
 			execution.Labels = claimed
-			Expect(admin.Create(ctx, execution)).To(Succeed())
-			Expect(execution.Labels).To(HaveKeyWithValue(dispatcherv1alpha1.LabelJobTemplate, "echo"))
+			err := admin.Create(ctx, execution)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(causes(err)).To(HaveKey("metadata.annotations[" + dispatcherv1alpha1.AnnotationDefaulted + "]"))
 		},
+		Entry("with the template's name as the label", map[string]string{dispatcherv1alpha1.LabelJobTemplate: "echo"}),
 		Entry("with another template's name", map[string]string{dispatcherv1alpha1.LabelJobTemplate: "other"}),
 		Entry("without it", map[string]string{"team": "web"}),
 		Entry("without any label", nil),
