@@ -8,8 +8,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"dispatcher.ivan.vc/internal/fairqueue"
 	"dispatcher.ivan.vc/internal/trial"
-	"dispatcher.ivan.vc/internal/webhook/fairqueue"
 	"dispatcher.ivan.vc/internal/webhook/server"
 )
 

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/fairqueue"
 	"dispatcher.ivan.vc/internal/render"
-	"dispatcher.ivan.vc/internal/webhook/fairqueue"
 	"dispatcher.ivan.vc/internal/webhook/server"
 )
 

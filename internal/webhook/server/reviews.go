@@ -17,7 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"dispatcher.ivan.vc/internal/webhook/fairqueue"
+	"dispatcher.ivan.vc/internal/connections"
+	"dispatcher.ivan.vc/internal/fairqueue"
 )
 
 type addressKey struct{}
@@ -71,7 +72,7 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, refusal, http.StatusText(refusal))
 			return
 		}
-		origin := fairqueue.Origin{Address: addressOf(r.RemoteAddr)}
+		origin := fairqueue.Origin{Address: connections.AddressOf(r.RemoteAddr)}
 		ctx, cancel := context.WithTimeout(WithAddress(r.Context(), origin.Address), Timeout)
 		defer cancel()
 		arrived, ok := l.arriving.acquire(ctx, origin, r.ContentLength)

@@ -18,7 +18,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"dispatcher.ivan.vc/internal/webhook/fairqueue"
+	"dispatcher.ivan.vc/internal/fairqueue"
 )
 
 // post returns a request as the API server sends it, from an address.

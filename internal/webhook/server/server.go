@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"dispatcher.ivan.vc/internal/connections"
 )
 
 // shutdownTimeout bounds how long a server that stops waits for requests in flight.
@@ -113,7 +115,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"clientNames",
 		s.options.ClientNames,
 	)
-	return s.serve(ctx, tls.NewListener(limitConnections(listener, maxConnections), credentials.config()))
+	return s.serve(ctx, tls.NewListener(connections.Limit(listener, maxConnections), credentials.config()))
 }
 
 // serve serves on listener until ctx ends. Requests in flight do not end with ctx.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"dispatcher.ivan.vc/internal/connections"
 )
 
 const path = "/hook"
@@ -56,7 +58,7 @@ func run(t *testing.T, options Options, hook http.HandlerFunc) *running {
 		credentials.watch(ctx, logr.Discard())
 	}()
 	go func() {
-		stopped <- server.serve(ctx, tls.NewListener(limitConnections(listener, maxConnections), credentials.config()))
+		stopped <- server.serve(ctx, tls.NewListener(connections.Limit(listener, maxConnections), credentials.config()))
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -1,4 +1,4 @@
-package server
+package connections
 
 import (
 	"net"
@@ -36,7 +36,7 @@ func (l *fakeListener) Accept() (net.Conn, error) { return l.next, nil }
 
 func TestTheAddressWithMostConnectionsLosesItsOldest(t *testing.T) {
 	inner := &fakeListener{}
-	listener := limitConnections(inner, 4)
+	listener := newLimited(inner, 4)
 	open := func(from string) (*fakeConnection, net.Conn) {
 		connection := &fakeConnection{from: address(from)}
 		inner.next = connection
@@ -74,6 +74,26 @@ func TestTheAddressWithMostConnectionsLosesItsOldest(t *testing.T) {
 	}
 }
 
+// A probe must get through although every place is taken by another address.
+func TestOfAddressesWithAsManyConnectionsTheOldestLosesOne(t *testing.T) {
+	inner := &fakeListener{}
+	listener := newLimited(inner, 3)
+	var opened []*fakeConnection
+	for _, from := range []address{"10.6.6.1", "10.6.6.2", "10.6.6.3", "10.0.0.1", "10.6.6.1"} {
+		connection := &fakeConnection{from: from}
+		inner.next = connection
+		if _, err := listener.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, connection)
+	}
+	for i, closed := range []bool{true, true, false, false, false} {
+		if opened[i].closed != closed {
+			t.Errorf("connection %d, from %s: closed: %v", i, opened[i].from, opened[i].closed)
+		}
+	}
+}
+
 func TestAddressOf(t *testing.T) {
 	for _, test := range []struct{ reason, hostPort, want string }{
 		{"IPv4", "10.0.0.1:80", "10.0.0.1"},
@@ -82,7 +102,7 @@ func TestAddressOf(t *testing.T) {
 		{"a zone does not make another address", "[fe80::1%eth0]:80", "fe80::/64"},
 		{"something else", "pipe", "pipe"},
 	} {
-		if got := addressOf(test.hostPort); got != test.want {
+		if got := AddressOf(test.hostPort); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
 		}
 	}
