@@ -453,12 +453,10 @@ func unschedulable(message string) func(*corev1.Pod) {
 	}
 }
 
-// stopped makes a pod that somebody deleted some seconds after testTime, with a grace period.
-func stopped(seconds int) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) {
-		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(at(seconds+30)), new(int64(30))
-		pod.Finalizers = []string{batchv1.JobTrackingFinalizer}
-	}
+// stopped makes a pod that somebody deleted 9 seconds after testTime, with a grace period.
+func stopped(pod *corev1.Pod) {
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(at(9+30)), new(int64(30))
+	pod.Finalizers = []string{batchv1.JobTrackingFinalizer}
 }
 
 func podNamed(name string) func(*corev1.Pod) {

@@ -71,7 +71,7 @@ func TestSummaryOfPods(t *testing.T) {
 		{"of two of an age the first by name counts",
 			[]*corev1.Pod{newPod(stuck("ErrImagePull", ""), podNamed("run-y")), newPod(unschedulable(""))}, true,
 			"Unschedulable pod run-x "},
-		{"one that is being deleted does not count", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), stopped(9))},
+		{"one that is being deleted does not count", []*corev1.Pod{newPod(stuck("ErrImagePull", ""), stopped)},
 			false, ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestBlockedPods(t *testing.T) {
 			brief{Waiting: "True", Reason: "ImagePullBackOff"}},
 		{"the kubelet tries again", []*corev1.Pod{newPod(stuck("ErrImagePull", "timeout"))}, nil, nil,
 			brief{Waiting: "True", Reason: "ImagePullBackOff"}},
-		{"somebody deletes the pod", []*corev1.Pod{newPod(stuck("ErrImagePull", "timeout"), stopped(9))}, nil, nil,
+		{"somebody deletes the pod", []*corev1.Pod{newPod(stuck("ErrImagePull", "timeout"), stopped)}, nil, nil,
 			brief{Waiting: "True", Reason: "ImagePullBackOff"}},
 		{"the Job counts no pod", nil, func(job *batchv1.Job) { job.Status.Active = 0 }, nil,
 			brief{Waiting: "True", Reason: "ImagePullBackOff"}},
@@ -169,7 +169,7 @@ func TestPodsEnqueueExecutions(t *testing.T) {
 		{"it ended", newPod(), newPod(exited(0, "Completed", "", 9)), 1},
 		{"it ended, and a finalizer is removed", newPod(exited(0, "Completed", "", 9)),
 			newPod(exited(0, "Completed", "", 9)), 0},
-		{"it is being deleted", newPod(), newPod(stopped(9)), 1},
+		{"it is being deleted", newPod(), newPod(stopped), 1},
 	} {
 		h := newCluster(t).reconciler.podHandler()
 		queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())

@@ -74,8 +74,8 @@ func (t *Templates) Read(ctx context.Context, key types.NamespacedName) (*dispat
 	return template.DeepCopy(), nil
 }
 
-// keepTemplate keeps a whole template, without what no render can see. It says whether it does: the template must not be
-// changed after that.
+// keepTemplate keeps a whole template, without what no render can see. It says whether it does: then the template must
+// not be changed any more.
 func (c *Cache) keepTemplate(template *dispatcherv1alpha1.JobTemplate) bool {
 	template.ManagedFields = nil
 	delete(template.Annotations, corev1.LastAppliedConfigAnnotation)

@@ -36,8 +36,8 @@ func weightBehind(v reflect.Value) int64 {
 		}
 		return int64(v.Elem().Type().Size()) + weightBehind(v.Elem())
 	case reflect.Struct:
-		for i := range v.NumField() {
-			sum += weightBehind(v.Field(i))
+		for _, field := range v.Fields() {
+			sum += weightBehind(field)
 		}
 	case reflect.Slice:
 		sum = int64(v.Cap()) * int64(v.Type().Elem().Size())

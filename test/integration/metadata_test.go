@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"maps"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -78,9 +79,7 @@ var _ = Describe("The metadata of others", func() {
 // with returns the entries and one more.
 func with(entries map[string]string, key string) map[string]string {
 	all := map[string]string{key: "kept"}
-	for k, v := range entries {
-		all[k] = v
-	}
+	maps.Copy(all, entries)
 	return all
 }
 
