@@ -6,7 +6,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -73,7 +72,8 @@ func isCanceled(execution *dispatcherv1alpha1.JobExecution) bool {
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=delete
 
-// deleteJob deletes the Job with exactly this UID. The garbage collector deletes its pods.
+// deleteJob deletes the Job with exactly this UID. The garbage collector deletes its pods. It returns errOutdated if the
+// Job is gone already, which is looked at again: the cache shows it still.
 func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	if !job.DeletionTimestamp.IsZero() {
 		return nil
@@ -81,11 +81,8 @@ func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	err := r.client.Delete(ctx, job,
 		client.Preconditions{UID: &job.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // It is gone; another Job may have its name.
-		return nil
-	case err != nil:
-		return fmt.Errorf("deleting Job %s of the canceled execution: %w", job.Name, err)
+	if err != nil {
+		return jobNamed(job.Name).writeFailed("deleting Job "+job.Name+" of the canceled execution", err)
 	}
 	return nil
 }

@@ -49,6 +49,8 @@ type cluster struct {
 	calls []string
 	// createError is what the server answers to the creation of a Job.
 	createError error
+	// answers are what the server answers to calls instead of carrying them out.
+	answers map[string]error
 	// deletions are the options of the executions' deletions.
 	deletions []client.DeleteOptions
 }
@@ -90,26 +92,36 @@ func (c *cluster) clients() (cached, live client.WithWatch) {
 		},
 		Create: c.create,
 		Patch: func(ctx context.Context, server client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			c.called("patch", object)
+			if err := c.called("patch", object); err != nil {
+				return err
+			}
 			return server.Patch(ctx, object, patch, options...)
 		},
 		Delete: func(ctx context.Context, server client.WithWatch, object client.Object, options ...client.DeleteOption) error {
-			c.called("delete", object)
+			if err := c.called("delete", object); err != nil {
+				return err
+			}
 			c.deletions = append(c.deletions, *(&client.DeleteOptions{}).ApplyOptions(options))
 			return server.Delete(ctx, object, options...)
 		},
 		SubResourcePatch: func(ctx context.Context, server client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			c.called("patch "+name+" of", object)
+			if err := c.called("patch "+name+" of", object); err != nil {
+				return err
+			}
 			return server.SubResource(name).Patch(ctx, object, patch, options...)
 		},
 	})
 	live = interceptor.NewClient(c.server, interceptor.Funcs{
 		Get: func(ctx context.Context, server client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			c.called("get", object)
+			if err := c.called("get", object); err != nil {
+				return err
+			}
 			return server.Get(ctx, key, object, options...)
 		},
 		List: func(ctx context.Context, server client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			c.called("list", list)
+			if err := c.called("list", list); err != nil {
+				return err
+			}
 			return server.List(ctx, list, options...)
 		},
 	})
@@ -129,15 +141,20 @@ func store(objects ...client.Object) client.WithWatch {
 		WithIndex(&corev1.Pod{}, byExecution, executionNames).Build()
 }
 
-func (c *cluster) called(verb string, object runtime.Object) {
+// called notes a call, and returns what the server answers instead of carrying it out, or nil.
+func (c *cluster) called(verb string, object runtime.Object) error {
 	kind := strings.TrimPrefix(fmt.Sprintf("%T", object), "*")
-	c.calls = append(c.calls, verb+" "+kind[strings.Index(kind, ".")+1:])
+	call := verb + " " + kind[strings.Index(kind, ".")+1:]
+	c.calls = append(c.calls, call)
+	return c.answers[call]
 }
 
 func (c *cluster) create(
 	ctx context.Context, server client.WithWatch, object client.Object, options ...client.CreateOption,
 ) error {
-	c.called("create", object)
+	if err := c.called("create", object); err != nil {
+		return err
+	}
 	if c.createError != nil {
 		return c.createError
 	}

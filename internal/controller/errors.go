@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -51,20 +47,13 @@ var errNamespaceTerminating = errors.New("the namespace is being deleted")
 // retry succeeds.
 var errContended = errors.New("another write came first")
 
-// errOutdated says that an object changed after it was read. Its watch event will enqueue the execution again.
+// errOutdated says that an object has changed or is gone since it was read. Mostly the watch event of that change
+// enqueues the execution again.
 var errOutdated = errors.New("the object has changed since it was read")
 
 // errReplaced says that this process has written the status since the execution was read. Mostly a watch event will
 // enqueue it again; where etcd was restored from a snapshot, none does.
 var errReplaced = errors.New("this process has written its status since it was read")
-
-// outdated turns the conflict of a patch with an optimistic lock into errOutdated.
-func outdated(err error) error {
-	if apierrors.IsConflict(err) {
-		return fmt.Errorf("%w: %w", errOutdated, err)
-	}
-	return err
-}
 
 // nextStatus returns the status that follows from the Job, or from the error of ensureJob. An error that comes with it
 // is left to nextStep.
@@ -93,57 +82,6 @@ func (r *reconciler) nextStatus(
 		status = failingStatus(execution, failing, r.clock.Now())
 	}
 	return &status, ctrl.Result{}, err
-}
-
-// isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that
-// came first. Admission webhooks may refuse with any code.
-func isRefusal(err error) bool {
-	if apierrors.IsAlreadyExists(err) || isInvalid(err) || isDenied(err) {
-		return true
-	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || isContention(err) || apierrors.IsTooManyRequests(err) {
-		return false
-	}
-	code := status.Status().Code
-	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout
-}
-
-func isInvalid(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || isTooLarge(err)
-}
-
-// isTooLarge says whether the Job is too large to be stored, about 1.5 MiB. Only a request that is too large has a
-// reason of its own. If etcd refuses the object, the API server answers with an internal error that contains etcd's
-// message, or, after a second try without managed fields, that the Job is invalid because the first try has labelled
-// it.
-func isTooLarge(err error) bool {
-	if apierrors.IsRequestEntityTooLargeError(err) ||
-		strings.Contains(err.Error(), "etcdserver: request is too large") {
-		return true
-	}
-	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	return slices.ContainsFunc(
-		status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label },
-	)
-}
-
-// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook
-// may answer that something else is not found.
-func isNamespaceTerminating(err error, namespace string) bool {
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		return true
-	}
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	details := status.Status().Details
-	return details != nil && details.Group == "" && details.Kind == "namespaces" && details.Name == namespace
 }
 
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.

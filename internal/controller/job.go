@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,7 +53,7 @@ func (r *reconciler) findJob(
 	key := types.NamespacedName{Namespace: execution.Namespace, Name: nameOfJob(execution)}
 	err := r.apiReader.Get(ctx, key, job)
 	switch {
-	case apierrors.IsNotFound(err) || err == nil && !isJobOf(job, execution):
+	case jobNamed(key.Name).isGone(err) || err == nil && !isJobOf(job, execution):
 		return nil, absent
 	case err != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", key.Name, err)
@@ -89,12 +88,12 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 
 	// The API server checks quotas and policies before the name. So the refusal may be about a Job that was created
 	// already and that the cache does not show yet.
-	existing := &batchv1.Job{}
+	existing, absent := &batchv1.Job{}, jobNamed(job.Name)
 	getErr := r.apiReader.Get(ctx, client.ObjectKeyFromObject(job), existing)
 	switch {
-	case apierrors.IsNotFound(getErr) && isTaken(err):
+	case absent.isGone(getErr) && isTaken(err):
 		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w: %w", job.Name, errContended, err)
-	case apierrors.IsNotFound(getErr):
+	case absent.isGone(getErr):
 		return nil, createRefused(execution, err)
 	case getErr != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", job.Name, getErr)

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,8 +30,8 @@ func (r *reconciler) restoreJobTTL(ctx context.Context, job *batchv1.Job) error 
 		`{"metadata":{"resourceVersion":%q,"annotations":{%q:null}},"spec":{"ttlSecondsAfterFinished":%d}}`,
 		job.ResourceVersion, dispatcherv1alpha1.AnnotationJobTTL, seconds,
 	))
-	if err := outdated(r.client.Patch(ctx, job.DeepCopy(), patch)); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("restoring the TTL of Job %s: %w", job.Name, err)
+	if err := r.client.Patch(ctx, job.DeepCopy(), patch); err != nil {
+		return jobNamed(job.Name).writeFailed("restoring the TTL of Job "+job.Name, err)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -66,8 +65,12 @@ func (r *reconciler) observe(ctx context.Context, term *leader.Term, key types.N
 		return seen, nil
 	}
 
-	if seen.execution, err = getExecution(ctx, r.apiReader, key); err != nil {
+	seen.execution, err = getExecution(ctx, r.apiReader, key)
+	switch {
+	case err != nil:
 		return seen, err
+	case seen.execution == nil:
+		return seen, fmt.Errorf("reading the execution past the cache, which shows it: %w", errOutdated)
 	}
 	seen.findJob(jobs.Items)
 	return seen, r.findMissingJob(ctx, &seen)
@@ -134,7 +137,7 @@ func (r *reconciler) readJob(
 	job := &batchv1.Job{}
 	err := r.apiReader.Get(ctx, types.NamespacedName{Namespace: execution.Namespace, Name: reference.Name}, job)
 	switch {
-	case apierrors.IsNotFound(err):
+	case jobNamed(reference.Name).isGone(err):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", reference.Name, err)
@@ -156,7 +159,7 @@ func (r *reconciler) restoreLabel(
 	patch := client.MergeFrom(job.DeepCopy())
 	metav1.SetMetaDataLabel(&job.ObjectMeta, dispatcherv1alpha1.LabelJobExecution, execution.Name)
 	if err := r.client.Patch(ctx, job, patch); err != nil {
-		return fmt.Errorf("restoring the label of Job %s: %w", job.Name, err)
+		return jobNamed(job.Name).writeFailed("restoring the label of Job "+job.Name, err)
 	}
 	return nil
 }
@@ -167,7 +170,7 @@ func getExecution(
 ) (*dispatcherv1alpha1.JobExecution, error) {
 	execution := &dispatcherv1alpha1.JobExecution{}
 	if err := reader.Get(ctx, key, execution); err != nil {
-		if apierrors.IsNotFound(err) {
+		if executionNamed(key.Name).isGone(err) {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("reading the execution: %w", err)

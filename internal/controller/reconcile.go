@@ -12,8 +12,8 @@ import (
 // Reconcile moves one execution one step forward. It is idempotent, across processes too. It does nothing while this
 // process does not lead: when a term begins, all executions are enqueued.
 //
-// A write that is refused because the object has changed is not an error: the watch event of that change will enqueue
-// the execution again.
+// A write that is refused because the object has changed is not an error: the watch event of that change enqueues the
+// execution again. See isOutdatedForLong.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	term := r.lease.Begin()
 	if term == nil {
@@ -21,7 +21,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	defer term.End()
 	result, err := r.reconcile(ctx, term, request.NamespacedName)
-	return r.nextStep(ctx, result, err)
+	return r.nextStep(ctx, request, result, err)
 }
 
 func (r *reconciler) reconcile(ctx context.Context, term *leader.Term, key types.NamespacedName) (ctrl.Result, error) {

@@ -23,18 +23,35 @@ const (
 	// waitJitter is the share of an interval that is added at random, so that executions that began to wait together
 	// are not tried together.
 	waitJitter = 0.2
+
+	// outdatedInterval is after how long an execution is tried again that has changed or is gone by an answer of the API
+	// server. Its watch event mostly comes earlier.
+	outdatedInterval = 5 * time.Second
+
+	// outdatedFor is for how long this may go on. Then the cache does not lag: the answers are wrong.
+	outdatedFor = 30 * time.Second
+
+	// outdatedSize is how many of these executions this process remembers.
+	outdatedSize = 8192
 )
 
 // nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error,
 // which is logged, counted and retried by the work queue.
-func (r *reconciler) nextStep(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
+func (r *reconciler) nextStep(
+	ctx context.Context, request ctrl.Request, result ctrl.Result, err error,
+) (ctrl.Result, error) {
 	var retryable *retryableError
+	outdatedForLong := r.isOutdatedForLong(request, err)
 	switch {
 	case err == nil:
 		return result, nil
-	case errors.Is(err, errOutdated), errors.Is(err, leader.ErrLost):
-		// A watch event or the next term enqueues the execution.
+	case outdatedForLong:
+		return ctrl.Result{}, err
+	case errors.Is(err, leader.ErrLost):
+		// The next term enqueues the execution.
 		result = ctrl.Result{}
+	case errors.Is(err, errOutdated):
+		result = ctrl.Result{RequeueAfter: wait.Jitter(outdatedInterval, waitJitter)}
 	case errors.Is(err, errReplaced):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(replacedFor, waitJitter)}
 	case errors.Is(err, errContended), errors.Is(err, errManyRenders):
@@ -58,4 +75,20 @@ func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
 		waited = maxWaitInterval
 	}
 	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
+}
+
+// isOutdatedForLong says whether each reconcile of the execution has ended with errOutdated for longer than a cache
+// lags. It must be called at the end of each reconcile.
+func (r *reconciler) isOutdatedForLong(request ctrl.Request, err error) bool {
+	if !errors.Is(err, errOutdated) {
+		r.outdatedSince.Remove(request.NamespacedName)
+		return false
+	}
+	now := r.clock.Now()
+	since, ok := r.outdatedSince.Get(request.NamespacedName)
+	if !ok {
+		r.outdatedSince.Add(request.NamespacedName, now)
+		return false
+	}
+	return now.Sub(since.(time.Time)) > outdatedFor
 }

@@ -72,6 +72,9 @@ type reconciler struct {
 	// as a replacedVersion. If the cache still shows that version, it lags.
 	replaced *lru.Cache
 
+	// outdatedSince maps the names of executions to the time.Time since when errOutdated ends their reconciles.
+	outdatedSince *lru.Cache
+
 	// podOutcomes remembers the outcomes of pods that may have been deleted.
 	podOutcomes podOutcomes
 }
@@ -127,18 +130,19 @@ func newReconciler(
 	lease *leader.Lease,
 ) *reconciler {
 	return &reconciler{
-		client:      cached,
-		apiReader:   apiReader,
-		templates:   objects.Templates(cached, apiReader),
-		payloads:    objects.Payloads(apiReader),
-		renderer:    renderer,
-		recorder:    recorder,
-		clock:       clock,
-		lease:       lease,
-		renders:     newRenders(clock),
-		startedJobs: newStartedJobs(clock),
-		replaced:    lru.New(replacedSize),
-		podOutcomes: newPodOutcomes(),
+		client:        cached,
+		apiReader:     apiReader,
+		templates:     objects.Templates(cached, apiReader),
+		payloads:      objects.Payloads(apiReader),
+		renderer:      renderer,
+		recorder:      recorder,
+		clock:         clock,
+		lease:         lease,
+		renders:       newRenders(clock),
+		startedJobs:   newStartedJobs(clock),
+		replaced:      lru.New(replacedSize),
+		outdatedSince: lru.New(outdatedSize),
+		podOutcomes:   newPodOutcomes(),
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,10 +64,7 @@ func (r *reconciler) patchStatus(
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Status().Patch(ctx, after, patch); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("%w: %w", errOutdated, err)
-		}
-		return nil, fmt.Errorf("writing the status: %w", outdated(err))
+		return nil, executionNamed(execution.Name).writeFailed("writing the status", err)
 	}
 	if after.ResourceVersion != execution.ResourceVersion {
 		r.replaced.Add(execution.UID, replacedVersion{execution.ResourceVersion, r.clock.Now()})

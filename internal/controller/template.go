@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -23,9 +22,10 @@ func (r *reconciler) renderJob(ctx context.Context, execution *dispatcherv1alpha
 		return nil, errManyRenders
 	}
 	defer end()
+	name := execution.Name
 	execution, err := r.payloads.Restore(ctx, execution)
 	switch {
-	case apierrors.IsNotFound(err):
+	case executionNamed(name).isGone(err):
 		return nil, fmt.Errorf("%w: %w", errOutdated, err)
 	case err != nil:
 		return nil, err
@@ -48,7 +48,7 @@ func (r *reconciler) renderJobFrom(
 	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
 	template, err := read(ctx, key)
 	switch {
-	case apierrors.IsNotFound(err):
+	case templateNamed(execution.Spec.JobTemplateName).isGone(err):
 		return nil, templateNotFound(execution)
 	case err != nil:
 		return nil, fmt.Errorf("reading JobTemplate %s: %w", execution.Spec.JobTemplateName, err)

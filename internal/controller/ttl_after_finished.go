@@ -2,10 +2,8 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -58,16 +56,14 @@ func finishedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=delete
 
-// deleteExecution deletes the execution with exactly this UID. The garbage collector deletes its Job and pods.
+// deleteExecution deletes the execution with exactly this UID. The garbage collector deletes its Job and pods. It
+// returns errOutdated if the execution is gone already, which is looked at again: the cache shows it still.
 func (r *reconciler) deleteExecution(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	err := r.client.Delete(ctx, execution,
 		client.Preconditions{UID: &execution.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // It is gone; another execution may have its name.
-		return nil
-	case err != nil:
-		return fmt.Errorf("deleting the finished execution: %w", err)
+	if err != nil {
+		return executionNamed(execution.Name).writeFailed("deleting the finished execution", err)
 	}
 	return nil
 }

@@ -1,0 +1,147 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+)
+
+// This file is the one place that decides what an answer of the API server means for the object of a call. The code
+// alone does not tell: admission webhooks and policies refuse with any code, and so do proxies and API servers that do
+// not serve the resource.
+
+// subject is the object that a call is about.
+type subject struct{ group, kind, name string }
+
+func jobNamed(name string) subject { return subject{batchv1.GroupName, "Job", name} }
+
+func executionNamed(name string) subject {
+	return subject{dispatcherv1alpha1.GroupVersion.Group, "JobExecution", name}
+}
+
+func templateNamed(name string) subject {
+	return subject{dispatcherv1alpha1.GroupVersion.Group, "JobTemplate", name}
+}
+
+// isNamedBy says whether the answer is about the subject, and comes from an API server that has looked for it. Caches
+// and some checks of the API server answer with the kind in place of the resource.
+func (s subject) isNamedBy(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || isDenied(err) || isUnexpected(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Group == s.group && details.Name == s.name &&
+		(details.Kind == s.kind || details.Kind == strings.ToLower(s.kind)+"s")
+}
+
+// isGone says whether the subject does not exist.
+func (s subject) isGone(err error) bool { return apierrors.IsNotFound(err) && s.isNamedBy(err) }
+
+// hasChanged says whether the subject is not what a patch or a delete was for: it has another resourceVersion or UID.
+func (s subject) hasChanged(err error) bool {
+	return apierrors.IsConflict(err) && !isContention(err) && s.isNamedBy(err)
+}
+
+// writeFailed returns the error of a patch or a delete of the subject: errOutdated if the subject has changed or is
+// gone. Any other answer tells nothing about the subject, so the write is tried again.
+func (s subject) writeFailed(doing string, err error) error {
+	if s.isGone(err) || s.hasChanged(err) {
+		return fmt.Errorf("%s: %w: %w", doing, errOutdated, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isUnexpected says whether the answer is none of an API server for this resource: a proxy gave it, or the resource is
+// not served. client-go then fills in the kind and the name of the request.
+func isUnexpected(err error) bool {
+	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// deniedByPolicy is how the message of a refusal by a policy begins: by an admission webhook, or by a
+// ValidatingAdmissionPolicy.
+var deniedByPolicy = regexp.MustCompile(`^admission webhook "[^"]*" denied the request|` +
+	`^(\S+( "[^"]*")? is forbidden: )?ValidatingAdmissionPolicy '[^']*'.* denied request`)
+
+// isDenied says whether a policy refused the object. Its code tells nothing: a ValidatingAdmissionPolicy answers 422
+// unless it says otherwise, and a webhook that gives no code answers 400. A policy may change, unlike what the API
+// server itself finds invalid.
+func isDenied(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && deniedByPolicy.MatchString(status.Status().Message)
+}
+
+// isContention says whether another write to a quota came first. A webhook may also answer 409.
+func isContention(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Code != http.StatusConflict || isDenied(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == "resourcequotas" ||
+		strings.Contains(status.Status().Message, " resourcequotas ")
+}
+
+// isTaken says whether an object of the name exists.
+func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && !isDenied(err) }
+
+// isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that
+// came first. Admission webhooks may refuse with any code.
+func isRefusal(err error) bool {
+	if apierrors.IsAlreadyExists(err) || isInvalid(err) || isDenied(err) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || isContention(err) || apierrors.IsTooManyRequests(err) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout
+}
+
+func isInvalid(err error) bool {
+	return !isUnexpected(err) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) || isTooLarge(err)
+}
+
+// isTooLarge says whether the Job is too large to be stored, about 1.5 MiB. Only a request that is too large has a
+// reason of its own. If etcd refuses the object, the API server answers with an internal error that contains etcd's
+// message, or, after a second try without managed fields, that the Job is invalid because the first try has labelled
+// it.
+func isTooLarge(err error) bool {
+	if apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(err.Error(), "etcdserver: request is too large") {
+		return true
+	}
+	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(
+		status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label },
+	)
+}
+
+// isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook
+// may answer that something else is not found.
+func isNamespaceTerminating(err error, namespace string) bool {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || isDenied(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Group == "" && details.Kind == "namespaces" && details.Name == namespace
+}
