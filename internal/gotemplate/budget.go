@@ -48,6 +48,14 @@ type limitError struct{ what string }
 
 func (e *limitError) Error() string { return "the template exceeds " + e.what }
 
+// sizeText writes a number of bytes.
+func sizeText(n int) string {
+	if n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
 // stoppedError says that a render was stopped by the clock or by its caller. It says nothing about the template: the
 // same render may succeed at another time.
 type stoppedError struct{ cause error }
@@ -106,7 +114,7 @@ func (b *budget) clock() error {
 // write takes n bytes of output.
 func (b *budget) write(n int) error {
 	if n > b.limits.output-b.output {
-		return &limitError{fmt.Sprintf("its limit of %d bytes of output", b.limits.output)}
+		return &limitError{fmt.Sprintf("its limit of %s of output", sizeText(b.limits.output))}
 	}
 	b.output += n
 	return nil
@@ -138,7 +146,7 @@ func (b *budget) visited() error {
 func (b *budget) walk(e extent) error { return b.step(e.nodes/8 + e.text/256) }
 
 func (b *budget) valueError() error {
-	return &limitError{fmt.Sprintf("its limit of %d bytes for one value", b.limits.value)}
+	return &limitError{fmt.Sprintf("its limit of %s for one value", sizeText(b.limits.value))}
 }
 
 // fits says whether a value of n bytes may be made at all. It is asked before the value is made.
@@ -147,7 +155,7 @@ func (b *budget) fits(n int) error {
 		return b.valueError()
 	}
 	if n > b.limits.total-b.total {
-		return &limitError{fmt.Sprintf("its limit of %d bytes for all values together", b.limits.total)}
+		return &limitError{fmt.Sprintf("its limit of %s for all values together", sizeText(b.limits.total))}
 	}
 	return nil
 }

@@ -1,6 +1,11 @@
 package gotemplate
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+)
 
 // function is what a template may call.
 type function struct {
@@ -41,7 +46,7 @@ var (
 )
 
 // guard returns f as templates call it: within b. It takes the same arguments, so that text/template checks them as it
-// always does. A panic of the function becomes an error in text/template.
+// always does. A panic of the function becomes its error.
 func guard(f function, b *budget) any {
 	fn := reflect.ValueOf(f.fn)
 	typ := fn.Type()
@@ -51,15 +56,49 @@ func guard(f function, b *budget) any {
 	}
 	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
 	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
-		size, err := f.admit(b, args, typ.IsVariadic())
-		if err == nil {
-			var result reflect.Value
-			if result, err = invoke(fn, typ, args, size, b); err == nil {
-				return []reflect.Value{result, reflect.Zero(errorType)}
-			}
+		result, err := f.call(b, fn, args)
+		if err != nil {
+			result = reflect.Zero(typ.Out(0))
 		}
-		return []reflect.Value{reflect.Zero(typ.Out(0)), reflect.ValueOf(&err).Elem()}
+		return []reflect.Value{result, reflect.ValueOf(&err).Elem()}
 	}).Interface()
+}
+
+// call calls the function within b. fn is f.fn.
+func (f function) call(b *budget, fn reflect.Value, args []reflect.Value) (result reflect.Value, err error) {
+	typ := fn.Type()
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicError(r, spread(args, typ.IsVariadic()))
+		}
+		if err == errMissing {
+			err = fmt.Errorf("%s %w", missingArgument(spread(args, typ.IsVariadic())), errMissing)
+		}
+	}()
+	size, err := f.admit(b, args, typ.IsVariadic())
+	if err != nil {
+		return result, err
+	}
+	return invoke(fn, typ, args, size, b)
+}
+
+// panicError is the error of a function that panicked. Functions of sprig do with most arguments that they do not take.
+func panicError(panicked any, args []any) error {
+	if _, ok := panicked.(runtime.Error); ok && slices.Contains(args, nil) {
+		return errMissing
+	}
+	if err, ok := panicked.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", panicked)
+}
+
+// missingArgument names the argument that has no value, or a part of which has none.
+func missingArgument(args []any) string {
+	if i := slices.Index(args, nil); i >= 0 {
+		return fmt.Sprintf("argument %d", i+1)
+	}
+	return "a part of an argument"
 }
 
 // admit measures the arguments and returns how many bytes the function makes of them at most, if that is within b.

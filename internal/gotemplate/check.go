@@ -124,7 +124,7 @@ func (c *checker) pipe(pipe *parse.PipeNode, in scope) reflect.Type {
 			}
 			typ = c.operand(arg, in)
 			if id, ok := arg.(*parse.IdentifierNode); ok {
-				c.function(id)
+				c.function(id, in.root)
 			}
 			if i > 0 {
 				typ = nil
@@ -155,7 +155,7 @@ func (c *checker) operand(node parse.Node, in scope) reflect.Type {
 		}
 		typ := c.operand(n.Node, in)
 		if id, ok := n.Node.(*parse.IdentifierNode); ok {
-			c.function(id)
+			c.function(id, in.root)
 		}
 		return c.fields(n.Pos, "("+n.Node.String()+")", typ, n.Field)
 	case *parse.PipeNode:
@@ -202,13 +202,30 @@ func fieldNames(prefix string, typ reflect.Type) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-func (c *checker) function(n *parse.IdentifierNode) {
+// notOurs are functions that templates of Helm charts have, and what to do without them.
+var notOurs = map[string]string{
+	"include": "write {{ template }} for what a {{ define }} in this string defines",
+	"tpl":     "what a template prints is not rendered again",
+	"lookup":  "templates do not read the cluster: mount the ConfigMap or Secret, or use env with valueFrom",
+}
+
+// function checks a function that is called where $ has the type root, which is nil if it is not known.
+func (c *checker) function(n *parse.IdentifierNode, root reflect.Type) {
 	if reason, ok := unavailable[n.Ident]; ok {
 		c.report(n.Pos, "the function %s cannot be used: %s", n.Ident, reason)
 		return
 	}
 	if !isFunction(n.Ident) {
-		c.report(n.Pos, "there is no function %q", n.Ident)
+		advice := notOurs[n.Ident]
+		if root != nil && root.Kind() == reflect.Struct {
+			if _, ok := root.FieldByName(n.Ident); ok {
+				advice = "write ." + n.Ident
+			}
+		}
+		if advice != "" {
+			advice = ": " + advice
+		}
+		c.report(n.Pos, "there is no function %q%s", n.Ident, advice)
 		return
 	}
 	if _, ok := functions[n.Ident]; ok {

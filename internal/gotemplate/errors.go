@@ -3,7 +3,6 @@ package gotemplate
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"text/template/parse"
@@ -64,9 +63,6 @@ func renderError(i int, text string, err error, hint string) Error {
 // explain says what went wrong in text, without the words that text/template puts around it:
 // template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE. With a redactor, it hides the constants of text.
 func explain(text string, err error, hint string, redact *redactor) string {
-	if limit, ok := errors.AsType[*limitError](err); ok {
-		return limit.Error()
-	}
 	location, rest, _ := strings.Cut(err.Error(), ": executing ")
 	_, rest, _ = strings.Cut(rest, `" at <`)
 	context, message, ok := strings.Cut(rest, ">: ")
@@ -97,34 +93,6 @@ func saidByTemplate(message string) bool {
 	return strings.HasPrefix(message, "error calling fail: ") || strings.HasPrefix(message, "error calling required: ")
 }
 
-// cause says in our words what text/template says in message, of context, which is part of action. It also says whether
-// the cause is a missing value.
-func cause(err error, message, context, action string) (cause string, missing bool) {
-	message, calling := strings.CutPrefix(message, "error calling ")
-	message, printing := strings.CutPrefix(message, emitFunction+": ")
-	message = strings.TrimPrefix(message, rangeFunction+": ")
-	null, isNull := strings.CutPrefix(message, "nil pointer evaluating interface {}")
-	field, isField := strings.CutPrefix(message, "can't evaluate field ")
-	switch {
-	case printing && message == errMissing.Error():
-		return action + " has no value", true
-	case errors.Is(err, errMissing):
-		return "a value is missing in: " + action, true
-	case calling:
-		return strings.Replace(message, "runtime error: ", "", 1), false
-	case strings.HasPrefix(message, "invalid value; expected ") && strings.HasPrefix(context, "."):
-		return context + " has no value", true
-	case strings.HasPrefix(message, "invalid value; expected "):
-		return "a value is missing in: " + action, true
-	case isNull:
-		return fmt.Sprintf("null has no %s, in: %s", null, action), true
-	case isField:
-		field, _, _ = strings.Cut(field, " ")
-		return fmt.Sprintf("only objects have fields: there is no .%s, in: %s", field, action), false
-	}
-	return message, false
-}
-
 // actionAt returns the action of text that offset at is in, without its braces.
 func actionAt(text string, at int) string {
 	start := max(strings.LastIndex(text[:at], "{{"), 0)
@@ -133,25 +101,6 @@ func actionAt(text string, at int) string {
 		end = len(text) - at
 	}
 	return strings.Trim(text[start:at+end], "{}- \t\n")
-}
-
-// startedAt is the part of a parser's error that names the template, which has no name here.
-var startedAt = regexp.MustCompile(` started at :(\d+)`)
-
-// parseProblem takes the parser's errors apart: template: :LINE: MESSAGE.
-func parseProblem(text string, err error) problem {
-	message := strings.TrimPrefix(err.Error(), "template: :")
-	number, rest, _ := strings.Cut(message, ": ")
-	line, numberErr := strconv.Atoi(number)
-	if numberErr != nil {
-		return problem{pos: noPosition, message: Abridge(message)}
-	}
-	rest = strings.TrimPrefix(rest, "template: ")
-	rest = startedAt.ReplaceAllString(rest, " that started in line $1")
-	if strings.Contains(text, "\n") {
-		rest = fmt.Sprintf("line %d: %s", line, rest)
-	}
-	return problem{pos: noPosition, message: Abridge(rest)}
 }
 
 // noPosition is the position of a problem whose message already says where it is, or of which only the string is known.

@@ -72,7 +72,7 @@ func compare(a, b reflect.Value) (int, error) {
 	x, xOK := float(a)
 	y, yOK := float(b)
 	if !xOK || !yOK {
-		return 0, fmt.Errorf("cannot compare a value of type %s with one of type %s", a.Type(), b.Type())
+		return 0, fmt.Errorf("cannot compare %s with %s", typeName(plain(a)), typeName(plain(b)))
 	}
 	return cmp.Compare(x, y), nil
 }

@@ -80,25 +80,3 @@ func listOf(list any) (reflect.Value, error) {
 	}
 	return items, nil
 }
-
-// typeName names the type of a value in the words of templates.
-func typeName(value any) string {
-	switch v := reflect.ValueOf(value); v.Kind() {
-	case reflect.Invalid:
-		return "a missing value"
-	case reflect.String:
-		return "text"
-	case reflect.Bool:
-		return "a truth value"
-	case reflect.Map:
-		return "a dictionary"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Float32, reflect.Float64:
-		return "a fraction"
-	case reflect.Struct:
-		return "an object"
-	default:
-		return "a number"
-	}
-}

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// errMissing says that a missing value would be printed. Who knows which value it is adds that.
-var errMissing = errors.New("is missing")
+// errMissing says that a value is needed and missing. Who knows which value it is adds that.
+var errMissing = errors.New("has no value")
 
 // ownFunctions are those that sprig does not have, or that are not right in it.
 var ownFunctions = map[string]function{
@@ -56,19 +56,19 @@ func index(item reflect.Value, indexes ...reflect.Value) (reflect.Value, error) 
 			return item, nil
 		case reflect.Map:
 			if !at.IsValid() || !at.Type().AssignableTo(item.Type().Key()) {
-				return item, fmt.Errorf("a key of %s is needed", item.Type().Key())
+				return item, errors.New("a key of a dictionary is text")
 			}
 			item = item.MapIndex(at)
 		case reflect.Slice, reflect.Array, reflect.String:
 			if !at.IsValid() || !at.CanInt() {
-				return item, errors.New("a number is needed to index a list")
+				return item, errors.New("an index of a list is a number")
 			}
 			if i := at.Int(); i < 0 || i >= int64(item.Len()) {
 				return item, fmt.Errorf("index %d is out of range: there are %d items", i, item.Len())
 			}
 			item = item.Index(int(at.Int()))
 		default:
-			return item, fmt.Errorf("cannot index a value of type %s", item.Type())
+			return item, fmt.Errorf("takes a list or a dictionary, and not %s", typeName(plain(item)))
 		}
 	}
 	return item, nil
@@ -82,7 +82,7 @@ func length(item reflect.Value) (int, error) {
 	case reflect.Invalid:
 		return 0, errMissing
 	}
-	return 0, fmt.Errorf("a value of type %s has no length", item.Type())
+	return 0, fmt.Errorf("%s has no length", typeName(plain(item)))
 }
 
 func not(value reflect.Value) bool {

@@ -17,9 +17,9 @@ import (
 // What the message of each limit has in it.
 const (
 	limitSteps   = "steps"
-	limitValue   = "bytes for one value"
-	limitTotal   = "bytes for all values together"
-	limitOutput  = "bytes of output"
+	limitValue   = "for one value"
+	limitTotal   = "for all values together"
+	limitOutput  = "of output"
 	limitLevels  = "nested blocks in templates that call each other"
 	limitDepth   = "templates that call each other"
 	limitCycle   = "cannot be put into itself"

@@ -129,7 +129,7 @@ func (m *machine) print(value reflect.Value) (string, error) {
 		return "", err
 	}
 	if e.missing > 0 {
-		return "", fmt.Errorf("a part of it %w", errMissing)
+		return "", fmt.Errorf("%s %w", partMissing, errMissing)
 	}
 	if err := errors.Join(m.walk(e), m.fits(e.printed(1))); err != nil {
 		return "", err

@@ -119,7 +119,8 @@ func processProblem(text string, length int) string {
 		return hasNUL
 	case length > maxProcessString:
 		return fmt.Sprintf(
-			"has %d bytes, more than the %d that Linux gives to a process in one string (for a variable, with its name)",
+			"is %d bytes long; Linux allows %d bytes for one argument, or for one variable with its name: put it into an "+
+				"annotation of the pod, and mount that as a file (docs/templates.md)",
 			length,
 			maxProcessString,
 		)

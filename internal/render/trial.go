@@ -2,6 +2,7 @@ package render
 
 import (
 	"context"
+	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -21,10 +22,7 @@ func (p *program) trialJob(
 	template = named(template)
 	if sample := template.Spec.SamplePayload; sample != nil {
 		job, errs := p.tryPayload(ctx, template, *sample)
-		for _, err := range errs {
-			err.Detail += " (rendered with spec.samplePayload)"
-		}
-		return job, errs
+		return job, renderedWith("spec.samplePayload", errs)
 	}
 	var best field.ErrorList
 	for _, payload := range syntheticPayloads {
@@ -32,18 +30,27 @@ func (p *program) trialJob(
 		if len(errs) == 0 {
 			return job, nil
 		}
-		if best == nil || len(errs) < len(best) || payload == "{}" && len(errs) == len(best) {
-			best = errs
-		}
 		if !p.usesPayload || Retryable(errs) {
 			return nil, errs
 		}
+		if best == nil || len(errs) < len(best) || payload == "{}" && len(errs) == len(best) {
+			best = renderedWith(fmt.Sprintf("the payload %q", payload), errs)
+		}
 	}
-	return nil, append(best, field.Required(
+	needed := field.Required(
 		field.NewPath("spec", "samplePayload"),
 		`the template renders with none of the payloads that were tried ("text", "", "{}" and "[]"): `+
 			`set this to one that it accepts`,
-	))
+	)
+	return nil, append(field.ErrorList{needed}, best...)
+}
+
+// renderedWith adds to errs with which payload the template was rendered.
+func renderedWith(payload string, errs field.ErrorList) field.ErrorList {
+	for _, err := range errs {
+		err.Detail += " (rendered with " + payload + ")"
+	}
+	return errs
 }
 
 // tryPayload renders template with one payload. The errors are for its author.
