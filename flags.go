@@ -120,7 +120,8 @@ func (o *options) bindHTTP(flags *flag.FlagSet) {
 		})
 	flags.TextVar(&o.http.SharedAddresses, "shared-source-addresses", httpapi.DefaultSharedAddresses(),
 		"Source addresses that many HTTP callers share, such as that of a proxy: a comma-separated list of IP addresses "+
-			"and networks. Every other address gets a quarter of --max-requests-in-flight and of --max-waiting-requests.")
+			"and networks. Every other address gets a quarter of --max-requests-in-flight and of --max-waiting-requests, and "+
+			"of the connections and the memory.")
 	flags.BoolVar(&o.http.LogPayloads, "log-job-execution-payloads", false,
 		"Write the payloads of HTTP calls to the log. Payloads may contain secrets.")
 }
@@ -150,7 +151,8 @@ func (o *options) bindMetrics(flags *flag.FlagSet) {
 func (o *options) bindProcess(flags *flag.FlagSet) {
 	flags.IntVar(&o.renderWorkers, "render-workers", sandbox.DefaultWorkers,
 		"The number of processes that render templates, from 1 to 8. Each of them renders one template at a time and may "+
-			"use 128 MiB of memory. With more processes, increase the memory limit. With 1, a slow template delays all others.")
+			"use 128 MiB of memory: 96 MiB for a render, which ends if it needs more, and the rest for the process itself. "+
+			"With more processes, increase the memory limit. With 1, a slow template delays all others.")
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"The address of /healthz and /readyz, as host:port. 0 disables them.")
 	flags.StringVar(&o.caConfigMap, "ca-config-map", "",

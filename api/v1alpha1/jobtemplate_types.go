@@ -8,13 +8,13 @@ import (
 // JobTemplateSpec is a Job to run on demand, with settings for its JobExecutions.
 type JobTemplateSpec struct {
 	// jobTemplate is the Job. It has the fields of a CronJob's jobTemplate. Every string in it is a Go template with
-	// the sprig functions: fields, list items and map values, but not map keys. Templates can use .Name, .Namespace
+	// most sprig functions: fields, list items and map values, but not map keys. Templates can use .Name, .Namespace
 	// and .Payload of the JobExecution, and .JobTemplate.Name, .JobTemplate.Labels and .JobTemplate.Annotations.
 	// +required
 	JobTemplate batchv1.JobTemplateSpec `json:"jobTemplate"`
 
 	// samplePayload is a payload that this JobTemplate accepts, of at most 1 MiB. A JobTemplate is tried before it is
-	// stored: with samplePayload if it is set, else with a few made-up payloads, of which one must be accepted.
+	// stored: with samplePayload if it is set, else with the payloads text, empty, {} and [], of which one must be accepted.
 	// +kubebuilder:validation:MaxLength=1048576
 	// +optional
 	SamplePayload *string `json:"samplePayload,omitempty"`

@@ -59,7 +59,7 @@ func canceled(execution *dispatcherv1alpha1.JobExecution) error {
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonCanceled,
 		message: fmt.Sprintf(
-			"canceled by spec.canceled; its Job and pods, if any, are being deleted; to run JobTemplate %s "+
+			"canceled by spec.canceled; its Job and pods, if any, are deleted; to run JobTemplate %s "+
 				"again, create another JobExecution",
 			execution.Spec.JobTemplateName,
 		),

@@ -111,7 +111,7 @@ func (b *podBlocker) message(execution *dispatcherv1alpha1.JobExecution, job *ba
 		then = "the kubelet retries; if the image or its pull secret is wrong, " + again
 	case dispatcherv1alpha1.ReasonCreateContainerConfigError:
 		what = "cannot be configured"
-		then = "create what is missing, or " + again
+		then = "create what is missing: the container then starts. Or " + again
 	}
 	detail := b.detail
 	if detail == "" {

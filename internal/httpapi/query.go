@@ -20,8 +20,11 @@ func queryOf(r *http.Request, known ...string) (map[string]string, error) {
 			Because(err)
 	}
 	takes := "this call takes no query parameters"
-	if len(known) > 0 {
-		takes = "this call takes the query parameters " + strings.Join(known, ", ")
+	switch {
+	case len(known) == 1:
+		takes = "this call takes only the query parameter " + known[0]
+	case len(known) > 1:
+		takes = "this call takes only the query parameters " + strings.Join(known, ", ")
 	}
 	refused := problem.New(problem.InvalidRequest, "%s", takes)
 	parameters := map[string]string{}

@@ -106,7 +106,7 @@ func (v *jobExecutionValidator) validateRender(
 // inTemplate adds to each error that its path is one of the template.
 func inTemplate(name string, errs field.ErrorList) field.ErrorList {
 	for _, err := range errs {
-		prefix := fmt.Sprintf("in JobTemplate %q", name)
+		prefix := fmt.Sprintf("JobTemplate %q", name)
 		if err.Detail != "" {
 			prefix += ": "
 		}

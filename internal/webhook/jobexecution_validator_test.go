@@ -90,7 +90,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{valuePath, `in JobTemplate "report"`, "no, no"} {
+	for _, part := range []string{valuePath, `JobTemplate "report"`, "no, no"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not say %s", err, part)
 		}

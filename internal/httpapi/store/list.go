@@ -88,7 +88,7 @@ func readPage[T any, O object[T]](
 			continue
 		case apierrors.IsBadRequest(err) && token != "":
 			return nil, problem.New(problem.InvalidRequest, "invalid query parameter continue").
-				At("continue", "must be what the page before says in metadata.continue").Because(err)
+				At("continue", "must be metadata.continue of the previous page").Because(err)
 		case err != nil:
 			return nil, translateCall(err, Target{Namespace: namespace})
 		}
