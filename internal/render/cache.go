@@ -104,10 +104,3 @@ func (c *cache) evict() {
 		c.bytes -= oldest.bytes
 	}
 }
-
-// len returns how many programs the cache holds.
-func (c *cache) len() int {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return len(c.entries)
-}

@@ -109,3 +109,10 @@ func TestConcurrency(t *testing.T) {
 		t.Errorf("%d programs are kept", cache.len())
 	}
 }
+
+// len returns how many programs the cache holds.
+func (c *cache) len() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return len(c.entries)
+}

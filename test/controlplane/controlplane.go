@@ -176,9 +176,6 @@ func (c *ControlPlane) ClientCAFile() string {
 	return filepath.Join(c.environment.ControlPlane.APIServer.CertDir, "client-cert-auth-ca.crt")
 }
 
-// Output returns what the kube-controller-manager printed, and the servers that were started again.
-func (c *ControlPlane) Output() string { return c.output.String() }
-
 func (c *ControlPlane) startControllers() error {
 	user, err := c.environment.AddUser(
 		envtest.User{Name: "kube-controller-manager", Groups: []string{"system:masters"}}, nil,
