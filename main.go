@@ -151,7 +151,7 @@ func setUp(
 	if err := publishCA(mgr, o); err != nil {
 		return err
 	}
-	if err := webhook.Setup(mgr, pool, objects, webhook.Options{RenderWorkers: o.renderWorkers}); err != nil {
+	if err := webhook.Setup(mgr, pool, objects); err != nil {
 		return fmt.Errorf("setting up the webhooks: %w", err)
 	}
 	if err := controller.Setup(mgr, pool, lease, objects); err != nil {

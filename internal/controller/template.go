@@ -10,6 +10,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/objectcache"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=get;list;watch
@@ -55,7 +56,7 @@ func (r *reconciler) renderJobFrom(
 	case objectcache.IsIncomplete(template) || objectcache.IsIncomplete(execution):
 		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, errIncomplete)
 	}
-	job, errs := r.renderer.Job(ctx, template, execution)
+	job, errs := r.renderer.Job(render.WithOrigin(ctx, render.OriginController), template, execution)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("rendering JobTemplate %s: %w", template.Name, context.Cause(ctx))

@@ -7,10 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 func TestRenderJob(t *testing.T) {
@@ -110,5 +112,32 @@ func TestNamedJob(t *testing.T) {
 		if diff := cmp.Diff([]string{name}, c.jobs()); diff != "" {
 			t.Errorf("jobs, with a cache that is behind: %v (-want +got):\n%s", behind, diff)
 		}
+	}
+}
+
+// originRecorder remembers who asked for its last render.
+type originRecorder struct {
+	render.Renderer
+
+	origin string
+}
+
+func (o *originRecorder) Job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
+	o.origin = render.Origin(ctx)
+	return o.Renderer.Job(ctx, template, execution)
+}
+
+// The renders of the controller have turns of their own, whatever admission renders for the same namespace.
+func TestRendersCountForTheController(t *testing.T) {
+	c := newCluster(t, newTemplate(), newExecution())
+	recorder := &originRecorder{Renderer: c.reconciler.renderer}
+	c.reconciler.renderer = recorder
+	if _, err := c.reconciler.renderJob(t.Context(), newExecution()); err != nil {
+		t.Fatal(err)
+	}
+	if recorder.origin != render.OriginController {
+		t.Errorf("rendered for %q", recorder.origin)
 	}
 }

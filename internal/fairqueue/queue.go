@@ -1,4 +1,4 @@
-// Package fairqueue shares something bounded, such as memory or render workers, between callers that do not trust
+// Package fairqueue shares something bounded, such as memory, between callers that do not trust
 // each other. Addresses take turns, and below an address its flows take turns, so a caller that asks for more only
 // waits longer itself. It must not know what is shared.
 package fairqueue
@@ -49,9 +49,9 @@ type waiter struct {
 // maxPassed is how often a waiter is passed by others that need less, before they wait behind it.
 const maxPassed = 64
 
-// New returns a queue. An address holds at most share of the capacity; a flow holds at most flowShare of it while
-// other flows of its address wait. One request that is larger than a limit is granted when nothing else counts
-// against that limit.
+// New returns a queue. An address holds at most share of the capacity, and a flow of it at most flowShare, even where
+// nobody else waits: whoever comes next would. One request that is larger than a limit is granted when nothing else
+// counts against that limit.
 func New(capacity, share, flowShare int64) *Queue {
 	return &Queue{capacity: capacity, share: share, flowShare: flowShare, addresses: map[string]*address{}}
 }
@@ -156,24 +156,17 @@ func (q *Queue) nextOf(a *address) (w *waiter, passed []*waiter, blocked bool) {
 	return nil, passed, false
 }
 
-// candidates returns the first waiter of each flow whose turn it can be. A flow that holds its share gets a turn only
-// where no other one waits that does not.
-func (a *address) candidates(share, flowShare int64) []*waiter {
+// candidates returns the first waiter of each flow whose turn it can be.
+func (a *address) candidates(share, flowShare int64) (candidates []*waiter) {
 	if a.used >= share {
 		return nil
 	}
-	var all, below []*waiter
 	for _, f := range a.turns {
-		w := f.waiters[0]
-		all = append(all, w)
-		if f.used == 0 || f.used+w.weight <= flowShare {
-			below = append(below, w)
+		if w := f.waiters[0]; f.used == 0 || f.used+w.weight <= flowShare {
+			candidates = append(candidates, w)
 		}
 	}
-	if len(below) > 0 {
-		return below
-	}
-	return all
+	return candidates
 }
 
 // drop takes w out of those that wait. It returns false where w does not wait any more.

@@ -83,7 +83,7 @@ func (e *executor) render(
 ) (*batchv1.Job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renderTimeout)
 	defer cancel()
-	job, errs := e.renderer.Job(ctx, template, execution)
+	job, errs := e.renderer.Job(render.WithOrigin(ctx, render.OriginHTTP), template, execution)
 	switch {
 	case render.Retryable(errs):
 		return nil, problem.New(problem.Unavailable, "the template could not be rendered in time: try again later").

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // echo is a template whose Job has the payload in its first argument.
@@ -276,5 +278,33 @@ func TestPreviewWithoutTheRightToReadTheTemplate(t *testing.T) {
 		if len(api.Names()) > 0 {
 			t.Errorf("%s: stored %v", test.reason, api.Names())
 		}
+	}
+}
+
+// originRecorder remembers who asked for its last render.
+type originRecorder struct {
+	render.Renderer
+
+	origin string
+}
+
+func (o *originRecorder) Job(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) (*batchv1.Job, field.ErrorList) {
+	o.origin = render.Origin(ctx)
+	return o.Renderer.Job(ctx, template, execution)
+}
+
+// Previews have turns of their own, whatever admission renders for the same namespace.
+func TestRendersCountForTheHTTPAPI(t *testing.T) {
+	api := newFakeAPIServer(t)
+	api.Template = echo()
+	d := testDependencies(api.client(t), testOptions())
+	d.watcher, d.memory = api.watcher, api.memory
+	recorder := &originRecorder{Renderer: d.renderer}
+	d.renderer = recorder
+	response := preview(newServer(d, testOptions(), logr.Discard()), "application/json")
+	if response.StatusCode != http.StatusOK || recorder.origin != render.OriginHTTP {
+		t.Errorf("status = %d, rendered for %q", response.StatusCode, recorder.origin)
 	}
 }

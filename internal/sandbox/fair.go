@@ -3,67 +3,109 @@ package sandbox
 import (
 	"slices"
 	"sync"
-	"time"
-
-	"k8s.io/utils/clock"
-	"k8s.io/utils/lru"
 )
 
-// queue hands calls to workers. Namespaces take turns, and within one it is first come, first served, examinations
-// first: an author must be able to mend a template while its executions wait. While others wait, no namespace holds all
-// workers: one whose every template takes all the time there is makes others wait for their turn, not for its end.
-// Heavy namespaces never hold all workers, even all of them together and where nobody waits: whoever comes next would.
+// flow is what one origin asks for in one namespace.
+type flow struct{ origin, namespace string }
+
+// queue hands calls to workers. Origins take turns, and the namespaces of an origin do. No flow ever holds all workers,
+// and no origin does while others wait. Heavy flows do not hold all workers even together, and where nobody waits:
+// whoever comes next would wait for them. So what a stranger asks the webhooks to render, of whatever namespace he
+// claims, keeps neither the API server's reviews nor the executions of that namespace waiting.
 type queue struct {
-	workers int
-	share   int // how many workers a namespace may hold while others wait, and heavy ones ever
-	clock   clock.PassiveClock
-	heavy   *lru.Cache // namespace to the time until which it is heavy
+	share int // how many workers a flow may hold, heavy ones together, and an origin while others wait
+	heavy *heavyFlows
 
 	mutex   sync.Mutex
-	waiting map[string][]*call
-	turns   []string // namespaces that wait, the next one first
-	running map[string]int
+	turns   []*origin // those with calls that wait, the next one first
+	running map[flow]int
 	idle    []chan *call // the one that was busy last comes last
 }
 
+// origin has the calls of one origin that wait.
+type origin struct {
+	name  string
+	turns []*line // the next one first
+}
+
+// line has the calls of one flow that wait. Within each kind, it is first come, first served. Where both kinds wait,
+// they alternate: an author must be able to mend a template while its executions wait, and must not stop them.
+type line struct {
+	flow               flow
+	examinations, jobs []*call
+	examined           bool // The last call that was taken was an examination.
+}
+
 func newQueue(workers int) *queue {
-	return &queue{
-		workers: workers, share: max(workers-1, 1), clock: clock.RealClock{}, heavy: lru.New(rememberedNamespaces),
-		waiting: map[string][]*call{}, running: map[string]int{},
-	}
+	return &queue{share: max(workers-1, 1), heavy: newHeavyFlows(), running: map[flow]int{}}
 }
 
 // add hands a call to an idle worker, or lets it wait.
 func (q *queue) add(c *call) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	q.put(c, false)
+	calls := q.line(c.flow).of(c.kind)
+	*calls = append(*calls, c)
+	q.dispatch()
 }
 
-// retry lets a call wait that was taken already, before all others of its namespace.
+// retry lets a call wait that was taken already, before all others of its kind.
 func (q *queue) retry(c *call) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	q.release(c.namespace)
-	q.put(c, true)
+	q.release(c.flow)
+	calls := q.line(c.flow).of(c.kind)
+	*calls = slices.Insert(*calls, 0, c)
+	q.dispatch()
 }
 
-func (q *queue) put(c *call, first bool) {
-	calls := q.waiting[c.namespace]
-	if len(calls) == 0 {
-		q.turns = append(q.turns, c.namespace)
+// line returns the line of a flow, which comes last if it is new.
+func (q *queue) line(f flow) *line {
+	o, l := q.find(f)
+	if o == nil {
+		o = &origin{name: f.origin}
+		q.turns = append(q.turns, o)
 	}
-	at := len(calls)
-	switch {
-	case first:
-		at = 0
-	case c.kind == kindExamine:
-		if i := slices.IndexFunc(calls, func(other *call) bool { return other.kind != kindExamine }); i >= 0 {
-			at = i
+	if l == nil {
+		l = &line{flow: f}
+		o.turns = append(o.turns, l)
+	}
+	return l
+}
+
+// find returns the line of a flow, and its origin, nil where nothing of them waits.
+func (q *queue) find(f flow) (*origin, *line) {
+	for _, o := range q.turns {
+		if o.name != f.origin {
+			continue
 		}
+		for _, l := range o.turns {
+			if l.flow == f {
+				return o, l
+			}
+		}
+		return o, nil
 	}
-	q.waiting[c.namespace] = slices.Insert(calls, at, c)
-	q.dispatch()
+	return nil, nil
+}
+
+func (l *line) of(k kind) *[]*call {
+	if k == kindExamine {
+		return &l.examinations
+	}
+	return &l.jobs
+}
+
+// take takes out the next call.
+func (l *line) take() *call {
+	calls := &l.jobs
+	if len(l.examinations) > 0 && (!l.examined || len(l.jobs) == 0) {
+		calls = &l.examinations
+	}
+	c := (*calls)[0]
+	*calls = slices.Delete(*calls, 0, 1)
+	l.examined = c.kind == kindExamine
+	return c
 }
 
 // dispatch hands calls that wait to idle workers.
@@ -109,70 +151,60 @@ func (q *queue) next(end ...<-chan struct{}) *call {
 
 // take returns the call whose turn it is, or nil if there is none.
 func (q *queue) take() *call {
-	turn := q.turn()
-	if turn < 0 {
+	o, l := q.turn()
+	if l == nil {
 		return nil
 	}
-	namespace := q.turns[turn]
-	q.turns = slices.Delete(q.turns, turn, turn+1)
-	calls := q.waiting[namespace]
-	c := calls[0]
-	calls[0] = nil
-	if len(calls) > 1 {
-		q.waiting[namespace] = calls[1:]
-		q.turns = append(q.turns, namespace)
-	} else {
-		delete(q.waiting, namespace)
-	}
-	q.running[namespace]++
+	c := l.take()
+	q.turns = append(without(q.turns, o), o)
+	o.turns = append(without(o.turns, l), l)
+	q.forget(o, l)
+	q.running[c.flow]++
 	return c
 }
 
-// turn returns the index of the namespace whose turn it is, or -1.
-func (q *queue) turn() int {
-	turn := -1
-	heaviesWait := q.heldByHeavy() >= q.share && q.workers > 1
-	for i, namespace := range q.turns {
-		switch {
-		case heaviesWait && q.isHeavy(namespace):
-		case q.running[namespace] < q.share:
-			return i
-		case turn < 0:
-			turn = i
+// turn returns whose turn it is, or nil.
+func (q *queue) turn() (next *origin, of *line) {
+	full := q.held(q.heavy.isHeavy) >= q.share
+	for _, o := range q.turns {
+		i := slices.IndexFunc(o.turns, func(l *line) bool {
+			return q.running[l.flow] < q.share && !(full && q.heavy.isHeavy(l.flow))
+		})
+		if i < 0 {
+			continue
+		}
+		if q.held(func(f flow) bool { return f.origin == o.name }) < q.share {
+			return o, o.turns[i]
+		}
+		if next == nil {
+			next, of = o, o.turns[i]
 		}
 	}
-	return turn
+	return next, of
 }
 
-// heldByHeavy is how many workers the heavy namespaces hold.
-func (q *queue) heldByHeavy() (held int) {
-	for namespace, n := range q.running {
-		if q.isHeavy(namespace) {
+// held returns how many workers the flows hold for which is is true.
+func (q *queue) held(is func(flow) bool) (held int) {
+	for f, n := range q.running {
+		if is(f) {
 			held += n
 		}
 	}
 	return held
 }
 
-func (q *queue) isHeavy(namespace string) bool {
-	until, ok := q.heavy.Get(namespace)
-	return ok && q.clock.Now().Before(until.(time.Time))
-}
-
 // done gives back what a call held.
 func (q *queue) done(c *call) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	if c.heavy {
-		q.heavy.Add(c.namespace, q.clock.Now().Add(heavyFor))
-	}
-	q.release(c.namespace)
+	q.heavy.note(c.flow, c.heavy)
+	q.release(c.flow)
 	q.dispatch()
 }
 
-func (q *queue) release(namespace string) {
-	if q.running[namespace]--; q.running[namespace] <= 0 {
-		delete(q.running, namespace)
+func (q *queue) release(f flow) {
+	if q.running[f]--; q.running[f] <= 0 {
+		delete(q.running, f)
 	}
 }
 
@@ -180,16 +212,30 @@ func (q *queue) release(namespace string) {
 func (q *queue) remove(c *call) bool {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	calls := q.waiting[c.namespace]
-	i := slices.Index(calls, c)
+	o, l := q.find(c.flow)
+	if l == nil {
+		return false
+	}
+	calls := l.of(c.kind)
+	i := slices.Index(*calls, c)
 	if i < 0 {
 		return false
 	}
-	if len(calls) > 1 {
-		q.waiting[c.namespace] = slices.Delete(calls, i, i+1)
-		return true
-	}
-	delete(q.waiting, c.namespace)
-	q.turns = slices.DeleteFunc(q.turns, func(namespace string) bool { return namespace == c.namespace })
+	*calls = slices.Delete(*calls, i, i+1)
+	q.forget(o, l)
 	return true
+}
+
+// forget removes a line and an origin of which nothing waits.
+func (q *queue) forget(o *origin, l *line) {
+	if len(l.examinations)+len(l.jobs) == 0 {
+		o.turns = without(o.turns, l)
+	}
+	if len(o.turns) == 0 {
+		q.turns = without(q.turns, o)
+	}
+}
+
+func without[T comparable](list []T, item T) []T {
+	return slices.DeleteFunc(list, func(other T) bool { return other == item })
 }

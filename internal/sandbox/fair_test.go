@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,21 +11,50 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// taken hands out all calls that wait, one at a time, without giving any back.
-func taken(q *queue, n int) (namespaces []string) {
-	for range n {
-		namespaces = append(namespaces, q.next(nil, nil).namespace)
-	}
-	return namespaces
+// flowOf reads origin/namespace.
+func flowOf(name string) flow {
+	origin, namespace, _ := strings.Cut(name, "/")
+	return flow{origin, namespace}
 }
 
-func waiting(q *queue, namespaces ...string) (calls []*call) {
-	for _, namespace := range namespaces {
-		c := &call{namespace: namespace}
+// taken hands out n calls that wait, one at a time, without giving any back.
+func taken(t *testing.T, q *queue, n int) (flows []string) {
+	t.Helper()
+	for range n {
+		c := q.takeNow()
+		if c == nil {
+			return flows
+		}
+		flows = append(flows, c.origin+"/"+c.namespace)
+	}
+	return flows
+}
+
+// takeNow returns the call whose turn it is, or nil if none may have a worker.
+func (q *queue) takeNow() *call {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	return q.take()
+}
+
+func waiting(q *queue, flows ...string) (calls []*call) {
+	for _, name := range flows {
+		c := &call{flow: flowOf(name)}
 		q.add(c)
 		calls = append(calls, c)
 	}
 	return calls
+}
+
+// makeHeavy has each flow hold a worker for long, and then give it back.
+func makeHeavy(q *queue, flows ...string) {
+	for _, c := range waiting(q, flows...) {
+		if q.takeNow() != c {
+			panic("no worker for " + c.namespace)
+		}
+		c.heavy = true
+		q.done(c)
+	}
 }
 
 func TestTurns(t *testing.T) {
@@ -33,102 +63,148 @@ func TestTurns(t *testing.T) {
 		workers       int
 		waiting, want []string
 	}{
-		{"one namespace takes all workers where nobody else waits", 2, []string{"a", "a"}, []string{"a", "a"}},
-		{"namespaces take turns", 8, []string{"a", "a", "a", "b", "c", "b"}, []string{"a", "b", "c", "a", "b", "a"}},
-		{"one that holds all workers but one is passed over", 2, []string{"a", "a", "b", "b"}, []string{"a", "b"}},
-		{"even where it came first", 3, []string{"a", "a", "a", "b"}, []string{"a", "b", "a"}},
+		{"no flow takes all workers, even where nobody else waits", 2, []string{"o/a", "o/a"}, []string{"o/a"}},
+		{"the only worker is for all", 1, []string{"o/a", "o/a"}, []string{"o/a"}},
+		{"an origin takes all workers where no other one waits", 2, []string{"o/a", "o/b"}, []string{"o/a", "o/b"}},
+		{"namespaces take turns", 8, []string{"o/a", "o/a", "o/a", "o/b", "o/c", "o/b"},
+			[]string{"o/a", "o/b", "o/c", "o/a", "o/b", "o/a"}},
+		{"origins take turns, however many namespaces they name", 8, []string{"x/a", "x/b", "x/c", "o/a", "o/b"},
+			[]string{"x/a", "o/a", "x/b", "o/b", "x/c"}},
+		{"a flow that holds all workers but one is passed over", 2, []string{"o/a", "o/a", "o/b", "o/b"},
+			[]string{"o/a", "o/b"}},
+		{"even where it came first", 3, []string{"o/a", "o/a", "o/a", "o/b"}, []string{"o/a", "o/b", "o/a"}},
+		{"so is an origin that holds all workers but one", 3, []string{"x/a", "x/b", "x/c", "o/a"},
+			[]string{"x/a", "o/a", "x/b"}},
 	} {
 		q := newQueue(test.workers)
 		waiting(q, test.waiting...)
-		if got := taken(q, len(test.want)); !slices.Equal(got, test.want) {
+		if got := taken(t, q, test.workers); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
 }
 
-// TestShare: a namespace that is given back a worker at once and asks again does not keep all of them.
-func TestShare(t *testing.T) {
+// TestOriginThatWaits: an origin that holds all workers gives the next one to another origin, not to itself.
+func TestOriginThatWaits(t *testing.T) {
 	q := newQueue(2)
-	waiting(q, "greedy", "greedy", "greedy", "greedy")
-	held := []*call{q.next(nil, nil), q.next(nil, nil)}
-	waiting(q, "other")
+	held := waiting(q, "x/a", "x/b")
+	taken(t, q, 2)
+	waiting(q, "x/c", "o/a")
 	q.done(held[0])
-	if c := q.next(nil, nil); c.namespace != "other" {
-		t.Errorf("%s got the first worker that was free", c.namespace)
+	if got := taken(t, q, 1); !slices.Equal(got, []string{"o/a"}) {
+		t.Errorf("%v got the first worker that was free", got)
 	}
 }
 
-// TestHeavy: heavy namespaces never hold all workers, not even together, and are so for a while only.
+// TestClaims: however many reviews strangers send that claim a namespace, the API server's reviews of that namespace,
+// and its executions in the controller and in the HTTP API, get a worker at once.
+func TestClaims(t *testing.T) {
+	for _, origin := range []string{render.OriginWebhook + "10.0.0.1", render.OriginController, render.OriginHTTP} {
+		q := newQueue(2)
+		strangers := []string{"10.6.6.6/victim", "10.6.6.7/victim"}
+		makeHeavy(q, strangers...)
+		for range 20 {
+			waiting(q, strangers...)
+		}
+		taken(t, q, 2)
+		c := &call{flow: flow{origin, "victim"}}
+		q.add(c)
+		if q.takeNow() != c {
+			t.Errorf("%s: it has to wait", origin)
+		}
+	}
+}
+
+// TestHeavy: heavy flows never hold all workers, not even together, and are so for a while only.
 func TestHeavy(t *testing.T) {
 	q := newQueue(2)
 	clock := clocktesting.NewFakePassiveClock(time.Now())
-	q.clock = clock
-	for _, namespace := range []string{"heavy", "fat"} {
-		waiting(q, namespace)
-		c := q.next(nil, nil)
-		c.heavy = true
-		q.done(c)
-	}
-	waiting(q, "heavy", "heavy", "fat")
-	held := q.next(nil, nil)
-	q.mutex.Lock()
-	if c := q.take(); c != nil {
+	q.heavy.clock = clock
+	makeHeavy(q, "o/heavy", "x/fat")
+	waiting(q, "o/heavy", "o/heavy", "x/fat")
+	held := q.takeNow()
+	if c := q.takeNow(); c != nil {
 		t.Errorf("%s got the last worker", c.namespace)
 	}
-	q.mutex.Unlock()
-	waiting(q, "light")
-	if c := q.next(nil, nil); c.namespace != "light" {
+	light := waiting(q, "o/light")[0]
+	if c := q.takeNow(); c != light {
 		t.Errorf("%s got the last worker", c.namespace)
-	} else {
-		q.done(c)
 	}
+	q.done(light)
 	q.done(held)
-	waiting(q, "light", "light")
-	if got := taken(q, 2); !slices.Equal(got, []string{"fat", "light"}) {
+	waiting(q, "o/light", "o/light")
+	if got := taken(t, q, 2); !slices.Equal(got, []string{"x/fat", "o/light"}) {
 		t.Errorf("%v got the workers", got)
 	}
+	q = newQueue(2)
+	q.heavy.clock = clock
+	makeHeavy(q, "o/heavy", "x/fat")
 	clock.SetTime(clock.Now().Add(heavyFor))
-	if got := taken(q, 2); !slices.Contains(got, "heavy") {
-		t.Errorf("%v got the workers, and not one that was heavy once", got)
+	waiting(q, "o/heavy", "x/fat")
+	if got := taken(t, q, 2); !slices.Equal(got, []string{"o/heavy", "x/fat"}) {
+		t.Errorf("%v got the workers, of two that were heavy once", got)
+	}
+}
+
+// TestManyHeavy: who names another namespace in each slow review never holds all workers. Of the same origin, a
+// namespace that is known not to be heavy still gets a worker.
+func TestManyHeavy(t *testing.T) {
+	q := newQueue(2)
+	light := waiting(q, "o/light")[0]
+	q.takeNow()
+	q.done(light)
+	makeHeavy(q, "o/a", "o/b", "o/a")
+	waiting(q, "o/a", "o/new")
+	if got := taken(t, q, 2); !slices.Equal(got, []string{"o/a", "o/new"}) {
+		t.Errorf("%v got the workers: two heavy flows do not make others heavy", got)
+	}
+	q = newQueue(2)
+	q.heavy.note(light.flow, false)
+	makeHeavy(q, "o/a", "o/b", "o/c")
+	waiting(q, "o/d", "o/e")
+	if got := taken(t, q, 2); !slices.Equal(got, []string{"o/d"}) {
+		t.Errorf("%v got the workers", got)
+	}
+	waiting(q, "o/light")
+	if got := taken(t, q, 1); !slices.Equal(got, []string{"o/light"}) {
+		t.Errorf("%v got the last worker", got)
 	}
 }
 
 // TestHeavyAlone: the only worker is for all.
 func TestHeavyAlone(t *testing.T) {
 	q := newQueue(1)
-	waiting(q, "heavy")
-	c := q.next(nil, nil)
-	c.heavy = true
-	q.done(c)
-	waiting(q, "heavy")
-	taken(q, 1)
+	makeHeavy(q, "o/heavy", "o/heavy")
 }
 
 // TestHeavyCallGoesOn: one that waits for another heavy one to end gets an idle worker then.
 func TestHeavyCallGoesOn(t *testing.T) {
 	q := newQueue(2)
-	calls := waiting(q, "heavy", "heavy")
-	taken(q, 2)
+	calls := waiting(q, "o/heavy", "x/heavy")
+	taken(t, q, 2)
 	calls[1].heavy = true
+	q.heavy.note(calls[0].flow, true)
 	q.done(calls[1])
-	waiting(q, "heavy")
+	waiting(q, "x/heavy")
 	got := make(chan *call)
 	go func() { got <- q.next(nil, nil) }()
 	q.done(calls[0])
 	<-got
 }
 
-func TestExaminationsGoFirst(t *testing.T) {
-	q := newQueue(2)
+// TestExaminationsAlternate: an examination does not wait for the executions before it, nor do these for all
+// examinations that come.
+func TestExaminationsAlternate(t *testing.T) {
+	q := newQueue(8)
 	var calls []*call
-	for _, kind := range []kind{kindJob, kindExamine, kindJob, kindExamine} {
-		c := &call{namespace: "a"}
+	for _, kind := range []kind{kindJob, kindJob, kindExamine, kindExamine, kindExamine} {
+		c := &call{}
 		c.kind = kind
 		calls = append(calls, c)
 		q.add(c)
 	}
-	for _, i := range []int{1, 3, 0, 2} {
-		if q.next(nil, nil) != calls[i] {
+	for _, i := range []int{2, 0, 3, 1, 4} {
+		if q.takeNow() != calls[i] {
 			t.Errorf("call %d does not come when it should", i)
 		}
 	}
@@ -141,8 +217,8 @@ func TestTimeoutOfARetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.limits.wait = time.Millisecond
-	c := &call{namespace: "a", outcome: make(chan outcome, 1)}
-	p.queue.put(c, false)
+	c := &call{outcome: make(chan outcome, 1)}
+	p.queue.add(c)
 	if p.queue.next(nil, nil) != c {
 		t.Fatal("another call")
 	}
@@ -157,9 +233,9 @@ func TestTimeoutOfARetry(t *testing.T) {
 	}
 }
 
-func TestOrderWithinANamespace(t *testing.T) {
+func TestOrderWithinAFlow(t *testing.T) {
 	q := newQueue(4)
-	calls := waiting(q, "a", "a", "a")
+	calls := waiting(q, "o/a", "o/a", "o/a")
 	first := q.next(nil, nil)
 	q.retry(first)
 	for i, want := range calls {
@@ -171,14 +247,17 @@ func TestOrderWithinANamespace(t *testing.T) {
 
 func TestRemove(t *testing.T) {
 	q := newQueue(2)
-	calls := waiting(q, "a", "a", "b", "c")
+	calls := waiting(q, "o/a", "o/a", "o/b", "x/c")
 	for _, gone := range []int{0, 2} {
 		if !q.remove(calls[gone]) {
 			t.Errorf("call %d did not wait", gone)
 		}
 	}
-	if got := taken(q, 2); !slices.Equal(got, []string{"a", "c"}) {
+	if got := taken(t, q, 2); !slices.Equal(got, []string{"o/a", "x/c"}) {
 		t.Errorf("left are %v", got)
+	}
+	if len(q.turns) != 0 {
+		t.Errorf("%d origins are remembered of which nothing waits", len(q.turns))
 	}
 	if q.remove(calls[1]) {
 		t.Error("a call that was taken is said to wait")
@@ -193,7 +272,7 @@ func TestWorkerEnds(t *testing.T) {
 	if c := q.next(ended, nil); c != nil {
 		t.Error("got a call that nobody made")
 	}
-	waiting(q, "a")
+	waiting(q, "o/a")
 	if c := q.next(ended, nil); c == nil {
 		t.Error("the call was handed to a worker that has ended")
 	}
@@ -214,10 +293,10 @@ func TestIdleWorkers(t *testing.T) {
 			q.mutex.Unlock()
 		}
 	}
-	waiting(q, "a")
+	waiting(q, "o/a")
 	if i := <-got; i != 1 {
 		t.Errorf("worker %d got the call", i)
 	}
-	waiting(q, "a")
+	waiting(q, "o/b")
 	<-got
 }

@@ -36,14 +36,17 @@ const (
 	maxRetained = 32 << 20
 )
 
-// What makes a namespace heavy, which never holds all workers.
+// What makes a flow heavy. Heavy flows never hold all workers.
 const (
-	// heavyCPU is the CPU time of a request that makes its namespace heavy, and heavyFor is for how long.
+	// heavyCPU is the CPU time of a request that makes its flow heavy, and heavyFor is for how long.
 	heavyCPU = 500 * time.Millisecond
 	heavyFor = time.Minute
 
-	// rememberedNamespaces bounds the memory.
-	rememberedNamespaces = 1024
+	// manyHeavy is how many flows of an origin must be heavy before new flows of it are heavy, too.
+	manyHeavy = 3
+
+	// rememberedFlows bounds the memory.
+	rememberedFlows = 1024
 )
 
 // What the pool waits for.

@@ -35,7 +35,8 @@ type Options struct {
 }
 
 // Pool renders in processes of its own. It is a render.Renderer and a prometheus.Collector, and safe for concurrent
-// use.
+// use. What different origins ask for (see render.WithOrigin), and what is asked for in different namespaces, takes
+// turns.
 //
 // An error of the type field.ErrorTypeInternal says nothing about the template and may go away: see render.Retryable.
 // A template and a payload that end a worker are refused for good; a worker that somebody else kills is replaced, and
@@ -171,8 +172,9 @@ func (p *Pool) Check(*http.Request) error {
 type call struct {
 	request
 
-	encoded   []byte // the template
-	namespace string
+	flow
+
+	encoded []byte // the template
 	// accept makes the outcome of an answer, or says that it cannot be the answer to this request.
 	accept func(*answer) (outcome, error)
 	// retried says that a worker was killed under it before.
@@ -252,11 +254,11 @@ func (p *Pool) ask(
 		return outcome{errs: final("%v", err)}
 	}
 	c := &call{
-		request:   request{kind: kind, hash: sha256.Sum256(encoded), name: execution.Name, payload: execution.Spec.Payload},
-		encoded:   encoded,
-		namespace: template.Namespace,
-		accept:    accept,
-		outcome:   make(chan outcome, 1),
+		request: request{kind: kind, hash: sha256.Sum256(encoded), name: execution.Name, payload: execution.Spec.Payload},
+		flow:    flow{origin: render.Origin(ctx), namespace: template.Namespace},
+		encoded: encoded,
+		accept:  accept,
+		outcome: make(chan outcome, 1),
 	}
 	if refused := p.killers.refuse(c.key); len(refused) > 0 {
 		return outcome{errs: refused}

@@ -14,7 +14,7 @@ import (
 )
 
 // What the webhooks ask of the API server at a time: in all, for one caller of the webhooks, and for one namespace of
-// a caller while others wait. The manager's other requests share the API server's priority and fairness with these.
+// a caller. The manager's other requests share the API server's priority and fairness with these.
 const (
 	maxCalls            = 32
 	maxCallsOfAddress   = 16

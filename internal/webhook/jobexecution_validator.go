@@ -94,7 +94,7 @@ func (v *jobExecutionValidator) validateRender(
 	if !template.DeletionTimestamp.IsZero() {
 		return templateNotFound(execution, "it is being deleted")
 	}
-	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
+	ctx, cancel := renderContext(ctx)
 	defer cancel()
 
 	if _, errs := v.renderer.Job(ctx, template, execution); len(errs) > 0 {

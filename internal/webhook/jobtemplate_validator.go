@@ -134,7 +134,7 @@ func (v *jobTemplateValidator) validateJobs(
 func (v *jobTemplateValidator) examine(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) render.Examination {
-	ctx, cancel := context.WithTimeout(ctx, renderTimeout)
+	ctx, cancel := renderContext(ctx)
 	defer cancel()
 	return v.renderer.Examine(ctx, template)
 }

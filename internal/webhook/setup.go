@@ -13,12 +13,6 @@ import (
 	"dispatcher.ivan.vc/internal/trial"
 )
 
-// Options are the settings of the webhooks.
-type Options struct {
-	// RenderWorkers is how many templates the renderer renders at a time.
-	RenderWorkers int
-}
-
 // These markers generate config/webhook/manifests.yaml.
 //
 // The JobTemplate webhook is asked about changes of what runs. Labels and annotations are part of that where strings
@@ -39,8 +33,7 @@ type Options struct {
 
 // Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
 // which is controller-runtime's default. The informers of the manager must have the options of objects.
-func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache, options Options) error {
-	renderer = newFairRenderer(renderer, options.RenderWorkers)
+func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache) error {
 	shared := newCalls()
 	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
