@@ -14,7 +14,8 @@ type JobTemplateSpec struct {
 	JobTemplate batchv1.JobTemplateSpec `json:"jobTemplate"`
 
 	// samplePayload is a payload that this JobTemplate accepts, of at most 1 MiB. A JobTemplate is tried before it is
-	// stored: with samplePayload if it is set, else with the payloads text, empty, {} and [], of which one must be accepted.
+	// stored: with samplePayload if it is set, else with the payloads text, empty, {} and []. One of them must
+	// be accepted.
 	// +kubebuilder:validation:MaxLength=1048576
 	// +optional
 	SamplePayload *string `json:"samplePayload,omitempty"`

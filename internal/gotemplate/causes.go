@@ -105,6 +105,7 @@ var wordings = []struct {
 	{regexp.MustCompile(`^(\S+) is an unexported field of struct type (.+)$`), func(found []string) string {
 		return fmt.Sprintf("%s has no .%s", goTypeName(found[2]), found[1])
 	}},
+	{regexp.MustCompile(`^(?:unexpected )?EOF$`), func([]string) string { return "the text ends too early" }},
 	{regexp.MustCompile(`^Cannot (?:find )?\w+ (?:on )?type (.+?)(?: as list)?$`), takesList},
 	{regexp.MustCompile(`^list should be type of slice or array but (.+)$`), takesList},
 	{regexp.MustCompile(`^unable to parse (\w+) key, must be of type string, but (.+) found$`),

@@ -36,7 +36,7 @@ func newError(source int, message string) Error {
 }
 
 var errUTF8 = errors.New(
-	"what it renders is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters",
+	"the result is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters",
 )
 
 // ends says whether err ends the whole render: it would be the same for each further template.

@@ -32,7 +32,7 @@ func decoded(text []byte, err error) (string, error) { return string(text), err 
 func boundFromJSON(c *call) (int, error) {
 	text := c.text(0)
 	if !json.Valid([]byte(text)) {
-		c.hint = "fromJson was given what is not JSON"
+		c.hint = "the text given to fromJson is not JSON"
 	}
 	size := len(text) + 336*strings.Count(text, "{") + 64*(strings.Count(text, "[")+strings.Count(text, ","))
 	if err := c.fits(size); err != nil {

@@ -32,8 +32,9 @@ func (v *jobTemplateValidator) tryJobs(ctx context.Context, jobs []*batchv1.Job)
 		case i == 0:
 			first = result
 		case !slices.EqualFunc(first.Errors, result.Errors, sameError):
-			result.Errors = append(result.Errors, field.Required(field.NewPath("spec", "samplePayload"),
-				"the Job depends on the payload, and was tried with made-up ones: set this to one that makes it valid"))
+			needed := field.Required(field.NewPath("spec", "samplePayload"),
+				"the Job depends on the payload, and no payload that was tried makes it valid: set this to one that does")
+			result.Errors = append(field.ErrorList{needed}, result.Errors...)
 			return result, nil
 		}
 	}
