@@ -26,6 +26,10 @@ const (
 	// queueTimeout is how long a request waits for its share of the memory before it is answered with 429.
 	queueTimeout = 2500 * time.Millisecond
 
+	// arrivedTimeout is how long a request waits where those of its namespace that have arrived already take their part
+	// of the memory for bodies. Meanwhile it takes that of others.
+	arrivedTimeout = 100 * time.Millisecond
+
 	// maxHeaderBytes bounds the headers of a request. The API server sends some 300 bytes.
 	maxHeaderBytes = 16 << 10
 
@@ -44,7 +48,8 @@ const (
 // What a review takes of the memory while it is handled is its size and the number of its JSON values, times what
 // decoding and copying make of them. While the body arrives, only its length counts. Large reviews have memory of their
 // own, so that they never take what small ones need. An address gets at most half of each: strangers may have an
-// address of their own. A review that needs more than that counts as half, or it would wait until it is alone.
+// address of their own. A namespace of an address gets at most half of that: users may have a namespace whose reviews
+// take long. A review that needs more than that counts as half, or it would wait until it is alone.
 const (
 	smallArriving = 2 << 20
 	largeArriving = 16 << 20

@@ -36,7 +36,7 @@ func WithAddress(ctx context.Context, address string) context.Context {
 
 // reviews lets requests through to the webhooks as far as time and memory allow.
 type reviews struct {
-	arriving, text, values memory
+	arriving, arrived, text, values memory
 }
 
 // memory is shared by requests. Large ones never take what small ones need.
@@ -47,10 +47,11 @@ type memory struct {
 	largeFrom, most int64
 }
 
-func newMemory(small, large, largeFrom int64) memory {
+// newMemory returns memory of which an address gets at most half, and a flow of an address at most a part of that.
+func newMemory(small, large, largeFrom, parts int64) memory {
 	return memory{
-		small:     fairqueue.New(small, small/2, small/2),
-		large:     fairqueue.New(large, large/2, large/2),
+		small:     fairqueue.New(small, small/2, small/2/parts),
+		large:     fairqueue.New(large, large/2, large/2/parts),
 		largeFrom: largeFrom,
 		most:      large / 2,
 	}
@@ -58,14 +59,16 @@ func newMemory(small, large, largeFrom int64) memory {
 
 func newReviews() *reviews {
 	return &reviews{
-		arriving: newMemory(smallArriving, largeArriving, largeBody),
-		text:     newMemory(smallText, largeText, largeBody*textPerByte+textPerReview),
-		values:   newMemory(smallValues, largeValues, manyValues),
+		arriving: newMemory(smallArriving, largeArriving, largeBody, 1), // The namespace is not known yet.
+		arrived:  newMemory(smallArriving, largeArriving, largeBody, 2),
+		text:     newMemory(smallText, largeText, largeBody*textPerByte+textPerReview, 2),
+		values:   newMemory(smallValues, largeValues, manyValues, 2),
 	}
 }
 
 // limit reads a request, within limits, and hands it to next. A request that has to wait too long for its share is
-// answered with 429, which the API server repeats after a second.
+// answered with 429, which the API server repeats after a second. Once the body is there, the namespaces that reviews
+// name take turns: an API server sends those of all its users from one address.
 func (l *reviews) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refusal := refuseHeaders(r); refusal != 0 {
@@ -75,36 +78,45 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		origin := fairqueue.Origin{Address: connections.AddressOf(r.RemoteAddr)}
 		ctx, cancel := context.WithTimeout(WithAddress(r.Context(), origin.Address), Timeout)
 		defer cancel()
-		arrived, ok := l.arriving.acquire(ctx, origin, r.ContentLength)
+		endArriving, ok := l.arriving.acquire(ctx, origin, r.ContentLength, queueTimeout)
 		if !ok {
 			tooMany(w)
 			return
 		}
-		defer arrived()
+		defer endArriving()
 		body, err := readBody(w, r)
 		if err != nil {
 			turnAway(w, http.StatusBadRequest, "the body could not be read")
 			return
 		}
-		release, ok := l.text.acquire(ctx, origin, r.ContentLength*textPerByte+textPerReview)
+		if !isJSONObject(body) {
+			turnAway(w, http.StatusBadRequest, "the body must be one JSON object")
+			return
+		}
+		origin.Flow = namespaceOf(body)
+		// What waits counts as arriving, so bodies of one namespace must not take all the memory for that.
+		endWaiting, ok := l.arrived.acquire(ctx, origin, r.ContentLength, arrivedTimeout)
+		if !ok {
+			tooMany(w)
+			return
+		}
+		defer endWaiting()
+		release, ok := l.text.acquire(ctx, origin, r.ContentLength*textPerByte+textPerReview, queueTimeout)
 		if !ok {
 			tooMany(w)
 			return
 		}
 		defer release()
-		arrived() // The text counts the body, too.
+		endWaiting() // The text counts the body, too.
+		endArriving()
 
-		if !isJSONObject(body) {
-			turnAway(w, http.StatusBadRequest, "the body must be one JSON object")
-			return
-		}
 		values := countValues(body)
 		if values.number() > maxValues {
 			refuseReview(w, body)
 			return
 		}
 		if weight := values.weight(); weight > freeValues {
-			release, ok := l.values.acquire(ctx, origin, weight)
+			release, ok := l.values.acquire(ctx, origin, weight, queueTimeout)
 			if !ok {
 				tooMany(w)
 				return
@@ -132,9 +144,11 @@ func refuseHeaders(r *http.Request) int {
 	return 0
 }
 
-// acquire waits for weight, and returns false where that takes too long.
-func (m memory) acquire(ctx context.Context, origin fairqueue.Origin, weight int64) (func(), bool) {
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+// acquire waits for weight, and returns false where that takes longer than timeout.
+func (m memory) acquire(
+	ctx context.Context, origin fairqueue.Origin, weight int64, timeout time.Duration,
+) (func(), bool) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	queue := m.small
 	if weight >= m.largeFrom {
