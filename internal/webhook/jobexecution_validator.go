@@ -71,8 +71,8 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 		return templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
 	}
 	refusal := v.validateRender(ctx, template, execution)
-	if refusal == nil {
-		return nil
+	if refusal == nil || apierrors.IsTimeout(refusal) {
+		return refusal // After a timeout, nothing is known of the template that another one could change.
 	}
 
 	// The cache may be behind. Accepting because of an old template does no harm, since the controller renders again.

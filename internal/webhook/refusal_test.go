@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -21,14 +22,18 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 		t.Errorf("JobTemplate: got %v, want 504", err)
 	}
 
+	live := &stubReader{err: errors.New("busy")}
 	validator := &jobExecutionValidator{
 		manager:   knownAccount(managerUser),
-		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
+		templates: newLookup(&stubReader{template: template}, live),
 		renderer:  render.NewDirect(1),
 	}
 	_, err = validator.ValidateCreate(ctx, defaultedExecution("e", "a", ""))
 	if !apierrors.IsTimeout(err) {
 		t.Errorf("JobExecution: got %v, want 504", err)
+	}
+	if live.gets > 0 {
+		t.Error("the template was read again although nothing was found wrong with it")
 	}
 }
 
