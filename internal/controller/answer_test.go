@@ -56,6 +56,60 @@ func TestDenied(t *testing.T) {
 	}
 }
 
+// Whoever writes a Job's fields can quote a policy's words, and a policy can use the words and codes of the API server.
+func TestWhoRefused(t *testing.T) {
+	answer := func(code int32, reason metav1.StatusReason, message string) error {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code, Reason: reason, Message: message}}
+	}
+	const (
+		webhook = `admission webhook "a.b.c" denied the request: no`
+		policy  = `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`
+		race    = `Operation cannot be fulfilled on resourcequotas "q": the object has been modified`
+	)
+	conflict, exists := metav1.StatusReasonConflict, metav1.StatusReasonAlreadyExists
+	for _, test := range []struct {
+		reason                    string
+		err                       error
+		denied, contention, taken bool
+	}{
+		{"a webhook", answer(http.StatusForbidden, metav1.StatusReasonForbidden, webhook), true, false, false},
+		{"a policy", answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, policy), true, false, false},
+		{"a policy, about a Job", answer(http.StatusForbidden, metav1.StatusReasonForbidden,
+			`jobs.batch "run" is forbidden: `+policy), true, false, false},
+		{"a policy, about Jobs", answer(http.StatusForbidden, metav1.StatusReasonForbidden,
+			`jobs.batch is forbidden: `+policy), true, false, false},
+		{"a value that quotes a webhook", answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
+			`Job.batch "run" is invalid: spec: Invalid value: `+webhook), false, false, false},
+		{"a value that quotes a policy", answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
+			`Job.batch "run" is invalid: spec: Invalid value: `+policy), false, false, false},
+		{"no API server", errors.New(webhook), false, false, false},
+
+		{"the books of a quota", errQuotaRace, false, true, false},
+		{"the books of a quota, in words only", answer(http.StatusConflict, conflict, race), false, true, false},
+		{"the books of a quota, by its kind only", &apierrors.StatusError{ErrStatus: metav1.Status{
+			Code: http.StatusConflict, Reason: conflict, Details: &metav1.StatusDetails{Kind: "resourcequotas"},
+		}}, false, true, false},
+		{"a conflict about something else", answer(http.StatusConflict, conflict, "no"), false, false, false},
+		{"a quota that is exhausted", answer(http.StatusForbidden, metav1.StatusReasonForbidden, race), false, false,
+			false},
+		{"a webhook that talks of quotas", answer(http.StatusConflict, conflict,
+			`admission webhook "a" denied the request: `+race), true, false, false},
+
+		{"another Job has the name", errTaken, false, false, true},
+		{"a webhook that says so", answer(http.StatusConflict, exists, webhook), true, false, false},
+	} {
+		if got := isDenied(test.err); got != test.denied {
+			t.Errorf("%s: denied by a policy: %v, want %v", test.reason, got, test.denied)
+		}
+		if got := isContention(test.err); got != test.contention {
+			t.Errorf("%s: another write came first: %v, want %v", test.reason, got, test.contention)
+		}
+		if got := isTaken(test.err); got != test.taken {
+			t.Errorf("%s: the name is taken: %v, want %v", test.reason, got, test.taken)
+		}
+	}
+}
+
 // An execution that waits for an API server or a webhook that fails says so once, and is retried as an error.
 func TestCreateFails(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution())
