@@ -2,7 +2,10 @@ package sandbox
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,12 +64,94 @@ func TestLargeFramesAreRefused(t *testing.T) {
 		t.Error("a request of any size is sent")
 	}
 	header := []byte{0xff, 0xff, 0xff, 0xff}
-	if _, err := readFrame(bytes.NewReader(header)); err == nil {
-		t.Error("a frame of any size is read")
+	if _, err := readFrame(bytes.NewReader(header)); !errors.Is(err, errFrameTooLarge) {
+		t.Errorf("a frame of any size is read, and ends with %v", err)
 	}
-	f := fields{rest: appendNumber(nil, math.MaxInt)}
-	if f.texts(maxTexts); f.err == nil {
-		t.Error("a short frame may announce a long list")
+	for _, announced := range []int{maxTexts, math.MaxInt} {
+		f := fields{rest: appendNumber(nil, announced)}
+		if texts := f.texts(maxTexts); f.err == nil || cap(texts) > 0 {
+			t.Errorf("a short frame may announce a list of %d: room for %d, %v", announced, cap(texts), f.err)
+		}
+	}
+}
+
+// TestFramesThatEndEarly: only where a frame would begin may the requests of a worker end.
+func TestFramesThatEndEarly(t *testing.T) {
+	frame, err := (&answer{jobs: [][]string{{"x"}}}).frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range frame {
+		want := io.ErrUnexpectedEOF
+		if n == 0 {
+			want = io.EOF
+		}
+		if _, err := readFrame(bytes.NewReader(frame[:n])); err != want { //nolint:errorlint // The very one ends a worker.
+			t.Errorf("after %d of %d bytes: %v, want %v", n, len(frame), err, want)
+		}
+	}
+}
+
+// TestAnswersThatEndEarly: what is left of an answer is none, and takes nobody down.
+func TestAnswersThatEndEarly(t *testing.T) {
+	frame, err := (&answer{
+		errs:     field.ErrorList{field.Invalid(jobTemplatePath, "value", "detail")},
+		warnings: []string{"warning"},
+		jobs:     [][]string{{"text"}, {"another"}},
+	}).frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := frame[headerSize:]
+	for n := range content {
+		if a, err := parseAnswer(slices.Clip(content[:n])); err == nil {
+			t.Errorf("%d of %d bytes are taken for %+v", n, len(content), a)
+		}
+	}
+}
+
+// TestAnswersAreBounded: a worker cannot make the manager keep more than the renderer would say.
+func TestAnswersAreBounded(t *testing.T) {
+	invalid := field.Invalid(jobTemplatePath, field.OmitValueType{}, "x")
+	warnings := appendTexts(append(newFrame(0), 0, 0, 0), make([]string, maxWarnings+1))
+	for reason, content := range map[string][]byte{
+		"errors": contentOf(t, &answer{errs: slices.Repeat(field.ErrorList{invalid}, maxAnswerErrors+1)}),
+		"Jobs":   contentOf(t, &answer{jobs: make([][]string, maxJobs+1)}),
+		"texts":  contentOf(t, &answer{jobs: [][]string{make([]string, maxTexts+1)}}),
+		// The manager's own code sends no more of these, so the answer is made by hand.
+		"warnings": append(warnings, 0)[headerSize:],
+	} {
+		if _, err := parseAnswer(content); err == nil {
+			t.Errorf("any number of %s is taken", reason)
+		}
+	}
+	many := &answer{warnings: make([]string, maxWarnings+1)}
+	if got, err := parseAnswer(contentOf(t, many)); err != nil || len(got.warnings) != maxWarnings {
+		t.Errorf("too many warnings of an honest worker: %v", err)
+	}
+}
+
+func contentOf(t *testing.T, a *answer) []byte {
+	t.Helper()
+	frame, err := a.frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frame[headerSize:]
+}
+
+// TestTextsAreUTF8: what goes into a Job or an error can be encoded.
+func TestTextsAreUTF8(t *testing.T) {
+	a, err := parseAnswer(contentOf(t, &answer{
+		errs: field.ErrorList{field.Invalid(jobTemplatePath, "\xff", "\xff")}, warnings: []string{"\xff"}, jobs: [][]string{{"\xff"}},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{a.errs[0].Detail, a.errs[0].BadValue.(string), a.warnings[0], a.jobs[0][0]} {
+		if !utf8.ValidString(text) {
+			t.Errorf("%q is no UTF-8", text)
+		}
 	}
 }
 
