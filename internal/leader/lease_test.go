@@ -3,7 +3,9 @@ package leader
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -112,6 +114,75 @@ func TestRefusedWorkIsLookedForLater(t *testing.T) {
 				t.Error("no term has begun")
 			}
 		})
+	}
+}
+
+// A leader that stops waits for all pieces of its work, and not for ever.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lease := NewLease(clocktesting.NewFakePassiveClock(testTime))
+		lease.Renewed(testTime)
+		if !lease.idle(0) {
+			t.Error("it waits before any work has begun")
+		}
+		first, second := lease.Begin(), lease.Begin()
+		if lease.idle(time.Second) {
+			t.Error("it is idle while two pieces of work go on")
+		}
+		idle := make(chan bool, 1)
+		go func() { idle <- lease.idle(time.Hour) }()
+		synctest.Wait()
+		first.End()
+		synctest.Wait()
+		if len(idle) > 0 {
+			t.Error("it does not wait for the second piece of work")
+		}
+		second.End()
+		if !<-idle || !lease.idle(0) {
+			t.Error("it still waits when all work has ended")
+		}
+	})
+}
+
+// monotonic returns a time that its monotonic clock puts later than its wall clock does. The package time has no
+// function for that, as the difference is a fault of the machine.
+func monotonic(t *testing.T, now time.Time, ahead time.Duration) time.Time {
+	t.Helper()
+	later := now
+	(*struct {
+		wall uint64
+		ext  int64 // The monotonic clock, in nanoseconds, where wall says that there is one.
+		loc  unsafe.Pointer
+	})(unsafe.Pointer(&later)).ext += int64(ahead)
+	if later.Sub(now) != ahead || !later.Round(0).Equal(now.Round(0)) {
+		t.Fatal("time.Time is not what it was")
+	}
+	return later
+}
+
+// The monotonic clock stands still while a machine is suspended, and the wall clock may be set back. Either one says
+// that a term is over.
+func TestEitherClockEndsATerm(t *testing.T) {
+	const d = RenewDeadline
+	for _, test := range []struct {
+		reason          string
+		wall, monotonic time.Duration // Since the renewal.
+		leads           bool
+	}{
+		{"both go", d - 1, d - 1, true},
+		{"the machine was suspended", d, 0, false},
+		{"the clock was set back", 0, d, false},
+		{"the clock was set back by much", -time.Hour, d, false},
+		{"the clock was set back a moment ago", -time.Hour, d - 1, true},
+	} {
+		renewed := time.Now()
+		clock := clocktesting.NewFakePassiveClock(renewed)
+		lease := NewLease(clock)
+		lease.Renewed(renewed)
+		clock.SetTime(monotonic(t, renewed.Add(test.wall), test.monotonic-test.wall))
+		if leads := lease.Valid(); leads != test.leads {
+			t.Errorf("%s: leads = %v, want %v", test.reason, leads, test.leads)
+		}
 	}
 }
 
