@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,12 +34,16 @@ type candidate struct {
 	version int
 	failing error // What requests end with, if set. Guarded by object.mu, like failed.
 	failed  int   // How many requests have ended so.
+	// meanwhile is what somebody else does to the object before the next update arrives, if set.
+	meanwhile func()
 }
 
-func (c *candidate) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+func (c *candidate) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
 	case c.failing != nil:
 		c.failed++
 		return nil, nil, c.failing
@@ -51,18 +56,24 @@ func (c *candidate) Get(context.Context) (*resourcelock.LeaderElectionRecord, []
 	return &record, bytes.Clone(raw), err
 }
 
-func (c *candidate) Create(_ context.Context, record resourcelock.LeaderElectionRecord) error {
-	return c.store(record, true)
+func (c *candidate) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return c.store(ctx, record, true)
 }
 
-func (c *candidate) Update(_ context.Context, record resourcelock.LeaderElectionRecord) error {
-	return c.store(record, false)
+func (c *candidate) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if do := c.meanwhile; do != nil {
+		c.meanwhile = nil
+		do()
+	}
+	return c.store(ctx, record, false)
 }
 
-func (c *candidate) store(record resourcelock.LeaderElectionRecord, create bool) error {
+func (c *candidate) store(ctx context.Context, record resourcelock.LeaderElectionRecord, create bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case c.failing != nil:
 		return c.failing
 	case create && c.record != nil:
@@ -244,6 +255,49 @@ func TestStopLeavesTheLeaseOfOthersAlone(t *testing.T) {
 	wait(t, r.ended, "the end of the election")
 	if holder := o.holder(); holder != "b" {
 		t.Errorf("the Lease is held by %q, want b", holder)
+	}
+}
+
+// Whatever happens meanwhile, a process releases the Lease that it holds, and no other.
+func TestRelease(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, test := range []struct {
+		reason    string
+		ctx       context.Context
+		held      string
+		meanwhile func(*object)
+		works     bool
+		want      string
+	}{
+		{"it holds the Lease", t.Context(), "a", nil, false, ""},
+		{"it stops", stopped, "a", nil, false, ""},
+		{"another one holds it", t.Context(), "b", nil, false, "b"},
+		{"somebody changes the object", t.Context(), "a", func(o *object) { o.take("a") }, false, ""},
+		{"another one acquires it", t.Context(), "a", func(o *object) { o.take("b") }, false, "b"},
+		{"its work does not end", t.Context(), "a", nil, true, "a"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &object{}
+			o.take(test.held)
+			lock := &candidate{object: o, name: "a"}
+			if test.meanwhile != nil {
+				lock.meanwhile = func() { test.meanwhile(o) }
+			}
+			lease := NewLease(clock.RealClock{})
+			lease.Renewed(time.Now())
+			term := lease.Begin()
+			if !test.works {
+				term.End()
+			}
+			(&Election{lock: lock, lease: lease}).release(test.ctx)
+			if holder := o.holder(); holder != test.want {
+				t.Errorf("%s: the Lease is held by %q, want %q", test.reason, holder, test.want)
+			}
+			if term.Check() == nil {
+				t.Errorf("%s: the term goes on", test.reason)
+			}
+		})
 	}
 }
 
