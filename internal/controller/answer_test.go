@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -134,5 +136,49 @@ func TestCreateFails(t *testing.T) {
 	want := createFailed(errNoRoom).Error()
 	if got := c.summary(); writes != 1 || got.Reason != dispatcherv1alpha1.ReasonWaiting || got.Message == "" {
 		t.Errorf("%d writes, %s: %q, want 1 that tells of %s", writes, got.Reason, got.Message, want)
+	}
+}
+
+// A failure is told once, after a while, in a message that fits an event. It does not hide why the Job was refused.
+func TestFailingStatus(t *testing.T) {
+	said := func(reason, message string) func(*dispatcherv1alpha1.JobExecution) {
+		return func(execution *dispatcherv1alpha1.JobExecution) {
+			execution.Status = waitingStatus(execution, &retryableError{reason: reason, message: message}, testTime)
+		}
+	}
+	for _, test := range []struct {
+		reason    string
+		execution *dispatcherv1alpha1.JobExecution
+		age       time.Duration
+		tells     bool
+	}{
+		{"it may go away", newExecution(), failsAfter - 1, false},
+		{"it did not go away", newExecution(), failsAfter, true},
+		{"it was told already, of another failure",
+			newExecution(said(dispatcherv1alpha1.ReasonWaiting, failingPrefix+"another")), time.Hour, false},
+		{"another reason to wait is over",
+			newExecution(said(dispatcherv1alpha1.ReasonWaiting, "for a name")), time.Hour, true},
+		{"the Job was refused before",
+			newExecution(said(dispatcherv1alpha1.ReasonJobForbidden, "a quota")), time.Hour, false},
+	} {
+		failing := &failingError{cause: errors.New(strings.Repeat("ü", 4000))}
+		status := failingStatus(test.execution, failing, testTime.Add(test.age))
+		if tells := !equality.Semantic.DeepEqual(test.execution.Status, status); tells != test.tells {
+			t.Errorf("%s: the status changes: %v, want %v", test.reason, tells, test.tells)
+		}
+		if got := status.Summary().Message; test.tells && (!strings.HasPrefix(got, failingPrefix) || len(got) > maxNote) {
+			t.Errorf("%s: the message has %d bytes: %.60s", test.reason, len(got), got)
+		}
+	}
+}
+
+// Only what an API server has answered is a failure of its own.
+func TestCreateFailed(t *testing.T) {
+	var failing *failingError
+	if !errors.As(createFailed(errNoRoom), &failing) {
+		t.Error("the answer of an API server is none")
+	}
+	if errors.As(createFailed(errors.New("connection refused")), &failing) {
+		t.Error("an answer that never came is one of an API server")
 	}
 }

@@ -198,3 +198,24 @@ func TestJobOfCanceledIsDeletedOnce(t *testing.T) {
 		t.Errorf("calls = %q, want none", calls)
 	}
 }
+
+// An outcome is certain when a condition says so, and not when it says the opposite.
+func TestOutcomeIsCertain(t *testing.T) {
+	for _, condition := range []batchv1.JobConditionType{
+		batchv1.JobSuccessCriteriaMet, batchv1.JobFailureTarget, batchv1.JobComplete, batchv1.JobFailed,
+	} {
+		for status, want := range map[corev1.ConditionStatus]bool{
+			corev1.ConditionTrue: true, corev1.ConditionFalse: false, corev1.ConditionUnknown: false,
+		} {
+			job := newJob(active, func(job *batchv1.Job) {
+				job.Status.Conditions = []batchv1.JobCondition{{Type: condition, Status: status}}
+			})
+			if got := isOutcomeCertain(job); got != want {
+				t.Errorf("%s is %s: certain = %v, want %v", condition, status, got, want)
+			}
+		}
+	}
+	if isOutcomeCertain(newJob(active, suspended)) {
+		t.Error("the outcome of a suspended Job is certain")
+	}
+}

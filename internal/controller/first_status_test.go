@@ -140,6 +140,8 @@ func TestFinishedJobsAreNotRemembered(t *testing.T) {
 		{event.CreateEvent{Object: newJob(complete), IsInInitialList: true}, false},
 		{event.CreateEvent{Object: newJob(active), IsInInitialList: true}, true},
 		{event.CreateEvent{Object: newJob(complete)}, true},
+		{event.CreateEvent{Object: newJob(active, ofCronJob)}, false},
+		{event.CreateEvent{Object: newJob(active, func(job *batchv1.Job) { job.OwnerReferences = nil })}, false},
 	} {
 		c.restart()
 		c.reconciler.jobHandler().Create(t.Context(), test.event, queue)
@@ -147,6 +149,11 @@ func TestFinishedJobsAreNotRemembered(t *testing.T) {
 			t.Errorf("%+v: remembered = %v, want %v", test.event, got, test.want)
 		}
 	}
+}
+
+// ofCronJob makes a Job whose owner has the UID of an execution, and is none.
+func ofCronJob(job *batchv1.Job) {
+	job.OwnerReferences[0].APIVersion, job.OwnerReferences[0].Kind = "batch/v1", "CronJob"
 }
 
 // A second Job of an execution, which another leader has created since it knew of none, is not taken for a foreign one.

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,5 +100,14 @@ func TestRestoreJobTTLBehindTheCache(t *testing.T) {
 	}
 	if *job.Spec.TTLSecondsAfterFinished != dispatcherv1alpha1.MinJobTTLSeconds {
 		t.Errorf("the TTL of another Job is %d", *job.Spec.TTLSecondsAfterFinished)
+	}
+}
+
+// A Job that is gone needs no TTL.
+func TestRestoreJobTTLOfAJobThatIsGone(t *testing.T) {
+	execution := newExecution(ranWith(complete))
+	c := newLaggingCluster(t, store(execution), store(execution, newJob(complete, withTTL(60))))
+	if _, calls, err := c.reconcile(); err != nil || !slices.Contains(calls, "patch Job") {
+		t.Errorf("calls = %q, error = %v, want a try and no error", calls, err)
 	}
 }

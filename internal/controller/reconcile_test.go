@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/leader"
@@ -147,6 +150,72 @@ func TestRunsOnce(t *testing.T) {
 	}
 }
 
+// A Job that was created is not created again, even if no status could be stored that names it, and it was deleted then.
+func TestRunsOnceWithoutAStatus(t *testing.T) {
+	for reason, createError := range map[string]error{"it was created": nil, "it was found": errTaken} {
+		waited := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
+			forbidden := &retryableError{reason: dispatcherv1alpha1.ReasonJobForbidden, message: "a quota"}
+			execution.Status = waitingStatus(execution, forbidden, testTime)
+		})
+		c := newCluster(t, newTemplate(), waited)
+		if createError != nil {
+			c.make(newJob())
+			c.createError = createError
+		}
+		cached, _ := c.clients()
+		c.reconciler.client = interceptor.NewClient(cached, interceptor.Funcs{
+			SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+				return errNoRoom
+			},
+		})
+		if _, calls, err := c.reconcile(); err == nil || !slices.Contains(calls, "create Job") {
+			t.Fatalf("%s: calls = %q, error = %v, want a Job, and no status", reason, calls, err)
+		}
+		c.delete(newJob())
+		c.createError = nil
+		c.reconciler.client = cached
+		c.stepUnseen()
+		if got := c.summary().Reason; got != dispatcherv1alpha1.ReasonJobDeleted || len(c.jobs()) > 0 {
+			t.Errorf("%s: reason = %s, jobs = %q, want JobDeleted and none", reason, got, c.jobs())
+		}
+	}
+}
+
+// Wherever a Job without its label is found, it gets it back, so that its changes are seen.
+func TestFoundJobsGetTheirLabel(t *testing.T) {
+	unlabelled := func(job *batchv1.Job) { job.Labels = nil }
+	named := func(template *dispatcherv1alpha1.JobTemplate) { template.Spec.JobTemplate.Name = "given" }
+	for _, test := range []struct {
+		reason   string
+		template *dispatcherv1alpha1.JobTemplate
+	}{
+		{"when it is created again", newTemplate()},
+		{"when the template does not render any more", newTemplate(broken)},
+		{"when the template gives another name now", newTemplate(named)},
+	} {
+		c := newCluster(t, test.template, newExecution(), newJob(active, unlabelled))
+		c.createError = errTaken
+		c.step()
+		c.setJob(func(job *batchv1.Job) {
+			if got := job.Labels[dispatcherv1alpha1.LabelJobExecution]; got != testKey.Name {
+				t.Errorf("%s: the label is %q, want %q", test.reason, got, testKey.Name)
+			}
+		})
+	}
+}
+
+// An execution that is being deleted gets no Job, even if the cache does not show its deletion.
+func TestDeletingExecutionBehindTheCache(t *testing.T) {
+	deleting := newExecution(func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.DeletionTimestamp, execution.Finalizers = new(at(0)), []string{metav1.FinalizerDeleteDependents}
+	})
+	c := newLaggingCluster(t, store(newTemplate(), deleting), store(newTemplate(), newExecution()))
+	c.clock.SetTime(testTime.Add(staleAfter + time.Second))
+	if diff := cmp.Diff([]string{"get JobExecution"}, c.stepUnseen()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
 // A Job that lost its label is no longer in the cache: it is neither taken for deleted nor forgotten.
 func TestLostLabel(t *testing.T) {
 	c := newCluster(t, newTemplate(), newExecution(), newJob(active), newPod(exited(0, "Completed", "", 30)))
@@ -223,6 +292,48 @@ func TestOutdatedStatus(t *testing.T) {
 	}
 	if got := finishedCount(t, resultSucceeded) - before; got != 1 {
 		t.Errorf("counted %v times, want once", got)
+	}
+}
+
+// An execution that is gone when its status is written is no error.
+func TestStatusOfWhatIsGone(t *testing.T) {
+	c := newLaggingCluster(t, store(newTemplate()), store(newTemplate(), newExecution(), newJob(complete)))
+	if calls := c.stepUnseen(); !slices.Contains(calls, "patch status of JobExecution") {
+		t.Errorf("calls = %q, want a try", calls)
+	}
+	if got := c.events(); len(got) > 0 {
+		t.Errorf("events = %q, want none", got)
+	}
+}
+
+// A resourceVersion counts as replaced for a while, where this process has replaced it.
+func TestHasReplaced(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		change bool // Whether the API server stores a change.
+		later  time.Duration
+		want   bool
+	}{
+		{"a moment ago", true, replacedFor - 1, true},
+		{"long ago", true, replacedFor, false},
+		{"in the future, since the clock was set back", true, -1, false},
+		{"nothing was changed", false, 0, false},
+	} {
+		c := newCluster(t, newTemplate(), newExecution(), newJob(active))
+		before := c.execution()
+		if !test.change {
+			cached, _ := c.clients()
+			c.reconciler.client = interceptor.NewClient(cached, interceptor.Funcs{
+				SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+					return nil
+				},
+			})
+		}
+		c.stepUnseen()
+		c.clock.SetTime(testTime.Add(test.later))
+		if got := c.reconciler.hasReplaced(before); got != test.want {
+			t.Errorf("%s: replaced = %v, want %v", test.reason, got, test.want)
+		}
 	}
 }
 

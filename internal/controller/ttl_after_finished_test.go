@@ -1,14 +1,19 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -99,5 +104,64 @@ func TestCleanUp(t *testing.T) {
 				t.Errorf("options of the deletion (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What cannot be read may be there: the record of an execution is kept until its Job is known to be gone.
+func TestCleanUpKeepsWhatItCannotJudge(t *testing.T) {
+	c := newCluster(t, newExecution(ranWith(complete)))
+	c.reconciler.apiReader = interceptor.NewClient(c.server, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return errNoRoom
+		},
+	})
+	if _, _, err := c.reconcile(); err == nil {
+		t.Error("no error although the Job could not be read")
+	}
+	if c.execution() == nil {
+		t.Error("the execution was deleted although its Job could not be read")
+	}
+}
+
+// What somebody else has deleted, or made anew, is none of our business, and no error.
+func TestDeletionsThatComeTooLate(t *testing.T) {
+	ttl := func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Spec.TTLSecondsAfterFinished = new(int32(0))
+	}
+	endedByCancel := func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Status = failedStatus(
+			execution, newJob(active), &terminalError{reason: dispatcherv1alpha1.ReasonCanceled}, at(31).Time,
+		)
+	}
+	for reason, objects := range map[string][]client.Object{
+		"an execution": {newExecution(ranWith(complete), ttl)},
+		"a Job":        {newExecution(endedByCancel), newJob(active)},
+	} {
+		resource := jobs
+		if len(objects) == 1 {
+			resource = schema.GroupResource{Group: dispatcherv1alpha1.GroupVersion.Group, Resource: "jobexecutions"}
+		}
+		for _, test := range []struct {
+			answer error
+			fails  bool
+		}{
+			{apierrors.NewNotFound(resource, "run"), false},
+			{apierrors.NewConflict(resource, "run", errors.New("the UID is another one")), false},
+			{errNoRoom, true},
+		} {
+			c := newCluster(t, objects...)
+			c.clock.SetTime(at(91).Time)
+			asked := false
+			cached, _ := c.clients()
+			c.reconciler.client = interceptor.NewClient(cached, interceptor.Funcs{
+				Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+					asked = true
+					return test.answer
+				},
+			})
+			if _, _, err := c.reconcile(); !asked || (err != nil) != test.fails {
+				t.Errorf("%s, answered with %v: error %v, want one: %v", reason, test.answer, err, test.fails)
+			}
+		}
 	}
 }
