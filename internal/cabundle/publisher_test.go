@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	certutil "k8s.io/client-go/util/cert"
@@ -80,6 +81,41 @@ func TestTheCAIsPublishedWheneverItChanges(t *testing.T) {
 		stop := start(t, file, server)
 		want(t, server, first)
 		want(t, server, newCA(t, file))
+		stop()
+	})
+}
+
+// A new CA is there soon, also where its first write fails, and an old one is written again from time to time only.
+func TestWhenTheCAIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	synctest.Test(t, func(t *testing.T) {
+		server := &patches{seen: make(chan string)}
+		certificates := newCA(t, file)
+		stop := start(t, file, server)
+		want(t, server, certificates)
+		for _, test := range []struct {
+			reason      string
+			renew       bool
+			fail        int
+			least, most time.Duration
+		}{
+			{"nothing has changed", false, 0, writeInterval, writeInterval + readInterval},
+			{"nothing has changed since", false, 0, writeInterval, writeInterval + readInterval},
+			{"the file has changed", true, 0, 0, readInterval},
+			{"a write fails", true, 2, 0, 3 * readInterval},
+			{"it is written again", false, 0, writeInterval, writeInterval + readInterval},
+		} {
+			synctest.Wait()
+			begun := time.Now()
+			server.fail = test.fail
+			if test.renew {
+				certificates = newCA(t, file)
+			}
+			want(t, server, certificates)
+			if took := time.Since(begun); took < test.least || took > test.most {
+				t.Errorf("%s: written after %v, want from %v to %v", test.reason, took, test.least, test.most)
+			}
+		}
 		stop()
 	})
 }
