@@ -38,6 +38,9 @@ var (
 		Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: `admission webhook "policy" denied the request`,
 	}}
 	errOtherNamespace = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "another")
+	errOtherGroup     = apierrors.NewNotFound(schema.GroupResource{Group: "example.com", Resource: "namespaces"}, "default")
+	errOverload       = apierrors.NewTooManyRequests("later", 1)
+	errTimeout        = &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusRequestTimeout}}
 	errTeapot         = &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusTeapot, Message: "denied"}}
 )
 
@@ -64,7 +67,10 @@ func errTerminating() error {
 func TestCreateJob(t *testing.T) {
 	foreign := func(job *batchv1.Job) { job.OwnerReferences = nil }
 	ofEarlierRun := func(job *batchv1.Job) { job.OwnerReferences[0].UID = "uid-of-earlier-execution" }
-	ofCronJob := func(job *batchv1.Job) {
+	ofOtherRun := func(job *batchv1.Job) {
+		job.OwnerReferences[0].Name, job.OwnerReferences[0].UID = "other", "uid-of-other-execution"
+	}
+	ofNightly := func(job *batchv1.Job) {
 		job.OwnerReferences[0].APIVersion, job.OwnerReferences[0].Kind, job.OwnerReferences[0].Name = "batch/v1", "CronJob", "nightly"
 		job.OwnerReferences[0].UID = "uid-of-nightly"
 	}
@@ -86,6 +92,9 @@ func TestCreateJob(t *testing.T) {
 		{"a webhook may refuse with any code", errNotFoundByWebhook, nil, "JobForbidden", false, waits},
 		{"even one that seems to be about a namespace", errOtherNamespace, nil, "JobForbidden", false, waits},
 		{"and one that no API server uses", errTeapot, nil, "JobForbidden", false, waits},
+		{"even in another group that calls something namespaces", errOtherGroup, nil, "JobForbidden", false, waits},
+		{"an API server that has too much to do refuses nothing", errOverload, nil, "Waiting", false, fails},
+		{"nor does one whose caller was too slow", errTimeout, nil, "Waiting", false, fails},
 		{"the API server's own trouble is not in the status", errNoRoom, nil, "Waiting", false, fails},
 		{"a conflict in the quota's books comes with no watch event", errQuotaRace, nil, "Waiting", false, contends},
 		{"nothing is created in a namespace that goes", errTerminating(), nil, "Waiting", false, rests},
@@ -96,8 +105,9 @@ func TestCreateJob(t *testing.T) {
 		{"it is found although it lost its label", errTaken,
 			newJob(active, func(job *batchv1.Job) { job.Labels = nil }), "Running", false, ends},
 		{"a Job that belongs to nothing is left alone", errTaken, newJob(foreign), "JobNameConflict", true, ends},
-		{"a Job that belongs to something else is left alone", errTaken, newJob(ofCronJob), "JobNameConflict", true,
+		{"a Job that belongs to something else is left alone", errTaken, newJob(ofNightly), "JobNameConflict", true,
 			ends},
+		{"a Job of another execution is left alone", errTaken, newJob(ofOtherRun), "JobNameConflict", true, ends},
 		{"the Job of an earlier execution of this name will go", errTaken, newJob(ofEarlierRun), "Waiting", false,
 			waits},
 		{"a Job that is being deleted will go", errTaken, newJob(foreign, deleting, finalized), "Waiting", false,
