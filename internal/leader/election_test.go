@@ -328,6 +328,27 @@ func TestUnfitLeaderReleasesTheLease(t *testing.T) {
 	first.lead(t).End()
 }
 
+// A leader that is unable to do its work for a moment, again and again, keeps the Lease.
+func TestShortTroubleKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		r := startFit(t, &object{}, "a", long, func() error {
+			if time.Since(begun)%(20*time.Millisecond) > 12*time.Millisecond {
+				return errors.New("broken for less than unfitLimit")
+			}
+			return nil
+		})
+		term := r.lead(t)
+		term.End()
+		time.Sleep(time.Second) // in synctest's time
+		if err := term.Check(); err != nil {
+			t.Errorf("the Lease was given up: %v", err)
+		}
+		r.stop()
+		wait(t, r.ended, "the end of the election")
+	})
+}
+
 // A replica that is not fit does not compete.
 func TestUnfitDoesNotCompete(t *testing.T) {
 	t.Parallel()
