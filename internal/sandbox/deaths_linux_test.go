@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,6 +71,9 @@ func TestKilledFromOutside(t *testing.T) {
 		if got := job(t, p, payload); got != payload {
 			t.Errorf("then got %q", got)
 		}
+		if p.exits(reasonTime) > 0 {
+			t.Error("it was tried a third time")
+		}
 	})
 }
 
@@ -89,7 +93,7 @@ func TestSignalsThatAreNotMeant(t *testing.T) {
 
 // TestSlowMachine: a worker that is not done, and took no CPU time, says nothing about the template.
 func TestSlowMachine(t *testing.T) {
-	p := newPool(t, 1, func(p *Pool) { p.limits.wall = 100 * time.Millisecond })
+	p := newPool(t, 1, func(p *Pool) { p.limits.wall, p.limits.jobCPU = 100*time.Millisecond, time.Hour })
 	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), doSleep))
 	if !render.Retryable(errs) {
 		t.Errorf("got %v", errs)
@@ -97,6 +101,88 @@ func TestSlowMachine(t *testing.T) {
 	if p.exits(reasonTime) != 1 {
 		t.Error("the worker was not killed")
 	}
+}
+
+// TestWorkerThatDoesNotRead: a request that is longer than the pipe ends in time, too.
+func TestWorkerThatDoesNotRead(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) {
+		p.args = []string{stalledWorker}
+		p.limits.wall = 100 * time.Millisecond
+	})
+	_, errs := p.Job(t.Context(), echo(), executionOf(echo(), strings.Repeat("x", 1<<20)))
+	if !render.Retryable(errs) {
+		t.Errorf("got %v", errs)
+	}
+	if p.exits(reasonTime) != 1 {
+		t.Error("the worker was not killed")
+	}
+}
+
+// TestWhatIsHeavy: a flow whose request ended its worker, or held it for long, never holds all workers.
+func TestWhatIsHeavy(t *testing.T) {
+	for payload, want := range map[string]bool{"fine": false, doWork: true, doExit: true, doSleep: true} {
+		p := newPool(t, 2, func(p *Pool) {
+			if payload == doSleep {
+				p.limits.wall = 100 * time.Millisecond
+			}
+		})
+		p.Job(t.Context(), echo(), executionOf(echo(), payload))
+		p.queue.mutex.Lock()
+		if got := p.queue.heavy.isHeavy(flow{namespace: echo().Namespace}); got != want {
+			t.Errorf("%s: heavy = %v, want %v", payload, got, want)
+		}
+		p.queue.mutex.Unlock()
+	}
+}
+
+// TestRenderedBetweenDeaths: a template that also renders is no suspect, however many payloads end workers.
+func TestRenderedBetweenDeaths(t *testing.T) {
+	p := newPool(t, 1)
+	for i := range suspectAfter + 1 {
+		if _, errs := p.Job(t.Context(), echo(), executionOf(echo(), fmt.Sprint(doExit, ":", i))); render.Retryable(errs) {
+			t.Errorf("after %d deaths: %v", i, errs)
+		}
+		job(t, p, "fine")
+	}
+}
+
+// TestDeadWorkersLeaveNothing: neither a worker that their flow holds, nor a file, nor a name in the list of workers.
+func TestDeadWorkersLeaveNothing(t *testing.T) {
+	p := newPool(t, 1)
+	files := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	job(t, p, "fine")
+	before := files()
+	for i := range 5 {
+		p.Job(t.Context(), echo(), executionOf(echo(), fmt.Sprint(doExit, ":", i)))
+		job(t, p, "fine")
+	}
+	if after := files(); after > before {
+		t.Errorf("%d files are open after five deaths, and %d before", after, before)
+	}
+	if pids := p.pids(); len(pids) != 1 {
+		t.Errorf("workers %v are known, want the one that lives", pids)
+	}
+	p.queue.mutex.Lock()
+	defer p.queue.mutex.Unlock()
+	if len(p.queue.running) > 0 {
+		t.Errorf("flows hold %v workers, want none", p.queue.running)
+	}
+}
+
+// TestHealthOfALongLife: a worker that nobody asks has proved itself after a while.
+func TestHealthOfALongLife(t *testing.T) {
+	p := stoppedPool(t, 1, func(p *Pool) { p.limits.proof = time.Millisecond })
+	before := errors.New("the one before did not start")
+	p.startError.Store(&before)
+	p.Start()
+	t.Cleanup(p.Stop)
+	eventually(t, "that it is healthy", func() bool { return p.Check(nil) == nil })
 }
 
 // TestRenderersClock: a render that was ended by the clock is the template's fault if it took the CPU time, too.

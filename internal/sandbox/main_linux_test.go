@@ -24,6 +24,7 @@ var commands = map[string]func() error{
 		return work(func() render.Renderer { return &badRenderer{Renderer: render.NewDirect(maxTemplates)} })
 	},
 	nonsenseWorker: workNonsense,
+	stalledWorker:  workStalled,
 	deafWorker:     func() error { select {} },
 	brokenWorker:   func() error { return fmt.Errorf("no worker today") },
 	parentOfPool:   runParent,
@@ -51,6 +52,7 @@ const (
 	doAllocate = "please allocate without end"
 	doBigSlice = "please allocate at once"
 	doSpin     = "please spin"
+	doWork     = "please work hard"
 	doSleep    = "please sleep"
 	doPanic    = "please panic"
 	doExit     = "please exit"
@@ -87,6 +89,10 @@ func (b *badRenderer) Job(
 			counter++
 		}
 		return nil, field.ErrorList{field.InternalError(jobTemplatePath, errors.New("took longer than 2s"))}
+	case doWork:
+		for begun := cpuTime(); cpuTime()-begun < heavyCPU*6/5; {
+			counter++
+		}
 	case doSleep:
 		time.Sleep(time.Hour)
 	case doPanic:

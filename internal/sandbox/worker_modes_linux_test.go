@@ -17,6 +17,7 @@ import (
 // Other workers than a good one.
 const (
 	nonsenseWorker = "nonsense-worker"
+	stalledWorker  = "stalled-worker"
 	deafWorker     = "deaf-worker"
 	brokenWorker   = "broken-worker"
 	parentOfPool   = "parent"
@@ -48,6 +49,15 @@ func workNonsense() error {
 			return err
 		}
 	}
+}
+
+// workStalled is a worker that says that it is ready, and does not read any request.
+func workStalled() error {
+	if err := send(os.Stdout, &answer{}); err != nil {
+		return err
+	}
+	time.Sleep(time.Hour)
+	return nil
 }
 
 // facts are what a worker finds out about itself.
