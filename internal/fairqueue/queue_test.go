@@ -149,6 +149,61 @@ func TestALargeRequestIsNotPassedForEver(t *testing.T) {
 	}
 }
 
+// Who waits for the share of its own address never keeps other addresses waiting, and is passed by its own only.
+func TestWhoWaitsForItsShareIsInNobodysWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := New(9, 3, 3)
+		a := newAsking(t, queue)
+		a.ask("first", Origin{"stranger", "first"}, 1)
+		a.ask("large", Origin{"stranger", "large"}, 3)
+		for range 2 * maxPassed {
+			a.ask("s", Origin{Address: "server"}, 1)
+			a.release("s")
+		}
+		large := queue.addresses["stranger"].flows["large"].waiters[0]
+		if large.passed > 0 {
+			t.Errorf("it was passed %d times by others", large.passed)
+		}
+		large.passed = maxPassed
+		a.granted = nil
+		a.ask("small", Origin{"stranger", "first"}, 1)
+		a.ask("server", Origin{Address: "server"}, 1)
+		a.want("its own address waits behind it, and others do not", "server")
+	})
+}
+
+func TestFlowsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(1, 1, 1))
+		a.ask("hold", Origin{"server", "busy"}, 1)
+		for _, name := range []string{"b1", "b2", "b3"} {
+			a.ask(name, Origin{"server", "busy"}, 1)
+		}
+		a.ask("o1", Origin{"server", "other"}, 1)
+		a.ask("o2", Origin{"server", "other"}, 1)
+		for _, name := range []string{"hold", "b1", "o1", "b2", "o2"} {
+			if a.releases[name] == nil {
+				t.Fatalf("%s was not granted when it was its turn: %v", name, a.granted)
+			}
+			a.release(name)
+		}
+		a.want("one of each in turn", "hold", "b1", "o1", "b2", "o2", "b3")
+	})
+}
+
+// A request that is larger than the share of a flow has its turn, too, where its flow holds nothing.
+func TestALargeRequestOfAFlowHasItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t, New(4, 4, 2))
+		a.ask("hold", Origin{"server", "hold"}, 4)
+		a.ask("large", Origin{"server", "large"}, 4)
+		a.ask("s1", Origin{"server", "small"}, 2)
+		a.ask("s2", Origin{"server", "small"}, 2)
+		a.release("hold")
+		a.want("it came first", "hold", "large")
+	})
+}
+
 // A flow that cannot be granted anything now does not keep other flows of its address waiting.
 func TestAFlowThatHasToWaitIsPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,6 +26,9 @@ func (f listFunc) Get(context.Context, client.ObjectKey, client.Object, ...clien
 func (f listFunc) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
 	asked := &client.ListOptions{}
 	asked.ApplyOptions(options)
+	if asked.Namespace != "default" {
+		panic("executions of other namespaces have other templates")
+	}
 	template, _ := asked.FieldSelector.RequiresExactMatch(indexUnfinished)
 	items, err := f(template)
 	list.(*dispatcherv1alpha1.JobExecutionList).Items = items
@@ -50,6 +53,7 @@ func TestDeletionIsAlwaysAllowed(t *testing.T) {
 		{"a panic", admissionv1.AdmissionRequest{Name: "a"},
 			func(string) ([]dispatcherv1alpha1.JobExecution, error) { panic("oh") }, false},
 	} {
+		test.request.Namespace = "default"
 		response := (&deletionWarner{executions: test.list}).Handle(t.Context(), admission.Request{AdmissionRequest: test.request})
 		if !response.Allowed {
 			t.Errorf("%s: the deletion was refused", test.reason)
