@@ -188,6 +188,11 @@ func TestHeavyCallGoesOn(t *testing.T) {
 	waiting(q, "x/heavy")
 	got := make(chan *call)
 	go func() { got <- q.next(nil, nil) }()
+	for idle := 0; idle == 0; {
+		q.mutex.Lock()
+		idle = len(q.idle)
+		q.mutex.Unlock()
+	}
 	q.done(calls[0])
 	<-got
 }
@@ -241,6 +246,31 @@ func TestOrderWithinAFlow(t *testing.T) {
 	for i, want := range calls {
 		if got := q.next(nil, nil); got != want {
 			t.Errorf("call %d is another one", i)
+		}
+	}
+	for _, c := range calls {
+		q.done(c)
+	}
+	if len(q.running) > 0 {
+		t.Errorf("workers are held by %v after all was done", q.running)
+	}
+}
+
+// TestNoCallIsLost: a worker that ends while it is handed a call carries it out, or leaves it to others.
+func TestNoCallIsLost(t *testing.T) {
+	for range 1000 {
+		q := newQueue(1)
+		ended, got := make(chan struct{}), make(chan *call)
+		go func() { got <- q.next(ended, nil) }()
+		for idle := 0; idle == 0; {
+			q.mutex.Lock()
+			idle = len(q.idle)
+			q.mutex.Unlock()
+		}
+		close(ended)
+		c := waiting(q, "a")[0]
+		if taken := <-got; taken != c && !q.remove(c) {
+			t.Fatal("nobody has the call")
 		}
 	}
 }

@@ -72,8 +72,8 @@ func TestRequestsThatTheAPIServerDoesNotSend(t *testing.T) {
 			if got := Address(r.Context()); got != "10.0.0.1" {
 				t.Errorf("%s: from %q", test.reason, got)
 			}
-			if _, bounded := r.Context().Deadline(); !bounded {
-				t.Errorf("%s: it may take for ever", test.reason)
+			if deadline, bounded := r.Context().Deadline(); !bounded || time.Until(deadline) > Timeout {
+				t.Errorf("%s: it may take longer than the API server waits", test.reason)
 			}
 		})), test.request)
 		if answer.Code != test.want || asked != (test.want == http.StatusOK) {
@@ -203,6 +203,12 @@ func TestCountValues(t *testing.T) {
 	}
 }
 
+func TestWeightOfValues(t *testing.T) {
+	if got, want := (values{elements: 2, members: 3}).weight(), int64(2*perElement+3*perMember); got != want {
+		t.Errorf("got %d, want %d", got, want)
+	}
+}
+
 // However much one address sends, another one is answered, and the memory for all of it is bounded.
 func TestStrangersLeaveRoomForTheAPIServer(t *testing.T) {
 	for _, test := range []struct {
@@ -294,6 +300,47 @@ func TestLargeReviewsLeaveRoomForSmallOnes(t *testing.T) {
 	}
 }
 
+// However many large reviews a stranger sends, those of the API server are answered, also one that is as large as can be.
+func TestLargeReviewsOfStrangersLeaveRoomForThoseOfTheAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		handler := newReviews().limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if Address(r.Context()) == "10.6.6.6" {
+				<-end
+			}
+		}))
+		sized := func(size int) string {
+			return strings.Replace(review, `{}`, `{"a":"`+strings.Repeat("x", size)+`"}`, 1)
+		}
+		var strangers sync.WaitGroup
+		for range 30 {
+			strangers.Go(func() { serve(handler, post("10.6.6.6", sized(1<<20))) })
+		}
+		synctest.Wait()
+		for _, size := range []int{1 << 20, maxBodyBytes - 1024} {
+			if answer := serve(handler, post("10.0.0.1", sized(size))); answer.Code != http.StatusOK {
+				t.Errorf("%d bytes: got %d", size, answer.Code)
+			}
+		}
+		close(end)
+		strangers.Wait()
+	})
+}
+
+// What a request counted as while its body arrived is free again, also where the body ends early.
+func TestBodiesThatEndEarlyTakeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := newReviews().limit(http.HandlerFunc(fine))
+		for range 2 * smallArriving / (largeBody - 1) {
+			request := post("10.0.0.1", review)
+			request.ContentLength = largeBody - 1
+			if answer := serve(handler, request); answer.Code != http.StatusBadRequest {
+				t.Fatalf("got %d", answer.Code)
+			}
+		}
+	})
+}
+
 // slowBody does not arrive before it ends.
 type slowBody struct{ end chan struct{} }
 
@@ -310,7 +357,11 @@ func TestTooManyIsWorthARetry(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer release()
+		begun := time.Now()
 		answer := serve(reviews.limit(http.NotFoundHandler()), post("10.0.0.1", review))
+		if waited := time.Since(begun); waited != queueTimeout {
+			t.Errorf("it waited for %v", waited)
+		}
 		if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "1" {
 			t.Errorf("got %d with %v", answer.Code, answer.Header())
 		}
