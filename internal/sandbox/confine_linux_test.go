@@ -44,6 +44,9 @@ func TestConfinement(t *testing.T) {
 	if f.Parent != os.Getpid() || f.Group != f.PID {
 		t.Errorf("process %d has the parent %d and the group %d", f.PID, f.Parent, f.Group)
 	}
+	if f.Dir != "/" {
+		t.Errorf("it works in %q", f.Dir)
+	}
 	if !f.NoNewPrivs {
 		t.Error("it may get new privileges")
 	}

@@ -196,6 +196,18 @@ func TestRenderersClock(t *testing.T) {
 	}
 }
 
+// TestTimeOfRequests: an examination renders more than once, and has more time.
+func TestTimeOfRequests(t *testing.T) {
+	p := stoppedPool(t, 1)
+	for kind, want := range map[kind]time.Duration{
+		kindJob: defaultLimits.jobCPU, kindExamine: defaultLimits.examineCPU,
+	} {
+		if got := p.cpuLimit(kind); got != want {
+			t.Errorf("kind %d: %v, want %v", kind, got, want)
+		}
+	}
+}
+
 // TestOneDeathPerPayload repeats a request that ends its worker.
 func TestOneDeathPerPayload(t *testing.T) {
 	p := newPool(t, 2)

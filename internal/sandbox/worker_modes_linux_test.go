@@ -65,6 +65,7 @@ type facts struct {
 	Args, Env, Files []string
 	Parent, Group    int
 	PID              int
+	Dir              string
 	NoNewPrivs       bool
 	OOMScore         string
 	Limits           map[string]uint64
@@ -77,6 +78,7 @@ func report() string {
 		Args: os.Args, Env: os.Environ(), Parent: os.Getppid(), Group: syscall.Getpgrp(), PID: os.Getpid(),
 		Limits: map[string]uint64{}, MemoryKB: map[string]string{},
 	}
+	f.Dir, _ = os.Getwd()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err.Error()
