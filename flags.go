@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,11 +18,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"dispatcher.ivan.vc/internal/cabundle"
 	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/monitoring"
 	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook/server"
@@ -159,7 +158,8 @@ func (o *options) bindProcess(flags *flag.FlagSet) {
 		"The ConfigMap, as namespace/name, to which the manager copies the CA certificate that its callers need. The CA "+
 			"certificate is ca.crt in --web-server-cert-path, or else in --webhook-cert-path. By default, it is not copied.")
 	flags.StringVar(&o.pprofBindAddress, "pprof-bind-address", disabled,
-		"The address of the Go profiler (pprof), as host:port. It has no access control. 0 disables it.")
+		"The address of the Go profiler (pprof), as host:port, such as localhost:6060. It has no access control and no "+
+			"limits. 0 disables it.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false,
 		"Elect one of several replicas as the leader, which alone runs the controller. "+
 			"Every replica serves the HTTP API and the webhooks.")
@@ -215,8 +215,8 @@ func (o *options) manager(scheme *runtime.Scheme, objects *objectcache.Cache) (c
 		Scheme:                  scheme,
 		Cache:                   cache.Options{ByObject: objects.ByObject()},
 		WebhookServer:           server.New(webhooks),
-		Metrics:                 o.metrics(),
-		HealthProbeBindAddress:  o.healthProbeBindAddress,
+		Metrics:                 metricsserver.Options{BindAddress: disabled}, // monitoring serves both, with limits.
+		HealthProbeBindAddress:  disabled,
 		PprofBindAddress:        o.pprofBindAddress,
 		GracefulShutdownTimeout: &shutdownTimeout,
 	}, nil
@@ -259,28 +259,20 @@ func (o *options) webhooks() (server.Options, error) {
 	return options, nil
 }
 
-func (o *options) metrics() metricsserver.Options {
-	metrics := metricsserver.Options{
-		BindAddress:   o.metricsBindAddress,
-		SecureServing: o.metricsSecure,
-		CertDir:       o.metricsCertificate.path,
-		CertName:      o.metricsCertificate.name,
-		KeyName:       o.metricsCertificate.key,
-		TLSOpts:       o.tls(),
+// monitoring returns the options of the servers of the health probes and the metrics.
+func (o *options) monitoring() monitoring.Options {
+	options := monitoring.Options{Metrics: monitoring.MetricsOptions{Secure: o.metricsSecure, HTTP2: o.enableHTTP2}}
+	if o.healthProbeBindAddress != disabled {
+		options.HealthBindAddress = o.healthProbeBindAddress
 	}
-	if o.metricsSecure {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	if o.metricsBindAddress != disabled {
+		options.Metrics.BindAddress = o.metricsBindAddress
 	}
-	return metrics
-}
-
-// tls disables HTTP/2 unless --enable-http2 is set. With HTTP/2 streams, one client can cause much more work than it
-// sends (CVE-2023-44487 and CVE-2023-39325), and the metrics do not need them.
-func (o *options) tls() []func(*tls.Config) {
-	if o.enableHTTP2 {
-		return nil
+	if c := o.metricsCertificate; c.path != "" {
+		options.Metrics.CertificateFile = filepath.Join(c.path, c.name)
+		options.Metrics.KeyFile = filepath.Join(c.path, c.key)
 	}
-	return []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
+	return options
 }
 
 // checkHostPort refuses an address that is not host:port.

@@ -28,6 +28,7 @@ import (
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/leader"
+	"dispatcher.ivan.vc/internal/monitoring"
 	"dispatcher.ivan.vc/internal/objectcache"
 	"dispatcher.ivan.vc/internal/sandbox"
 	"dispatcher.ivan.vc/internal/webhook"
@@ -111,6 +112,9 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
+	}
+	if mgr, err = monitoring.Setup(mgr, o.monitoring()); err != nil {
+		return nil, err
 	}
 	lease, err := elect(mgr, o, pool)
 	if err != nil {

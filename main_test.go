@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"flag"
 	"io"
 	"slices"
@@ -76,11 +75,18 @@ func TestDefaults(t *testing.T) {
 		o.http.MaxPayloadBytes != 256<<10 || o.http.LogPayloads {
 		t.Errorf("the HTTP API's options are %+v", o.http)
 	}
-	if manager.Metrics.BindAddress != ":8443" || !manager.Metrics.SecureServing || manager.Metrics.FilterProvider == nil {
-		t.Error("metrics must be served with TLS, and only to authorized callers")
+	monitored := o.monitoring()
+	if monitored.Metrics.BindAddress != ":8443" || !monitored.Metrics.Secure || monitored.Metrics.HTTP2 {
+		t.Error("metrics must be served with TLS, only to authorized callers, and without HTTP/2")
 	}
-	if manager.HealthProbeBindAddress != ":8081" {
-		t.Errorf("probes on %q", manager.HealthProbeBindAddress)
+	if monitored.HealthBindAddress != ":8081" {
+		t.Errorf("probes on %q", monitored.HealthBindAddress)
+	}
+	if manager.Metrics.BindAddress != disabled || manager.HealthProbeBindAddress != disabled {
+		t.Error("controller-runtime serves probes or metrics, without limits")
+	}
+	if manager.PprofBindAddress != disabled {
+		t.Errorf("the profiler is served on %q", manager.PprofBindAddress)
 	}
 	if manager.LeaderElection {
 		t.Error("the manager elects a leader by itself, and would exit when it loses the Lease")
@@ -109,21 +115,5 @@ func TestDisabledServers(t *testing.T) {
 	}
 	if _, err := o.manager(runtime.NewScheme(), objectcache.New()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestHTTP2IsOffByDefault(t *testing.T) {
-	for arg, want := range map[string]bool{"--enable-http2=false": false, "--enable-http2": true} {
-		o, err := parse([]string{arg}, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config := &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}
-		for _, change := range o.tls() {
-			change(config)
-		}
-		if got := slices.Contains(config.NextProtos, "h2"); got != want {
-			t.Errorf("%s: HTTP/2 offered: %t", arg, got)
-		}
 	}
 }

@@ -209,6 +209,12 @@ func (m *Manager) PID() int { return m.process.Load().command.Process.Pid }
 // WebhookAddress is where this replica serves its webhooks.
 func (m *Manager) WebhookAddress() string { return m.webhook }
 
+// HealthAddress is where this replica answers probes.
+func (m *Manager) HealthAddress() string { return m.health }
+
+// MetricsAddress is where this replica serves its metrics.
+func (m *Manager) MetricsAddress() string { return m.metrics }
+
 func (m *Manager) probe(ctx context.Context, path string) bool {
 	_, err := get(ctx, http.DefaultClient, "http://"+m.health+"/"+path)
 	return err == nil
