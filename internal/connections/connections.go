@@ -30,8 +30,23 @@ type connection struct {
 	once    sync.Once
 }
 
+// socketBuffer bounds what the kernel keeps of a connection each way. The kernel counts twice as much, and would keep
+// some MiB otherwise: requests that are not read yet, and answers that the caller does not read.
+const socketBuffer = 32 << 10
+
+// BoundBuffers bounds what the kernel keeps of a connection: 64 KiB each way, with what it needs itself. That counts as
+// the container's memory, and not as Go's.
+func BoundBuffers(connection net.Conn) {
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		// A connection that fails here fails at its first use.
+		_ = tcp.SetReadBuffer(socketBuffer)
+		_ = tcp.SetWriteBuffer(socketBuffer)
+	}
+}
+
 // Limit bounds the connections that listener has accepted and that are still open. If there are too many, the oldest
-// connection of the address with most of them is closed, so that nobody can keep others out by opening many.
+// connection of the address with most of them is closed, so that nobody can keep others out by opening many. It bounds
+// the buffers of each, too.
 func Limit(listener net.Listener, limit int) net.Listener {
 	return newLimited(listener, limit)
 }
@@ -46,6 +61,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	BoundBuffers(accepted)
 	added := &connection{Conn: accepted, of: l, address: AddressOf(accepted.RemoteAddr().String())}
 	if tooMany := l.add(added); tooMany != nil {
 		_ = tooMany.Close()

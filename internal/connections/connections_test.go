@@ -2,6 +2,7 @@ package connections
 
 import (
 	"net"
+	"syscall"
 	"testing"
 )
 
@@ -104,6 +105,42 @@ func TestAddressOf(t *testing.T) {
 	} {
 		if got := AddressOf(test.hostPort); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
+		}
+	}
+}
+
+// What a caller sends and nobody reads yet, and what it does not read, is the kernel's memory.
+func TestKernelKeepsLittleOfAConnection(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := Limit(inner, 8)
+	defer listener.Close()
+	caller, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	raw, err := accepted.(*connection).Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reason, option := range map[string]int{"requests": syscall.SO_RCVBUF, "answers": syscall.SO_SNDBUF} {
+		var size int
+		var optionErr error
+		if err := raw.Control(func(fd uintptr) {
+			size, optionErr = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option)
+		}); err != nil || optionErr != nil {
+			t.Fatal(err, optionErr)
+		}
+		if size > 2*socketBuffer {
+			t.Errorf("of %s, the kernel keeps %d bytes", reason, size)
 		}
 	}
 }

@@ -89,7 +89,9 @@ const (
 
 // Memory. The Deployment allows 512 MiB, of which the two render workers may take 256 MiB. Below are the bounds of
 // what calls make the manager hold at the worst moment, 120 MiB in all. Beside them it has 2,304 connections of 20
-// KiB, what the controller caches, the 30 MiB of an idle manager, and garbage.
+// KiB, what the controller caches, the 30 MiB of an idle manager, and garbage. The kernel has up to 64 KiB each way of
+// each connection (connections.BoundBuffers): 144 MiB of requests that are not read yet, and as much of answers that
+// callers do not read. GOMEMLIMIT does not contain that, and the limit of the Deployment does.
 const (
 	// firstPiece is how much of a body is read at once. Most payloads are not longer.
 	firstPiece = 16 << 10

@@ -3,7 +3,8 @@ package monitoring
 import "time"
 
 const (
-	// maxConnections bounds the connections to each server. A probe and a scrape use one each.
+	// maxConnections bounds the connections to each server. A probe and a scrape use one each. With headers and the
+	// kernel's buffers, one takes up to 200 KiB.
 	maxConnections = 64
 
 	// maxHeaderBytes bounds the headers of a request. The longest one is a bearer token.

@@ -230,7 +230,7 @@ func TestKernelKeepsLittleOfAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer caller.Close()
-	_ = caller.(*net.TCPConn).SetReadBuffer(socketBuffer)
+	_ = caller.(*net.TCPConn).SetReadBuffer(32 << 10)
 	connection, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)

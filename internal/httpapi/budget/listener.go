@@ -3,6 +3,8 @@ package budget
 import (
 	"net"
 	"sync"
+
+	"dispatcher.ivan.vc/internal/connections"
 )
 
 // LimitConnections bounds the connections that a listener has at a time. Each takes memory, also while nothing is sent.
@@ -40,7 +42,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			<-l.places
 			return nil, err
 		}
-		boundBuffers(connection)
+		connections.BoundBuffers(connection)
 		if release := l.shares.take(connection.RemoteAddr().String()); release != nil {
 			return &limitedConn{Conn: connection, release: sync.OnceFunc(func() {
 				release()
@@ -49,18 +51,6 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		_ = connection.Close()
 		<-l.places
-	}
-}
-
-// socketBuffer bounds what the kernel keeps of a connection each way. It counts as the container's memory, and would
-// grow to some MiB: an answer that nobody reads would have left its budget for the kernel.
-const socketBuffer = 32 << 10
-
-func boundBuffers(connection net.Conn) {
-	if tcp, ok := connection.(*net.TCPConn); ok {
-		// A connection that fails here fails at its first use.
-		_ = tcp.SetReadBuffer(socketBuffer)
-		_ = tcp.SetWriteBuffer(socketBuffer)
 	}
 }
 

@@ -33,8 +33,8 @@ const (
 	// maxHeaderBytes bounds the headers of a request. The API server sends some 300 bytes.
 	maxHeaderBytes = 16 << 10
 
-	// maxConnections bounds the connections. One that is idle takes about 20 KiB. The API server opens one for each
-	// of its requests that is in flight.
+	// maxConnections bounds the connections. One that is idle takes about 20 KiB, and one that is not read up to 64 KiB
+	// each way in the kernel. The API server opens one for each of its requests that is in flight.
 	maxConnections = 1024
 
 	// maxBodyBytes bounds a review. It holds up to two objects, and the API server takes objects of at most 3 MiB.
