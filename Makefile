@@ -177,3 +177,7 @@ deploy: ## Deploy OVERLAY (config/default) with the image IMG. The cluster needs
 undeploy: ## Delete what `make deploy` applied, and with it every template and execution.
 	KUBECTL=$(KUBECTL) hack/remove-executions.sh
 	$(MANIFESTS) | $(KUBECTL) delete --ignore-not-found -f -
+	@# What only other overlays have stays when OVERLAY is deployed over one of them.
+	$(KUBECTL) delete --ignore-not-found -f config/overlays/secure/network_policy.yaml
+	! $(KUBECTL) get crd servicemonitors.monitoring.coreos.com >/dev/null 2>&1 || \
+		$(KUBECTL) delete --ignore-not-found -k config/prometheus

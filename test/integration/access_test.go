@@ -2,6 +2,7 @@ package integration
 
 import (
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -204,6 +205,32 @@ var _ = Describe("Access to the HTTP API", func() {
 		callAs(ctx, caller, http.MethodPut, "/execute/"+namespace+"/echo").Execution()
 		Expect(admin.Executions(ctx, namespace)).To(HaveLen(before + 1))
 		Expect(callAs(ctx, nil, http.MethodGet, "/openapi.yaml").Code).To(Equal(http.StatusOK))
+	})
+
+	It("is closed by deploying config/overlays/secure over config/default", func(ctx SpecContext) {
+		deploy := func(ctx SpecContext, overlay string) {
+			GinkgoHelper()
+			built := kubectl.Run(ctx, "kustomize", filepath.Join(root(), "config", overlay))
+			Expect(built.Err).NotTo(HaveOccurred(), built.Stderr)
+			// Nothing else of the overlays concerns who may call, and the rest needs cert-manager.
+			access := slices.DeleteFunc(strings.Split(built.Stdout, "\n---\n"), func(manifest string) bool {
+				return !strings.Contains(manifest, "\n  name: dispatcher-anonymous-access\n")
+			})
+			applied := kubectl.RunWithInput(ctx, strings.Join(access, "\n---\n"), "apply", "-f", "-")
+			Expect(applied.Err).NotTo(HaveOccurred(), applied.Stderr)
+		}
+		eventuallyAnswers := func(ctx SpecContext, code int) {
+			GinkgoHelper()
+			Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).Should(Equal(code))
+		}
+		DeferCleanup(func(ctx SpecContext) {
+			deploy(ctx, "default")
+			eventuallyAnswers(ctx, http.StatusCreated)
+		})
+		deploy(ctx, "default")
+		eventuallyAnswers(ctx, http.StatusCreated)
+		deploy(ctx, filepath.Join("overlays", "secure"))
+		eventuallyAnswers(ctx, http.StatusUnauthorized)
 	})
 
 	DescribeTable("is refused for now when the API server",

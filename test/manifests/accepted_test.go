@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // annotationLimit is what the API server lets the annotations of an object hold. `kubectl apply` puts the whole object
@@ -28,19 +27,7 @@ func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _ st
 }
 
 func TestAPIServerAcceptsManifests(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is not set: make test sets it")
-	}
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{certManagerCRDs(t)}, ErrorIfCRDPathMissing: true}
-	config, err := environment.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	config, _ := startAPIServer(t)
 	warned := &warnings{}
 	config.WarningHandlerWithContext = warned
 	c, err := client.New(config, client.Options{FieldOwner: "test", FieldValidation: metav1.FieldValidationStrict})
@@ -49,8 +36,7 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 	}
 
 	// The first one makes the namespace, which the second one expects.
-	for _, kustomization := range []string{"default", "overlays/no-namespace", "overlays/prometheus",
-		"overlays/secure"} {
+	for _, kustomization := range overlays {
 		t.Run(kustomization, func(t *testing.T) {
 			for _, object := range build(t, kustomization) {
 				if object.GetKind() == "ServiceMonitor" {
