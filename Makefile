@@ -41,7 +41,7 @@ generate: ## Generate the deepcopy functions of the API types.
 .PHONY: manifests
 manifests: ## Generate the CRDs, the manager's role and the webhook configurations from the markers.
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
-	go run ./hack/trimcrd config/crd/bases/dispatcher.ivan.vc_jobtemplates.yaml
+	go run ./hack/trimcrd config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) rbac:roleName=manager-role webhook paths=./internal/... \
 		output:rbac:dir=config/rbac output:webhook:dir=config/webhook
 

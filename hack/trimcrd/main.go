@@ -1,14 +1,16 @@
-// Command trimcrd adapts the generated CRD of JobTemplate, because spec.jobTemplate is a template and not a Job.
+// Command trimcrd adapts the generated CRDs.
 //
-//	trimcrd FILE
+//	trimcrd FILE...
 //
-// Below spec.jobTemplate it removes
+// It declares metadata.name, so that a validation rule can name it as the field that is wrong.
+//
+// Below spec.jobTemplate, which is a template and not a Job, it removes
 //
 //   - the descriptions of the fields of Kubernetes. With them, the file would be ten times as large and would not fit
 //     into the annotation of `kubectl apply`. `kubectl explain cronjob.spec.jobTemplate` shows the same text;
 //   - the validation rules that forbid changes (CEL with oldSelf). They are for Jobs. A template may change.
 //
-// It must not change our own fields. Running it again does not change the file.
+// It must not change our own fields. Running it again does not change the files.
 package main
 
 import (
@@ -30,13 +32,15 @@ type definition struct {
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: trimcrd FILE")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: trimcrd FILE...")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "trimcrd:", err)
-		os.Exit(1)
+	for _, file := range os.Args[1:] {
+		if err := run(file); err != nil {
+			fmt.Fprintln(os.Stderr, "trimcrd:", err)
+			os.Exit(1)
+		}
 	}
 }
 
@@ -58,6 +62,13 @@ func trim(content []byte) ([]byte, error) {
 	}
 	for i := range crd.Spec.Versions {
 		root := crd.Spec.Versions[i].Schema.OpenAPIV3Schema
+		root.Properties["metadata"] = apiextensionsv1.JSONSchemaProps{
+			Type:       "object",
+			Properties: map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}},
+		}
+		if crd.Spec.Names.Kind != "JobTemplate" {
+			continue
+		}
 		spec := root.Properties["spec"]
 		job, found := spec.Properties["jobTemplate"]
 		if !found {

@@ -24,6 +24,8 @@ spec:
       openAPIV3Schema:
         description: ours
         properties:
+          metadata:
+            type: object
           spec:
             description: ours
             properties:
@@ -74,6 +76,11 @@ spec:
       openAPIV3Schema:
         description: ours
         properties:
+          metadata:
+            properties:
+              name:
+                type: string
+            type: object
           spec:
             description: ours
             properties:
@@ -125,7 +132,7 @@ func TestTrimRefuses(t *testing.T) {
 	tests := []struct {
 		reason, in string
 	}{
-		{"another CRD", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
+		{"a JobTemplate without a Job", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
 		{"a field that apiextensions does not know and would drop", generated + "unknown: field\n"},
 	}
 	for _, test := range tests {

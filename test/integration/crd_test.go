@@ -70,10 +70,11 @@ var _ = Describe("The custom resource definitions", func() {
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 			Expect(causes(err)).To(HaveKeyWithValue(field, Not(BeEmpty())))
 		},
-		Entry("an execution whose Job could not have its name", newExecution("", strings.Repeat("n", 64), ""), "<nil>"),
+		Entry("an execution whose Job could not have its name", newExecution("", strings.Repeat("n", 64), ""),
+			"metadata.name"),
 		Entry("a template whose name is no label", newTemplate("", func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Name = strings.Repeat("n", 64)
-		}), "<nil>"),
+		}), "metadata.name"),
 		Entry("a payload of more characters than a MiB has", newExecution("", "large", strings.Repeat("x", 1<<20+1)),
 			"spec.payload"),
 		Entry("a payload of more bytes than a MiB has", newExecution("", "large", strings.Repeat("é", 1<<19+1)),
