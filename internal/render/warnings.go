@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -32,6 +35,12 @@ func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate)
 			name,
 		)
 	}
+	for _, ignored := range ignoredMetadata(&spec.ObjectMeta) {
+		w.warn(
+			jobTemplatePath.Child("metadata", ignored),
+			"is ignored: of metadata, a Job gets only name, labels and annotations, so leave it out",
+		)
+	}
 	pod, at := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
 	for i := range pod.InitContainers {
 		w.container(&pod.InitContainers[i], at.Child("initContainers").Index(i))
@@ -40,6 +49,19 @@ func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate)
 		w.container(&pod.Containers[i], at.Child("containers").Index(i))
 	}
 	return w.warnings
+}
+
+// ignoredMetadata returns the fields that are set but not copied to the Job. The namespace is checked when the Job is
+// rendered. The API server removes fields that the CRD does not have.
+func ignoredMetadata(metadata *metav1.ObjectMeta) []string {
+	set, err := runtime.DefaultUnstructuredConverter.ToUnstructured(metadata)
+	if err != nil {
+		return nil
+	}
+	for _, used := range []string{"name", "namespace", "labels", "annotations"} {
+		delete(set, used)
+	}
+	return slices.Sorted(maps.Keys(set))
 }
 
 // warner collects warnings.
