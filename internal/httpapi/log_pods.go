@@ -65,12 +65,18 @@ func hasEnded(pod *corev1.Pod) bool {
 func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
 	if q.pod != "" {
 		at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == q.pod })
-		if at < 0 {
+		switch {
+		case len(pods) == 0:
+			return nil, logsGone("the execution has no pods")
+		case at < 0:
 			names := make([]string, 0, len(pods))
 			for i := range pods {
 				names = append(names, pods[i].Name)
 			}
-			return nil, logsGone("the execution has no pod %q; it has %s", q.pod, orNone(names))
+			return nil, refuseParameter(
+				"pod",
+				fmt.Sprintf("the execution has no pod %q; it has %s", q.pod, strings.Join(names, ", ")),
+			)
 		}
 		pods = pods[at : at+1]
 	}
@@ -78,18 +84,11 @@ func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
 		if names := containerNames(&pods[0]); !slices.Contains(names, q.container) {
 			return nil, refuseParameter(
 				"container",
-				fmt.Sprintf("the pods have no container %q; they have %s", q.container, orNone(names)),
+				fmt.Sprintf("the pods have no container %q; they have %s", q.container, strings.Join(names, ", ")),
 			)
 		}
 	}
 	return pods, nil
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 func logsGone(format string, args ...any) *problem.Problem {

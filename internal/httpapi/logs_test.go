@@ -83,6 +83,7 @@ func TestLogsThatAreRefused(t *testing.T) {
 		change        func(api *fakeAPIServer, pods *fakePods)
 		wantStatus    int
 		wantReason    problem.Reason
+		wantField     string // of the first error, where it matters
 		wantDetail    string // a part of it, or of the error of a field
 	}{
 		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: problem.InvalidRequest,
@@ -100,11 +101,16 @@ func TestLogsThatAreRefused(t *testing.T) {
 			wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
 		{reason: "even when followed", query: "?container=x&follow=true", wantStatus: 400,
 			wantReason: problem.InvalidRequest, wantDetail: "main, side, init"},
-		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 404, wantReason: problem.LogsGone,
-			wantDetail: "it has a"},
+		{reason: "a pod that there is not", query: "?pod=x", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantField: "pod", wantDetail: "it has a"},
+		{reason: "a pod that there is not, followed", query: "?pod=x&follow=true", wantStatus: 400,
+			wantReason: problem.InvalidRequest, wantField: "pod", wantDetail: "it has a"},
+		{reason: "a pod where there is none yet", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
+			pods.pods = nil
+		}, wantStatus: 404, wantReason: problem.LogsGone},
 		{reason: "the pods of another are not its own", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
 			pods.pods = append(pods.pods, newPod("x", 0, foreign))
-		}, wantStatus: 404, wantReason: problem.LogsGone},
+		}, wantStatus: 400, wantReason: problem.InvalidRequest, wantField: "pod"},
 		{reason: "the pods were removed", change: func(api *fakeAPIServer, pods *fakePods) {
 			api.Change(stored, ends)
 			pods.pods = nil
@@ -131,6 +137,9 @@ func TestLogsThatAreRefused(t *testing.T) {
 			)
 			if got.Status != test.wantStatus || got.Reason != test.wantReason {
 				t.Errorf("got %+v", got)
+			}
+			if test.wantField != "" && (len(got.Errors) == 0 || got.Errors[0].Field != test.wantField) {
+				t.Errorf("errors %+v do not name %s", got.Errors, test.wantField)
 			}
 			said := got.Detail
 			for _, wrong := range got.Errors {
