@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -97,13 +98,17 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 		}
 	}
 	objects := objectcache.New()
+	// All flags come before the cluster: a wrong one is then named also where the cluster cannot be reached.
+	if err := o.http.Validate(); err != nil {
+		return nil, err
+	}
 	managerOptions, err := o.manager(scheme, objects)
 	if err != nil {
 		return nil, err
 	}
 	restConfig, err := config.GetConfig()
 	if err != nil {
-		return nil, fmt.Errorf("loading the client configuration: %w", err)
+		return nil, configurationFailed(err)
 	}
 	// Without a client-side rate limit: it would delay bursts of executions, and the API server has priority and
 	// fairness to protect itself.
@@ -124,6 +129,19 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return mgr, nil
+}
+
+// configurationFailed explains why there is no client configuration. The error for --kubeconfig names the file.
+func configurationFailed(err error) error {
+	files := os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
+	switch {
+	case !clientcmd.IsEmptyConfig(err):
+		return fmt.Errorf("loading the client configuration: %w", err)
+	case files == "":
+		return errors.New("no cluster to connect to: set KUBECONFIG or --kubeconfig, or run in a pod")
+	default:
+		return fmt.Errorf("KUBECONFIG: no cluster in %s, or no such file", files)
+	}
 }
 
 // elect lets the process compete for the Lease that it returns. It leads at once where no leader is to be elected.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +43,7 @@ func TestVersion(t *testing.T) {
 
 // An invalid flag ends the process with an error that names the flag, before any call to the cluster.
 func TestWrongFlags(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "missing"))
 	for _, test := range []struct{ reason, arg, want string }{
 		{"unknown", "--frobnicate", "-frobnicate"},
 		{"not a number", "--max-payload-bytes=many", "-max-payload-bytes"},
@@ -54,10 +57,34 @@ func TestWrongFlags(t *testing.T) {
 		{"port 0", "--webhook-bind-address=:0", "--webhook-bind-address"},
 		{"no port for metrics", "--metrics-bind-address=localhost", "--metrics-bind-address"},
 		{"no port for probes", "--health-probe-bind-address=x:y", "--health-probe-bind-address"},
+		{"no port for the HTTP API", "--web-server-bind-address=localhost", "--web-server-bind-address"},
+		{"no payload", "--max-payload-bytes=0", "--max-payload-bytes"},
+		{"no calls", "--max-requests-in-flight=0", "--max-requests-in-flight"},
+		{"no waiting calls", "--max-waiting-requests=0", "--max-waiting-requests"},
+		{"no creates", "--max-concurrent-creates=0", "--max-concurrent-creates"},
+		{"no time to wait", "--max-wait=1ms", "--max-wait"},
+		{"no namespace", "--default-namespace=A", "--default-namespace"},
+		{"no host", "--allowed-hosts=a b", "--allowed-hosts"},
+		{"client certificates without TLS", "--client-ca-file=ca.crt", "--client-ca-file"},
 	} {
 		err := run(t.Context(), []string{test.arg}, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: err = %v, want it to name %s", test.reason, err, test.want)
+		}
+	}
+}
+
+// A configuration that cannot be loaded is named.
+func TestNoKubeconfig(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{missing, empty} {
+		t.Setenv("KUBECONFIG", file)
+		if err := run(t.Context(), nil, io.Discard); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("err = %v, want it to name %s", err, file)
 		}
 	}
 }

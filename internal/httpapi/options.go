@@ -60,8 +60,8 @@ type Options struct {
 	LogPayloads bool
 }
 
-// validate reports every option that cannot be used, by the name of its flag.
-func (o Options) validate() error {
+// Validate reports every option that cannot be used, by the name of its flag. It reads no files.
+func (o Options) Validate() error {
 	var errs []error
 	if err := validateBindAddress(o.BindAddress); err != nil {
 		errs = append(errs, fmt.Errorf("--web-server-bind-address: %w", err))

@@ -55,7 +55,7 @@ func TestOptions(t *testing.T) {
 	} {
 		options := testOptions()
 		test.change(&options)
-		err := options.validate()
+		err := options.Validate()
 		if (err == nil) != (test.want == nil) {
 			t.Errorf("%s: err = %v", test.reason, err)
 			continue

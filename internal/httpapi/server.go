@@ -24,11 +24,9 @@ import (
 )
 
 // Setup adds the HTTP API to the manager: it is served by every replica, once the caches are in sync, and a readiness
-// check of its own holds until it listens. The informers of the manager must have the options of objects.
+// check of its own holds until it listens. The informers of the manager must have the options of objects, and
+// options must be valid: see Options.Validate.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache, options Options) error {
-	if err := options.validate(); err != nil {
-		return err
-	}
 	log := mgr.GetLogger().WithName("http-api")
 	kubeClient, err := store.New(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetCache(), objects,
 		options.MaxConcurrentCreates, log)
