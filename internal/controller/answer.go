@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -14,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // This file is the one place that decides what an answer of the API server means for the object of a call. The code
@@ -37,7 +36,7 @@ func templateNamed(name string) subject {
 // and some checks of the API server answer with the kind in place of the resource.
 func (s subject) isNamedBy(err error) bool {
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) || isDenied(err) || isUnexpected(err) {
+	if !errors.As(err, &status) || refusal.ByPolicy(err) || isUnexpected(err) {
 		return false
 	}
 	details := status.Status().Details
@@ -68,23 +67,10 @@ func isUnexpected(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
-// deniedByPolicy is how the message of a refusal by a policy begins: by an admission webhook, or by a
-// ValidatingAdmissionPolicy.
-var deniedByPolicy = regexp.MustCompile(`^admission webhook "[^"]*" denied the request|` +
-	`^(\S+( "[^"]*")? is forbidden: )?ValidatingAdmissionPolicy '[^']*'.* denied request`)
-
-// isDenied says whether a policy refused the object. Its code tells nothing: a ValidatingAdmissionPolicy answers 422
-// unless it says otherwise, and a webhook that gives no code answers 400. A policy may change, unlike what the API
-// server itself finds invalid.
-func isDenied(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && deniedByPolicy.MatchString(status.Status().Message)
-}
-
 // isContention says whether another write to a quota came first. A webhook may also answer 409.
 func isContention(err error) bool {
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Code != http.StatusConflict || isDenied(err) {
+	if !errors.As(err, &status) || status.Status().Code != http.StatusConflict || refusal.ByPolicy(err) {
 		return false
 	}
 	details := status.Status().Details
@@ -93,12 +79,12 @@ func isContention(err error) bool {
 }
 
 // isTaken says whether an object of the name exists.
-func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && !isDenied(err) }
+func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && !refusal.ByPolicy(err) }
 
 // isRefusal says whether the API server refused the object, as opposed to a problem of the API server or a write that
 // came first. Admission webhooks may refuse with any code.
 func isRefusal(err error) bool {
-	if apierrors.IsAlreadyExists(err) || isInvalid(err) || isDenied(err) {
+	if apierrors.IsAlreadyExists(err) || isInvalid(err) || refusal.ByPolicy(err) {
 		return true
 	}
 	var status apierrors.APIStatus
@@ -110,26 +96,7 @@ func isRefusal(err error) bool {
 }
 
 func isInvalid(err error) bool {
-	return !isUnexpected(err) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) || isTooLarge(err)
-}
-
-// isTooLarge says whether the Job is too large to be stored, about 1.5 MiB. Only a request that is too large has a
-// reason of its own. If etcd refuses the object, the API server answers with an internal error that contains etcd's
-// message, or, after a second try without managed fields, that the Job is invalid because the first try has labelled
-// it.
-func isTooLarge(err error) bool {
-	if apierrors.IsRequestEntityTooLargeError(err) ||
-		strings.Contains(err.Error(), "etcdserver: request is too large") {
-		return true
-	}
-	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	return slices.ContainsFunc(
-		status.Status().Details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label },
-	)
+	return !isUnexpected(err) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) || refusal.TooLarge(err)
 }
 
 // isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook
@@ -139,7 +106,7 @@ func isNamespaceTerminating(err error, namespace string) bool {
 		return true
 	}
 	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || isDenied(err) {
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || refusal.ByPolicy(err) {
 		return false
 	}
 	details := status.Status().Details

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // A policy may be changed, so its refusal is not final, whatever its code. What the API server finds invalid is.
@@ -100,7 +101,7 @@ func TestWhoRefused(t *testing.T) {
 		{"another Job has the name", errTaken, false, false, true},
 		{"a webhook that says so", answer(http.StatusConflict, exists, webhook), true, false, false},
 	} {
-		if got := isDenied(test.err); got != test.denied {
+		if got := refusal.ByPolicy(test.err); got != test.denied {
 			t.Errorf("%s: denied by a policy: %v, want %v", test.reason, got, test.denied)
 		}
 		if got := isContention(test.err); got != test.contention {

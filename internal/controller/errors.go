@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 	"dispatcher.ivan.vc/internal/render"
 )
 
@@ -87,9 +88,9 @@ func (r *reconciler) nextStatus(
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.
 func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error {
 	switch {
-	case isDenied(err):
+	case refusal.ByPolicy(err):
 		// A policy may change.
-	case isTooLarge(err):
+	case refusal.TooLarge(err):
 		return &terminalError{
 			reason: dispatcherv1alpha1.ReasonJobInvalid,
 			message: fmt.Sprintf(

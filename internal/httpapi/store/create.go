@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // Request is a call that executes a JobTemplate.
@@ -108,7 +109,7 @@ func sameRequest(found, execution *dispatcherv1alpha1.JobExecution) bool {
 // when the API server refused it, when admission failed, which comes before storage, and when there was no connection.
 func mayBeStored(err error) bool {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		return status.Status().Code >= http.StatusInternalServerError && !failedInAdmission(err) && !tooLargeToStore(err)
+		return status.Status().Code >= http.StatusInternalServerError && !failedInAdmission(err) && !refusal.TooLarge(err)
 	}
 	var network *net.OpError
 	return !errors.As(err, &network) || network.Op != "dial"

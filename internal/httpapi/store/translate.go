@@ -14,18 +14,15 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
-// What the API server and etcd say in words only. Where such a text changes, the answer is a less helpful one, never
+// What the API server says in words only. Where such a text changes, the answer is a less helpful one, never
 // one that tells too much: see forbidden.
 const (
 	textQuotaExceeded      = "exceeded quota"
-	textDenied             = "denied the request"
-	textDeniedByPolicy     = "denied request"
 	textWebhookUnreachable = "failed calling webhook"
 	textNoDryRun           = "does not support dry run"
-	textTooLargeForEtcd    = "request is too large"
-	textTooLargeForClient  = "trying to send message larger than max"
 )
 
 // translate turns the API server's answer to a create into what the caller is told. This is the one place where that
@@ -50,10 +47,10 @@ func translate(err error, named Target) *problem.Problem {
 	case apierrors.IsTooManyRequests(err):
 		return problem.New(problem.TooManyRequests, "the Kubernetes API server is busy: try again later").
 			RetryAfter(retryAfter).Because(err)
-	case apierrors.IsRequestEntityTooLargeError(err), tooLargeToStore(err):
+	case refusal.TooLarge(err):
 		return problem.New(problem.PayloadTooLarge,
 			"the payload is larger than the Kubernetes API server can store; escaped as JSON it grows").Because(err)
-	case apierrors.IsForbidden(err), deniedByWebhook(err) && status.Code < http.StatusInternalServerError,
+	case apierrors.IsForbidden(err), refusal.ByPolicy(err) && status.Code < http.StatusInternalServerError,
 		strings.Contains(status.Message, textNoDryRun):
 		return forbidden(err, status, "Dispatcher is not allowed to execute JobTemplates in namespace %q", named.Namespace)
 	case apierrors.IsConflict(err):
@@ -172,25 +169,14 @@ func invalid(status metav1.Status, named Target) *problem.Problem {
 // forbidden passes on what a quota or a policy says, because that is meant for the creator of the object. Anything
 // else is about the rights of Dispatcher's own ServiceAccount, which are the operator's business.
 func forbidden(err error, status metav1.Status, format string, args ...any) *problem.Problem {
-	for _, text := range []string{textQuotaExceeded, textDenied, textDeniedByPolicy, textNoDryRun} {
-		if strings.Contains(status.Message, text) {
-			return problem.New(problem.Forbidden, "%s", status.Message)
-		}
+	if refusal.ByPolicy(err) || strings.Contains(status.Message, textQuotaExceeded) ||
+		strings.Contains(status.Message, textNoDryRun) {
+		return problem.New(problem.Forbidden, "%s", status.Message)
 	}
 	return problem.New(problem.Forbidden, format, args...).Because(err)
 }
 
-func deniedByWebhook(err error) bool {
-	return strings.Contains(err.Error(), textDenied)
-}
-
 // failedInAdmission tells whether the API server got no further than admission.
 func failedInAdmission(err error) bool {
-	return deniedByWebhook(err) || strings.Contains(err.Error(), textWebhookUnreachable)
-}
-
-// tooLargeToStore tells whether etcd, or the API server's client of it, refused an object for its size, which the API
-// server reports as an internal error.
-func tooLargeToStore(err error) bool {
-	return strings.Contains(err.Error(), textTooLargeForEtcd) || strings.Contains(err.Error(), textTooLargeForClient)
+	return refusal.ByPolicy(err) || strings.Contains(err.Error(), textWebhookUnreachable)
 }

@@ -24,8 +24,8 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
-// refusal is what the test checks of a problem.
-type refusal struct {
+// told is what the test checks of a problem.
+type told struct {
 	Status int
 	Reason problem.Reason
 	Fields []string
@@ -41,115 +41,125 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 		reason         string
 		answer         *apierrors.StatusError
 		plain          func(w http.ResponseWriter) // for answers that are no Status
-		want           refusal
+		want           told
 		wantRetryAfter int
 	}{
 		{reason: "the webhook finds no template",
 			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n",
 				field.ErrorList{field.NotFound(field.NewPath("spec", "jobTemplateName"), "nightly")})),
-			want: refusal{Status: 404, Reason: problem.JobTemplateNotFound,
+			want: told{Status: 404, Reason: problem.JobTemplateNotFound,
 				Fields: []string{"spec.jobTemplateName"}}},
 		{reason: "the template does not render",
 			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{
 				field.Invalid(path, "{{ .Payload | fromJson }}", "invalid character"), field.Required(path, "")})),
-			want: refusal{Status: 422, Reason: problem.Invalid,
+			want: told{Status: 422, Reason: problem.Invalid,
 				Fields: []string{"spec.jobTemplate.spec.template.spec.containers[0].image",
 					"spec.jobTemplate.spec.template.spec.containers[0].image"}}},
 		{reason: "a missing name elsewhere is not a missing template",
 			answer: apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{field.NotFound(field.NewPath("spec",
 				"other"), "x")}),
-			want: refusal{Status: 422, Reason: problem.Invalid,
+			want: told{Status: 422, Reason: problem.Invalid,
 				Fields: []string{"spec.other"}}},
 		{reason: "a policy gives no causes",
 			answer: policy(422, metav1.StatusReasonInvalid,
 				`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`),
-			want: refusal{Status: 422, Reason: problem.Invalid,
+			want: told{Status: 422, Reason: problem.Invalid,
 				Tells: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on Fridays`}},
 
 		{reason: "no such namespace", answer: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "team-a"),
-			want: refusal{Status: 404, Reason: problem.NamespaceNotFound}},
+			want: told{Status: 404, Reason: problem.NamespaceNotFound}},
 		{reason: "the CRD is not installed", answer: apierrors.NewGenericServerResponse(404, "post",
 			apitest.ExecutionsResource, "", "404 page not found", 0, true),
-			want: refusal{Status: 500, Reason: problem.InternalError}},
+			want: told{Status: 500, Reason: problem.InternalError}},
 		{reason: "the namespace goes away", answer: terminating(),
-			want: refusal{Status: 409, Reason: problem.NamespaceTerminating}},
+			want: told{Status: 409, Reason: problem.NamespaceTerminating}},
 
 		{reason: "RBAC: the ServiceAccount's name is not the caller's business",
 			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "",
 				errors.New(`User "system:serviceaccount:dispatcher-system:dispatcher" cannot create resource "jobexecutions"`)),
-			want: refusal{Status: 403, Reason: problem.Forbidden}},
+			want: told{Status: 403, Reason: problem.Forbidden}},
 		{reason: "a quota is the caller's business",
 			answer: apierrors.NewForbidden(apitest.ExecutionsResource, "n",
 				errors.New("exceeded quota: q, requested: pods=1")),
-			want: refusal{Status: 403, Reason: problem.Forbidden,
+			want: told{Status: 403, Reason: problem.Forbidden,
 				Tells: `jobexecutions.dispatcher.ivan.vc "n" is forbidden: exceeded quota: q, requested: pods=1`}},
 		{reason: "so is another webhook's refusal", answer: byWebhook(apierrors.NewForbidden(apitest.ExecutionsResource,
 			"n", errors.New("not you"))),
-			want: refusal{Status: 403, Reason: problem.Forbidden,
+			want: told{Status: 403, Reason: problem.Forbidden,
 				Tells: `admission webhook "x" denied the request: jobexecutions.dispatcher.ivan.vc "n" is forbidden: not you`}},
+		{reason: "so is that of a policy, whatever reason it gives",
+			answer: policy(401, metav1.StatusReasonUnauthorized,
+				`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not you`),
+			want: told{Status: 403, Reason: problem.Forbidden,
+				Tells: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not you`}},
+		{reason: "a policy on the size",
+			answer: policy(413, metav1.StatusReasonRequestEntityTooLarge,
+				`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: at most 1 KiB`),
+			want: told{Status: 403, Reason: problem.Forbidden,
+				Tells: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: at most 1 KiB`}},
 		{reason: "whatever code it uses", answer: byWebhook(apierrors.NewBadRequest("no")),
-			want: refusal{Status: 403, Reason: problem.Forbidden, Tells: `admission webhook "x" denied the request: no`}},
+			want: told{Status: 403, Reason: problem.Forbidden, Tells: `admission webhook "x" denied the request: no`}},
 		{reason: "a quota under contention",
 			answer: apierrors.NewConflict(schema.GroupResource{Resource: "resourcequotas"}, "q",
 				errors.New("the object has been modified")),
-			want: refusal{Status: 503, Reason: problem.Unavailable}, wantRetryAfter: 1},
+			want: told{Status: 503, Reason: problem.Unavailable}, wantRetryAfter: 1},
 		{reason: "our own credentials are refused", answer: apierrors.NewUnauthorized("token of dispatcher expired"),
-			want: refusal{Status: 503, Reason: problem.Unavailable}, wantRetryAfter: 5},
+			want: told{Status: 503, Reason: problem.Unavailable}, wantRetryAfter: 5},
 		{reason: "we sent nonsense", answer: apierrors.NewBadRequest("strict decoding error"),
-			want: refusal{Status: 500, Reason: problem.InternalError}},
+			want: told{Status: 500, Reason: problem.InternalError}},
 
 		{reason: "too large a request", answer: apierrors.NewRequestEntityTooLargeError("limit is 3145728"),
-			want: refusal{Status: 413, Reason: problem.PayloadTooLarge}},
+			want: told{Status: 413, Reason: problem.PayloadTooLarge}},
 		{reason: "too large for etcd", answer: apierrors.NewInternalError(errors.New("etcdserver: request is too large")),
-			want: refusal{Status: 413, Reason: problem.PayloadTooLarge}},
+			want: told{Status: 413, Reason: problem.PayloadTooLarge}},
 		{reason: "too large for etcd's client",
 			answer: apierrors.NewInternalError(errors.New("rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097253 vs. 2097152)")),
-			want:   refusal{Status: 413, Reason: problem.PayloadTooLarge}},
+			want:   told{Status: 413, Reason: problem.PayloadTooLarge}},
 
 		{reason: "busy, with a time", answer: apierrors.NewTooManyRequests("later", 7), wantRetryAfter: 7,
-			want: refusal{Status: 429, Reason: problem.TooManyRequests}},
+			want: told{Status: 429, Reason: problem.TooManyRequests}},
 		{reason: "busy, without one", answer: apierrors.NewTooManyRequestsError("later"), wantRetryAfter: 1,
-			want: refusal{Status: 429, Reason: problem.TooManyRequests}},
+			want: told{Status: 429, Reason: problem.TooManyRequests}},
 		{reason: "busy, as priority and fairness says it", plain: func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "3")
 			http.Error(w, "Too many requests, please try again later.", http.StatusTooManyRequests)
-		}, wantRetryAfter: 3, want: refusal{Status: 429, Reason: problem.TooManyRequests}},
+		}, wantRetryAfter: 3, want: told{Status: 429, Reason: problem.TooManyRequests}},
 
 		{reason: "the webhook is away",
 			answer:         apierrors.NewInternalError(errors.New(`failed calling webhook "jobexecution.dispatcher.ivan.vc": failed to call webhook: Post "https://10.0.0.1:9443": dial tcp: connection refused`)),
-			wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
+			wantRetryAfter: 5, want: told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "the webhook cannot judge",
 			answer:         byWebhook(apierrors.NewServiceUnavailable("reading the template: dial tcp 10.0.0.1:443: connection refused")),
-			wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
+			wantRetryAfter: 5, want: told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "the webhook has no time left", answer: byWebhook(apierrors.NewTimeoutError("no time was left to render",
 			0)),
-			want: refusal{Status: 504, Reason: problem.Timeout}},
+			want: told{Status: 504, Reason: problem.Timeout}},
 		{reason: "unavailable", answer: apierrors.NewServiceUnavailable("shutting down"), wantRetryAfter: 5,
-			want: refusal{Status: 503, Reason: problem.Unavailable}},
+			want: told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "unavailable, says a proxy before it", plain: func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "30")
 			http.Error(w, "upstream 10.1.2.3 is gone", http.StatusServiceUnavailable)
-		}, wantRetryAfter: 30, want: refusal{Status: 503, Reason: problem.Unavailable}},
+		}, wantRetryAfter: 30, want: told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "a bad gateway", plain: func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) },
 			wantRetryAfter: 5,
-			want:           refusal{Status: 503, Reason: problem.Unavailable}},
+			want:           told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "etcd has no leader", answer: apierrors.NewInternalError(errors.New("etcdserver: leader changed")),
 			wantRetryAfter: 5,
-			want:           refusal{Status: 503, Reason: problem.Unavailable}},
+			want:           told{Status: 503, Reason: problem.Unavailable}},
 		{reason: "an answer that is none", plain: func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
 			_, _ = w.Write([]byte("{"))
-		}, wantRetryAfter: 5, want: refusal{Status: 503, Reason: problem.Unavailable}},
+		}, wantRetryAfter: 5, want: told{Status: 503, Reason: problem.Unavailable}},
 
 		{reason: "its time ran out", answer: apierrors.NewTimeoutError("request did not complete", 0),
-			want: refusal{Status: 504, Reason: problem.Timeout}},
+			want: told{Status: 504, Reason: problem.Timeout}},
 		{reason: "try again, says the server", answer: apierrors.NewServerTimeout(apitest.ExecutionsResource, "create", 1),
-			want: refusal{Status: 504, Reason: problem.Timeout}},
+			want: told{Status: 504, Reason: problem.Timeout}},
 		{reason: "a gateway's time ran out", plain: func(w http.ResponseWriter) {
 			http.Error(w, "",
 				http.StatusGatewayTimeout)
-		}, want: refusal{Status: 504, Reason: problem.Timeout}},
+		}, want: told{Status: 504, Reason: problem.Timeout}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := apitest.New(t)
@@ -163,7 +173,7 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 			}
 			_, err := newStore(t, api).Create(t.Context(), Request{Namespace: "team-a", Template: "nightly", Payload: "p"})
 			p := problemOf(t, err)
-			got := refusal{Status: p.Status(), Reason: p.Reason}
+			got := told{Status: p.Status(), Reason: p.Reason}
 			for _, field := range p.Fields {
 				got.Fields = append(got.Fields, field.Field)
 			}

@@ -1,0 +1,50 @@
+// Package refusal says why the API server did not store an object, where the status code and the reason of its answer
+// do not tell. The controller and the HTTP API decide by it what becomes of a create that failed.
+//
+// It must not decide that itself, and has no client.
+package refusal
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// byPolicy is how the message of a refusal by a policy begins: by an admission webhook, or by a
+// ValidatingAdmissionPolicy.
+var byPolicy = regexp.MustCompile(`^admission webhook "[^"]*" denied the request|` +
+	`^(\S+( "[^"]*")? is forbidden: )?ValidatingAdmissionPolicy '[^']*'.* denied request`)
+
+// ByPolicy says whether an admission webhook or a ValidatingAdmissionPolicy refused the object. The code tells nothing:
+// a ValidatingAdmissionPolicy answers 422 unless it says otherwise, and a webhook that gives no code answers 400. A
+// policy may change, unlike what the API server itself finds invalid.
+func ByPolicy(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && byPolicy.MatchString(status.Status().Message)
+}
+
+// TooLarge says whether the object is too large to be stored, about 1.5 MiB. Only a request that is too large has a
+// reason of its own. If etcd or the API server's client of it refuses the object, the API server answers with an
+// internal error that contains the message, or, for a Job, after a second try without managed fields, that the Job is
+// invalid because the first try has labelled it.
+func TooLarge(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || ByPolicy(err) {
+		return false
+	}
+	message := status.Status().Message
+	if apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(message, "etcdserver: request is too large") ||
+		strings.Contains(message, "trying to send message larger than max") {
+		return true
+	}
+	const label = "spec.template.metadata.labels[" + batchv1.ControllerUidLabel + "]"
+	details := status.Status().Details
+	return details != nil &&
+		slices.ContainsFunc(details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
+}
