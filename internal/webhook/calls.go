@@ -21,8 +21,8 @@ const (
 	maxCallsOfNamespace = 8
 )
 
-// calls shares what the webhooks ask of the API server between their callers. A stranger who reaches the webhooks can
-// make them ask.
+// calls shares what the webhooks ask of the API server, and search in the cache, between their callers. A stranger who
+// reaches the webhooks can make them ask.
 type calls struct{ queue *fairqueue.Queue }
 
 func newCalls() calls {

@@ -3,8 +3,12 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -14,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/webhook/server"
 )
 
 // listFunc lists the executions that the index has of one template.
@@ -28,6 +33,9 @@ func (f listFunc) List(_ context.Context, list client.ObjectList, options ...cli
 	asked.ApplyOptions(options)
 	if asked.Namespace != "default" {
 		panic("executions of other namespaces have other templates")
+	}
+	if asked.UnsafeDisableDeepCopy == nil || !*asked.UnsafeDisableDeepCopy || asked.Limit != maxUnfinished+1 {
+		return errors.New("too much is copied")
 	}
 	template, _ := asked.FieldSelector.RequiresExactMatch(indexUnfinished)
 	items, err := f(template)
@@ -54,7 +62,8 @@ func TestDeletionIsAlwaysAllowed(t *testing.T) {
 			func(string) ([]dispatcherv1alpha1.JobExecution, error) { panic("oh") }, false},
 	} {
 		test.request.Namespace = "default"
-		response := (&deletionWarner{executions: test.list}).Handle(t.Context(), admission.Request{AdmissionRequest: test.request})
+		warner := &deletionWarner{executions: test.list, calls: newCalls()}
+		response := warner.Handle(t.Context(), admission.Request{AdmissionRequest: test.request})
 		if !response.Allowed {
 			t.Errorf("%s: the deletion was refused", test.reason)
 		}
@@ -62,6 +71,55 @@ func TestDeletionIsAlwaysAllowed(t *testing.T) {
 			t.Errorf("%s: warnings %q", test.reason, response.Warnings)
 		}
 	}
+}
+
+func TestDeletionWarningOfMany(t *testing.T) {
+	for number, want := range map[int]string{
+		maxUnfinished:     fmt.Sprintf("%d unfinished", maxUnfinished),
+		maxUnfinished + 1: fmt.Sprintf("more than %d unfinished", maxUnfinished),
+	} {
+		list := listFunc(func(string) ([]dispatcherv1alpha1.JobExecution, error) {
+			return make([]dispatcherv1alpha1.JobExecution, number), nil
+		})
+		request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Namespace: "default"}}
+		response := (&deletionWarner{executions: list, calls: newCalls()}).Handle(t.Context(), request)
+		if len(response.Warnings) != 1 || !strings.HasPrefix(response.Warnings[0], want) {
+			t.Errorf("%d executions: warnings %q, want %q", number, response.Warnings, want)
+		}
+	}
+}
+
+// However many deletions a stranger claims, few are looked into at a time, and that of another address is.
+func TestDeletionsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looking atomic.Int64
+		end := make(chan struct{})
+		list := listFunc(func(template string) ([]dispatcherv1alpha1.JobExecution, error) {
+			if template == "slow" {
+				looking.Add(1)
+				<-end
+			}
+			return make([]dispatcherv1alpha1.JobExecution, 2), nil
+		})
+		warner := &deletionWarner{executions: list, calls: newCalls()}
+		handle := func(address, name string) admission.Response {
+			request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: name, Namespace: "default"}}
+			return warner.Handle(server.WithAddress(t.Context(), address), request)
+		}
+		for range 100 {
+			go handle(strangersAddress, "slow")
+		}
+		synctest.Wait()
+		if got := looking.Load(); got != maxCallsOfNamespace {
+			t.Errorf("%d at a time, want %d", got, maxCallsOfNamespace)
+		}
+		if response := handle("10.0.0.1", "a"); len(response.Warnings) != 1 {
+			t.Error("the deletion of another address was not looked into")
+		}
+		time.Sleep(deletionTimeout) // for those that wait, in synctest's time
+		close(end)
+		synctest.Wait()
+	})
 }
 
 func unfinishedOf(name string) listFunc {

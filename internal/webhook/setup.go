@@ -59,17 +59,17 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cach
 	if err != nil {
 		return fmt.Errorf("registering the JobExecution webhooks: %w", err)
 	}
-	return setupDeletionWarning(mgr)
+	return setupDeletionWarning(mgr, shared)
 }
 
-func setupDeletionWarning(mgr ctrl.Manager) error {
+func setupDeletionWarning(mgr ctrl.Manager, shared calls) error {
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &dispatcherv1alpha1.JobExecution{},
 		indexUnfinished, unfinishedTemplate)
 	if err != nil {
 		return fmt.Errorf("indexing unfinished executions: %w", err)
 	}
 	mgr.GetWebhookServer().Register(deletionPath, &admission.Webhook{
-		Handler: &deletionWarner{executions: mgr.GetClient()},
+		Handler: &deletionWarner{executions: mgr.GetClient(), calls: shared},
 	})
 	return nil
 }
