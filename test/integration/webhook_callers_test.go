@@ -25,7 +25,11 @@ const templateWebhook = "/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate"
 
 // stranger is a client of the webhooks that is not the API server.
 func stranger(certificate ...tls.Certificate) *http.Client {
-	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(strangersAddress)}}
+	return strangerAt(strangersAddress, certificate...)
+}
+
+func strangerAt(address string, certificate ...tls.Certificate) *http.Client {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	transport := &http.Transport{
 		DialContext: dialer.DialContext,
 		TLSClientConfig: &tls.Config{
