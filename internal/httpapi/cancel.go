@@ -27,13 +27,13 @@ func (e *executions) cancel(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case !execution.IsFinished():
 		w.Header().Set("Location", locationOf(execution.JobExecution))
-		return writeExecution(w, form, http.StatusAccepted, execution)
+		return e.writeChanged(w, r, form, http.StatusAccepted, execution)
 	case end.Reason != dispatcherv1alpha1.ReasonCanceled:
 		execution.Release()
 		return problem.New(problem.AlreadyFinished,
 			"the execution has finished already, with Succeeded=%s and the reason %s: %s", end.Status, end.Reason, end.Message)
 	}
-	return writeExecution(w, form, http.StatusOK, execution)
+	return e.writeChanged(w, r, form, http.StatusOK, execution)
 }
 
 // stop has an execution canceled and waits a moment for its end. It releases the execution, and returns it as it is

@@ -18,8 +18,7 @@ func (e *executions) delete(w http.ResponseWriter, r *http.Request) error {
 		execution.Release()
 		return err
 	case terminating != nil:
-		defer execution.Release()
-		return writeObject(w, form, http.StatusAccepted, published(terminating))
+		return e.writeChanged(w, r, form, http.StatusAccepted, execution.Replaced(published(terminating)))
 	}
-	return writeExecution(w, form, http.StatusOK, execution)
+	return e.writeChanged(w, r, form, http.StatusOK, execution)
 }

@@ -35,7 +35,12 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream := &eventStream{w: w, connection: http.NewResponseController(w), streamTimes: e.times}
+	stream := &eventStream{
+		w:           w,
+		connection:  http.NewResponseController(w),
+		memory:      answerMemory{e.memory.reads, w, r},
+		streamTimes: e.times,
+	}
 	header := w.Header()
 	header.Add("Vary", "Accept")
 	if r.Header.Get("Last-Event-ID") == execution.ResourceVersion {
@@ -77,6 +82,7 @@ type streamTimes struct {
 type eventStream struct {
 	w          http.ResponseWriter
 	connection *http.ResponseController
+	memory     watch.Memory
 
 	streamTimes
 
@@ -134,7 +140,9 @@ func (s *eventStream) catchUp(
 		defer found.Release()
 		return watch.WithoutPayload(found.JobExecution), false, s.send(found) == nil
 	case problem.Is(err, problem.ExecutionNotFound):
-		_ = s.event("deleted", watch.NewCopy(execution, nil))
+		gone := watch.NewCopy(execution, nil)
+		defer gone.Release()
+		_ = s.event("deleted", gone)
 		return execution, false, false
 	}
 	return execution, true, true
@@ -156,8 +164,8 @@ func (s *eventStream) isNews(execution *dispatcherv1alpha1.JobExecution) bool {
 
 func (s *eventStream) event(kind string, execution *watch.Copy) error {
 	data, err := execution.Encoded(string(mediaJSON), func(execution *dispatcherv1alpha1.JobExecution) ([]byte, error) {
-		return encode(mediaJSON, published(execution))
-	})
+		return encodeJSON(published(execution))
+	}, s.memory)
 	if err != nil {
 		return err
 	}

@@ -202,6 +202,7 @@ func TestEventsOutliveTheAPIServer(t *testing.T) {
 	stream := &eventStream{
 		w:           recorder,
 		connection:  http.NewResponseController(recorder),
+		memory:      answerMemory{api.memory.reads, recorder, httptest.NewRequest(http.MethodGet, "/", nil)},
 		streamTimes: streamTimes{keepAlive: time.Millisecond, writeTimeout: time.Second},
 	}
 	api.Change(stored, ends)
@@ -221,10 +222,11 @@ func TestEventsNeedAReader(t *testing.T) {
 	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
 	defer subscription.Close()
 	cut := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		stream := &eventStream{
 			w:           w,
 			connection:  http.NewResponseController(w),
+			memory:      answerMemory{api.memory.reads, w, r},
 			streamTimes: streamTimes{keepAlive: time.Hour, writeTimeout: 100 * time.Millisecond},
 		}
 		stream.follow(context.Background(), subscription, watch.NewCopy(execution, nil))

@@ -68,7 +68,7 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", locationOf(execution))
 	if !repeated {
-		return writeObject(w, asked.form, http.StatusCreated, published(execution))
+		return writeStored(w, r, asked.form, http.StatusCreated, execution, claim)
 	}
 	// A repeat is answered with the outcome. The execution exists, so the answer must not look like a refusal: if the
 	// API server cannot be asked for the right, the caller gets the answer of one without it.
@@ -77,7 +77,7 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	return writeObject(w, asked.form, http.StatusOK, published(execution))
+	return writeStored(w, r, asked.form, http.StatusOK, execution, claim)
 }
 
 // executeAndWait creates an execution and answers with its end, or with what there is when the time is over.
@@ -107,7 +107,7 @@ func (e *executor) executeAndWait(
 	extendTimeouts(w, asked.wait)
 	ended, status := e.await(waiting, w, recordOf(r), execution, asked.wait)
 	release()
-	return writeExecution(w, asked.form, status, ended)
+	return e.writeChanged(w, r, asked.form, status, ended)
 }
 
 // request reads the payload of a call. The place of the call among those in flight is lent to others meanwhile: a place

@@ -58,7 +58,7 @@ func (e *executions) get(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeExecution(w, form, http.StatusOK, execution)
+	return e.writeExecution(w, r, form, http.StatusOK, execution)
 }
 
 // waitOf reads the parameter wait, in seconds. What asks for more than longest waits that long.

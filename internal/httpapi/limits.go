@@ -113,10 +113,14 @@ const (
 	// encoded; how large it is, is known when it was read.
 	readBytes = 3 << 19
 
+	// maxJobBytes bounds the Job that a preview shows: etcd's limit. In JSON, a byte of it has at most 6.
+	maxJobBytes = 3 << 19
+
 	// restBytes is an object without its payload.
 	restBytes = 16 << 10
 
-	// readsBudget bounds the objects that are read or written to callers: 21 reads at a time.
+	// readsBudget bounds the objects that are read or written to callers: 21 reads at a time. An answer whose caller is
+	// slow has the bytes of the object and of the body.
 	readsBudget = 32 << 20
 
 	// listBytes is taken for a page of a list: its objects, encoded, and the one that is being decoded.

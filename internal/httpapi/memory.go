@@ -51,6 +51,28 @@ func (m *memory) forPreview(r *http.Request) (*budget.Claim, error) {
 	return claim, nil
 }
 
+// answerMemory takes what the body of an answer needs beyond what was claimed for its object. It implements
+// watch.Memory.
+type answerMemory struct {
+	from *budget.Bytes
+	w    http.ResponseWriter
+	r    *http.Request
+}
+
+// Try implements watch.Memory.
+func (a answerMemory) Try(n int64) *budget.Claim { return a.from.TryTake(a.r.RemoteAddr, n) }
+
+// Await implements watch.Memory.
+func (a answerMemory) Await(n int64) (*budget.Claim, error) {
+	extendTimeouts(a.w, memoryTimeout)
+	claim, err := a.from.Take(a.r.Context(), a.r.RemoteAddr, n)
+	if err != nil {
+		return nil, problem.New(problem.TooManyRequests, "too many callers are being answered already: try again later").
+			Because(err)
+	}
+	return claim, nil
+}
+
 // forList takes what a page of a list needs.
 func (m *memory) forList(r *http.Request) (*budget.Claim, error) {
 	claim, err := m.lists.Take(r.Context(), r.RemoteAddr, listBytes)

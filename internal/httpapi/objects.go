@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
+	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/watch"
 	"dispatcher.ivan.vc/internal/render"
 )
@@ -44,11 +47,63 @@ func (d dependencies) read(ctx context.Context, remote string, key types.Namespa
 }
 
 // writeExecution answers with an execution, encoded once for all who get this copy, and releases it.
-func writeExecution(w http.ResponseWriter, form mediaType, status int, execution *watch.Copy) error {
+func (d dependencies) writeExecution(
+	w http.ResponseWriter,
+	r *http.Request,
+	form mediaType,
+	status int,
+	execution *watch.Copy,
+) error {
+	return writeCopy(w, form, status, execution, answerMemory{d.memory.reads, w, r})
+}
+
+// writeChanged is writeExecution for a call that has created or changed the execution. Nothing may be answered that
+// reads as if it had not: where there is no memory for the body, the answer has none.
+func (d dependencies) writeChanged(
+	w http.ResponseWriter,
+	r *http.Request,
+	form mediaType,
+	status int,
+	execution *watch.Copy,
+) error {
+	return changed(w, r, status, d.writeExecution(w, r, form, status, execution))
+}
+
+// writeStored is writeChanged for a call whose claim is that of its payload. More is taken from where that is from, so
+// that such calls do not wait for those that read.
+func writeStored(
+	w http.ResponseWriter,
+	r *http.Request,
+	form mediaType,
+	status int,
+	stored *dispatcherv1alpha1.JobExecution,
+	claim *budget.Claim,
+) error {
+	memory := answerMemory{claim.Of(), w, r}
+	return changed(w, r, status, writeCopy(w, form, status, watch.NewCopy(published(stored), claim), memory))
+}
+
+// changed answers without a body where err is that there was no memory for one.
+func changed(w http.ResponseWriter, r *http.Request, status int, err error) error {
+	if !problem.Is(err, problem.TooManyRequests) {
+		return err
+	}
+	recordOf(r).err = err
+	w.WriteHeader(status)
+	return nil
+}
+
+func writeCopy(
+	w http.ResponseWriter,
+	form mediaType,
+	status int,
+	execution *watch.Copy,
+	memory watch.Memory,
+) error {
 	defer execution.Release()
 	body, err := execution.Encoded(string(form), func(execution *dispatcherv1alpha1.JobExecution) ([]byte, error) {
 		return encode(form, execution)
-	})
+	}, memory)
 	if err != nil {
 		return err
 	}
@@ -56,28 +111,62 @@ func writeExecution(w http.ResponseWriter, form mediaType, status int, execution
 	return nil
 }
 
-// writeObject answers with a Kubernetes object in the form that was negotiated.
-func writeObject(w http.ResponseWriter, form mediaType, status int, object any) error {
+// writeObject answers with a Kubernetes object in the form that was negotiated. The claim is what the object takes; it
+// shrinks, or another is added, to what the object and the body take while the caller reads.
+func (d dependencies) writeObject(
+	w http.ResponseWriter,
+	r *http.Request,
+	form mediaType,
+	object any,
+	claim *budget.Claim,
+) error {
 	body, err := encode(form, object)
 	if err != nil {
 		return err
 	}
-	writeBody(w, form, status, body)
+	size := 2 * int64(len(body))
+	claim.Shrink(size)
+	if missing := size - claim.Size(); missing > 0 {
+		memory := answerMemory{d.memory.reads, w, r}
+		more := memory.Try(missing)
+		if more == nil {
+			body = nil // Others hold what it would take.
+			if more, err = memory.Await(missing); err != nil {
+				return err
+			}
+		}
+		defer more.Release()
+		if body == nil {
+			if body, err = encode(form, object); err != nil {
+				return err
+			}
+		}
+	}
+	writeBody(w, form, http.StatusOK, body)
 	return nil
 }
 
 func encode(form mediaType, object any) ([]byte, error) {
-	var body []byte
-	var err error
 	if form == mediaYAML {
-		body, err = render.YAML(object)
-	} else if body, err = json.Marshal(object); err == nil {
-		body = append(body, '\n')
+		body, err := render.YAML(object)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the answer: %w", err)
+		}
+		return body, nil
 	}
-	if err != nil {
+	return encodeJSON(object)
+}
+
+// encodeJSON is the JSON of all answers, in one line that has a line break at its end. It does not escape <, > and &,
+// which would be six times as long, as no answer is HTML.
+func encodeJSON(object any) ([]byte, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(object); err != nil {
 		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 func writeBody(w http.ResponseWriter, form mediaType, status int, body []byte) {

@@ -14,10 +14,11 @@ import (
 
 // writePage answers with a page, object by object: as a whole, it would be in memory once more, and as YAML many times.
 func writePage(w http.ResponseWriter, form mediaType, page *store.Page) error {
-	metadata, err := json.Marshal(page.ListMeta)
+	metadata, err := encodeJSON(page.ListMeta)
 	if err != nil {
-		return fmt.Errorf("encoding the metadata of a page: %w", err)
+		return err
 	}
+	metadata = bytes.TrimSuffix(metadata, []byte("\n"))
 	head := fmt.Appendf(nil, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, page.Kind, page.APIVersion, metadata)
 	size := len(head) + len("]}\n") + max(0, len(page.Items)-1)
 	for _, item := range page.Items {

@@ -72,7 +72,11 @@ func (e *executor) preview(
 			w.Header().Add("Warning", header)
 		}
 	}
-	return writeObject(w, form, http.StatusOK, previewed(job))
+	if size := job.Size(); size > maxJobBytes {
+		return problem.New(problem.PayloadTooLarge, "the Job of this payload has %d bytes, and the API server stores at "+
+			"most %d", size, maxJobBytes)
+	}
+	return e.writeObject(w, r, form, previewed(job), rendering)
 }
 
 // render renders the Job of an execution. The problem names the fields that do not render, without the template's text.

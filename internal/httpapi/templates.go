@@ -94,5 +94,5 @@ func (t *templates) get(w http.ResponseWriter, r *http.Request) error {
 	}
 	template.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobTemplate"))
 	template.ManagedFields = nil
-	return writeObject(w, form, http.StatusOK, template)
+	return t.writeObject(w, r, form, template, claim)
 }

@@ -243,3 +243,26 @@ func TestKernelKeepsLittleOfAnAnswer(t *testing.T) {
 		t.Errorf("%d bytes were taken, error %v", taken, err)
 	}
 }
+
+func TestTryTake(t *testing.T) {
+	bytes := NewBytes(8, time.Hour, nil)
+	first := bytes.TryTake("10.0.0.1:1", 2)
+	if first.Size() != 2 || first.Of() != bytes {
+		t.Fatalf("got %d bytes", first.Size())
+	}
+	if bytes.TryTake("10.0.0.1:2", 1) != nil {
+		t.Error("an address got more than its share")
+	}
+	rest := bytes.TryTake("", 6)
+	if rest.Size() != 6 || bytes.TryTake("10.0.0.2:1", 1) != nil {
+		t.Error("more was taken than there is")
+	}
+	first.Release()
+	rest.Release()
+	if len(bytes.shares) != 0 {
+		t.Errorf("%d shares are kept, and nothing is taken", len(bytes.shares))
+	}
+	if (*Claim)(nil).Size() != 0 {
+		t.Error("no claim has a size")
+	}
+}

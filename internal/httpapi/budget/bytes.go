@@ -69,6 +69,27 @@ func (b *Bytes) Take(ctx context.Context, remote string, n int64) (*Claim, error
 	return claim, nil
 }
 
+// TryTake is Take, and returns nil where it would have to wait.
+func (b *Bytes) TryTake(remote string, n int64) *Claim {
+	claim := &Claim{of: b, size: min(n, b.size)}
+	if address, counts := countedSource(remote, b.exempt); counts {
+		claim.share, claim.leave = b.shareFor(address)
+		claim.shared = min(n, b.share())
+		if !claim.share.TryAcquire(claim.shared) {
+			claim.leave()
+			return nil
+		}
+	}
+	if !b.free.TryAcquire(claim.size) {
+		if claim.share != nil {
+			claim.share.Release(claim.shared)
+			claim.leave()
+		}
+		return nil
+	}
+	return claim
+}
+
 func (b *Bytes) share() int64 { return max(1, b.size/shareOfOne) }
 
 // shareFor returns the share of an address, and how to leave it.
@@ -100,6 +121,19 @@ type Claim struct {
 	share  *semaphore.Weighted
 	shared int64
 	leave  func()
+}
+
+// Of is what the claim is from.
+func (c *Claim) Of() *Bytes { return c.of }
+
+// Size is how many bytes the claim has: none where there is no claim.
+func (c *Claim) Size() int64 {
+	if c == nil {
+		return 0
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.size
 }
 
 // Shrink gives back what is more than n bytes.

@@ -41,7 +41,9 @@ func Write(w http.ResponseWriter, requestID string, p *Problem) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status())
 	// What cannot be written any more, because the caller is gone, is not an error of ours.
-	_ = json.NewEncoder(w).Encode(Body{
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(Body{
 		Type:      "about:blank",
 		Title:     http.StatusText(p.Status()),
 		Status:    p.Status(),
