@@ -186,7 +186,7 @@ func (s *server) Start(ctx context.Context) error {
 		return fmt.Errorf("listening for the HTTP API: %w", err)
 	}
 	connections := s.options.MaxRequestsInFlight + s.options.MaxWaitingRequests + spareConnections
-	listener = budget.LimitConnections(listener, connections, s.options.SharedAddresses)
+	listener = budget.LimitConnections(listener, s.http, connections, s.options.SharedAddresses)
 	s.listening.Store(true)
 	defer s.listening.Store(false)
 	s.log.Info("serving the HTTP API", "address", listener.Addr().String())

@@ -179,7 +179,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := LimitConnections(inner, 8, nil)
+	listener := newLimitedListener(inner, 8, nil)
 	defer listener.Close()
 	accepted := make(chan net.Conn)
 	go func() {
@@ -223,7 +223,7 @@ func TestKernelKeepsLittleOfAnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := LimitConnections(inner, 8, nil)
+	listener := newLimitedListener(inner, 8, nil)
 	defer listener.Close()
 	caller, err := net.Dial("tcp", inner.Addr().String())
 	if err != nil {

@@ -118,7 +118,7 @@ func (a fakeAddress) String() string { return string(a) }
 func TestNoConnectionsAreLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &fakeListener{next: make(chan net.Conn, 100)}
-		listener := LimitConnections(inner, 4, nil).(*limitedListener)
+		listener := newLimitedListener(inner, 4, nil)
 		open := func(from string) (*fakeConnection, net.Conn) {
 			t.Helper()
 			connection := &fakeConnection{from: from}
@@ -160,6 +160,8 @@ func TestNoConnectionsAreLost(t *testing.T) {
 		}
 		open("10.0.0.3:1")
 		open("10.0.0.4:1")
+		waits := &fakeConnection{from: "10.0.0.5:1"}
+		inner.next <- waits
 		ended := make(chan error, 1)
 		go func() {
 			_, err := listener.Accept()
@@ -169,6 +171,9 @@ func TestNoConnectionsAreLost(t *testing.T) {
 		_ = listener.Close()
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a full listener that is closed ends with %v", err)
+		}
+		if !waits.closed {
+			t.Error("the connection that waited for a place is open")
 		}
 		_ = stays.Close()
 	})

@@ -90,6 +90,13 @@ func (s *shares) take(remote string) func() {
 	})
 }
 
+// count is how many an address has.
+func (s *shares) count(address netip.Addr) int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.taken[address]
+}
+
 // countedSource returns what a remote address counts as, and false where it has no limit.
 func countedSource(remote string, exempt Addresses) (netip.Addr, bool) {
 	address, counts := sourceOf(remote)
