@@ -50,7 +50,7 @@ func lifeGoal(life requests) string {
 	for _, what := range slices.Sorted(maps.Keys(life.ours)) {
 		each = append(each, fmt.Sprintf("%s %s", number(life.ours[what]/lifeExecutions), what))
 	}
-	return text + "\nThe writes in the life of an execution, on average: " + strings.Join(each, ", ") + ".\n"
+	return text + "\nThe writes in the life of an execution, on average:\n" + strings.Join(each, ", ") + ".\n"
 }
 
 // machine says where the numbers come from.
