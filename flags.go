@@ -21,6 +21,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"dispatcher.ivan.vc/internal/cabundle"
+	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
 	"dispatcher.ivan.vc/internal/monitoring"
 	"dispatcher.ivan.vc/internal/objectcache"
@@ -213,6 +214,7 @@ func (o *options) manager(scheme *runtime.Scheme, objects *objectcache.Cache) (c
 	shutdownTimeout := httpapi.ShutdownTimeout + stopMargin
 	return ctrl.Options{
 		Scheme:                  scheme,
+		Logger:                  controller.EventLog(ctrl.Log),
 		Cache:                   cache.Options{ByObject: objects.ByObject()},
 		WebhookServer:           server.New(webhooks),
 		Metrics:                 metricsserver.Options{BindAddress: disabled}, // monitoring serves both, with limits.
