@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -171,7 +174,20 @@ func withoutToken(err error, sent []string) error {
 // unknown is for a question that the API server did not answer. It must not look like a refusal, and never allows
 // anything.
 func unknown(err error) *problem.Problem {
+	if isOwnFault(err) {
+		return problem.New(problem.Unavailable,
+			"Dispatcher's own permission to ask the Kubernetes API server what you may do is missing: tell an administrator").
+			Because(err)
+	}
 	return problem.New(problem.Unavailable,
 		"the Kubernetes API server could not be asked what you may do: try again later").
 		Because(err)
+}
+
+// isOwnFault tells whether the API server refused to answer Dispatcher.
+func isOwnFault(err error) bool {
+	if several, ok := errors.AsType[utilerrors.Aggregate](err); ok {
+		return slices.ContainsFunc(several.Errors(), isOwnFault)
+	}
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }

@@ -217,12 +217,14 @@ func TestAccessWithoutAnAPIServer(t *testing.T) {
 	for _, trouble := range []struct {
 		reason string
 		answer func(http.ResponseWriter)
+		own    bool // The detail says that it is the fault of Dispatcher's own permissions.
 	}{
-		{"gone", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }},
-		{"failing", answers(apierrors.NewInternalError(http.ErrServerClosed))},
-		{"away", answers(apierrors.NewServiceUnavailable("etcd is away"))},
-		{"forbidden to ask", answers(apierrors.NewForbidden(apitest.ExecutionsResource, "", http.ErrServerClosed))},
-		{"no API server", func(w http.ResponseWriter) { http.Error(w, "hello", http.StatusNotFound) }},
+		{"gone", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, false},
+		{"failing", answers(apierrors.NewInternalError(http.ErrServerClosed)), false},
+		{"away", answers(apierrors.NewServiceUnavailable("etcd is away")), false},
+		{"forbidden to ask", answers(apierrors.NewForbidden(apitest.ExecutionsResource, "", http.ErrServerClosed)), true},
+		{"not accepted", answers(apierrors.NewUnauthorized("the token has expired")), true},
+		{"no API server", func(w http.ResponseWriter) { http.Error(w, "hello", http.StatusNotFound) }, false},
 	} {
 		for _, resource := range []string{"tokenreviews", "subjectaccessreviews"} {
 			t.Run(trouble.reason+" for "+resource, func(t *testing.T) {
@@ -239,7 +241,10 @@ func TestAccessWithoutAnAPIServer(t *testing.T) {
 				err := authorize(f.access(t), call(http.Header{"Authorization": {"Bearer good"}}), executeEcho)
 				got, ok := errors.AsType[*problem.Problem](err)
 				if !ok || got.Reason != problem.Unavailable || got.RetryAfterSeconds != 5 {
-					t.Errorf("got %+v", got)
+					t.Fatalf("got %+v", got)
+				}
+				if own := strings.Contains(got.Detail, "Dispatcher's own permission"); own != trouble.own {
+					t.Errorf("the detail is %q", got.Detail)
 				}
 			})
 		}

@@ -91,6 +91,7 @@ func (s *Store) create(
 		Param("timeout", apiServerDeadline.String()).
 		Param("fieldManager", fieldManager).
 		Body(execution).Do(ctx).Into(created)
+	s.untrusted.report(err)
 	return created, err
 }
 

@@ -54,7 +54,7 @@ func (s *Store) CreateOnce(
 	switch {
 	case err == nil:
 		return stored, true, checkKey(stored, execution)
-	case !apierrors.IsNotFound(err):
+	case !isAbsent(err, execution.Name):
 		return nil, false, translate(err, targetOf(execution))
 	}
 	stored, createErr := s.create(ctx, execution)

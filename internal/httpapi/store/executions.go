@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;get;list;patch;delete
@@ -88,7 +89,7 @@ func (s *Store) Delete(
 ) (*dispatcherv1alpha1.JobExecution, error) {
 	terminating, err := s.delete(context.WithoutCancel(ctx), execution)
 	switch {
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err) && !refusal.ByPolicy(err):
 		return nil, NotFound(execution) // It was deleted meanwhile, and another has its name.
 	case err != nil:
 		return nil, translateCall(err, targetOf(execution))

@@ -44,6 +44,7 @@ type Store struct {
 	createTurns *semaphore.Weighted
 	createTurn  time.Duration
 	unconfirmed *unconfirmedCreates
+	untrusted   untrusted
 }
 
 // New returns a Store at the API server of config. cache has JobTemplates and JobExecutions, as objects lets informers
@@ -78,6 +79,7 @@ func New(
 		templates:   objects.Templates(cache, nil), // It reads only what is in memory.
 		createTurns: semaphore.NewWeighted(int64(maxConcurrentCreates)),
 		createTurn:  createTurn,
+		untrusted:   untrusted{log: log, now: time.Now},
 	}
 	s.unconfirmed = &unconfirmedCreates{store: s, log: log, now: time.Now}
 	var err error

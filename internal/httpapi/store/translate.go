@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
@@ -22,6 +23,7 @@ import (
 const (
 	textQuotaExceeded      = "exceeded quota"
 	textWebhookUnreachable = "failed calling webhook"
+	textCertificate        = "x509: "
 	textNoDryRun           = "does not support dry run"
 )
 
@@ -60,7 +62,17 @@ func translate(err error, named Target) *problem.Problem {
 		return timedOut().Because(err)
 	case apierrors.IsUnauthorized(err):
 		// The token of a pod that is deleted ends at once, before the process does. Another replica will do it.
-		return unavailable().RetryAfter(retryAfter).Because(err)
+		return problem.New(problem.Unavailable,
+			"the Kubernetes API server does not accept Dispatcher's own credentials: try again later, or tell an administrator").
+			RetryAfter(retryAfter).Because(err)
+	case isNotServed(err):
+		return problem.New(problem.Unavailable,
+			"the Kubernetes API server does not serve %s: an administrator has to install the CRD", resourceOf(status)).
+			RetryAfter(retryAfter).Because(err)
+	case isUntrusted(err):
+		return problem.New(problem.Unavailable,
+			"the certificate of an admission webhook is not trusted by the Kubernetes API server: tell an administrator").
+			RetryAfter(retryAfter).Because(err)
 	case strings.Contains(status.Message, textWebhookUnreachable):
 		return problem.New(problem.Unavailable,
 			"the admission webhook that judges executions cannot be reached: try again later").
@@ -81,9 +93,9 @@ func translateCall(err error, named Target) *problem.Problem {
 		status = answered.Status()
 	}
 	switch {
-	case apierrors.IsNotFound(err) && named.Execution != "":
+	case named.Execution != "" && isAbsent(err, named.Execution):
 		return notFound(named)
-	case apierrors.IsNotFound(err) && named.Template != "":
+	case named.Execution == "" && named.Template != "" && isAbsent(err, named.Template):
 		return problem.New(
 			problem.JobTemplateNotFound,
 			"there is no JobTemplate %q in namespace %q",
@@ -102,6 +114,30 @@ func translateCall(err error, named Target) *problem.Problem {
 	default:
 		return translate(err, named)
 	}
+}
+
+// isAbsent tells whether the API server has looked for one of our objects with this name, and found none. Proxies,
+// webhooks and API servers without our CRDs answer 404, too.
+func isAbsent(err error, name string) bool {
+	var answered apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || isNotServed(err) || refusal.ByPolicy(err) || !errors.As(err, &answered) {
+		return false
+	}
+	details := answered.Status().Details
+	return details != nil && details.Group == dispatcherv1alpha1.GroupVersion.Group && details.Name == name
+}
+
+// isNotServed tells whether nobody has looked for the object: the resource is not served, or a proxy has answered.
+func isNotServed(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// resourceOf is the resource that an answer is about, like jobexecutions.dispatcher.ivan.vc.
+func resourceOf(status metav1.Status) schema.GroupResource {
+	if status.Details == nil {
+		return schema.GroupResource{}
+	}
+	return schema.GroupResource{Group: status.Details.Group, Resource: status.Details.Kind}
 }
 
 // NotFound is for an execution that does not exist, or no longer.

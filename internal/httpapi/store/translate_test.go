@@ -70,7 +70,13 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 			want: told{Status: 404, Reason: problem.NamespaceNotFound}},
 		{reason: "the CRD is not installed", answer: apierrors.NewGenericServerResponse(404, "post",
 			apitest.ExecutionsResource, "", "404 page not found", 0, true),
-			want: told{Status: 500, Reason: problem.InternalError}},
+			wantRetryAfter: 5, want: told{Status: 503, Reason: problem.Unavailable,
+				Tells: "the Kubernetes API server does not serve jobexecutions.dispatcher.ivan.vc: " +
+					"an administrator has to install the CRD"}},
+		{reason: "a webhook's certificate is not trusted",
+			answer:         apierrors.NewInternalError(errors.New(`failed calling webhook "jobexecution.dispatcher.ivan.vc": failed to call webhook: Post "https://10.0.0.1:9443": tls: failed to verify certificate: x509: certificate signed by unknown authority`)),
+			wantRetryAfter: 5, want: told{Status: 503, Reason: problem.Unavailable,
+				Tells: "the certificate of an admission webhook is not trusted by the Kubernetes API server: tell an administrator"}},
 		{reason: "the namespace goes away", answer: terminating(),
 			want: told{Status: 409, Reason: problem.NamespaceTerminating}},
 
@@ -195,6 +201,34 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 				t.Errorf("the create was sent %d times, want once", creates)
 			}
 		})
+	}
+}
+
+// Only the API server's answer about this very object says that it does not exist.
+func TestAbsentObjects(t *testing.T) {
+	templates := schema.GroupResource{Group: "dispatcher.ivan.vc", Resource: "jobtemplates"}
+	for _, resource := range []schema.GroupResource{apitest.ExecutionsResource, templates} {
+		named, want := Target{Namespace: "team-a", Execution: "n"}, problem.ExecutionNotFound
+		if resource == templates {
+			named, want = Target{Namespace: "team-a", Template: "n"}, problem.JobTemplateNotFound
+		}
+		for _, test := range []struct {
+			reason string
+			err    *apierrors.StatusError
+			want   problem.Reason
+		}{
+			{"it does not exist", apierrors.NewNotFound(resource, "n"), want},
+			{"the CRD is not installed",
+				apierrors.NewGenericServerResponse(404, "get", resource, "n", "404 page not found", 0, true), problem.Unavailable},
+			{"another object does not exist", apierrors.NewNotFound(resource, "m"), problem.InternalError},
+			{"an object of another group does not exist",
+				apierrors.NewNotFound(schema.GroupResource{Resource: resource.Resource}, "n"), problem.InternalError},
+			{"a webhook denies it", byWebhook(apierrors.NewNotFound(resource, "n")), problem.Forbidden},
+		} {
+			if got := translateCall(test.err, named); got.Reason != test.want {
+				t.Errorf("%s, %s: %+v, want %s", resource.Resource, test.reason, got, test.want)
+			}
+		}
 	}
 }
 

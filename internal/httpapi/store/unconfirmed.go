@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // unconfirmedCreates are executions whose callers were told of an error while the API server may still have been
@@ -106,13 +107,13 @@ func (u *unconfirmedCreates) settle(ctx context.Context, entry *unconfirmedCreat
 	age := u.now().Sub(entry.since) // as the look-up begins: what it does not find was not there then
 	found, err := u.store.get(ctx, entry.execution.Namespace, entry.execution.Name)
 	switch {
-	case apierrors.IsNotFound(err):
+	case isAbsent(err, entry.execution.Name):
 		return age >= settledAfter
 	case err == nil && !sameRequest(found, entry.execution):
 		return true
 	case err == nil:
 		_, err = u.store.delete(ctx, found)
-		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		if err == nil || isAbsent(err, found.Name) || apierrors.IsConflict(err) && !refusal.ByPolicy(err) {
 			log.Info("deleted an execution that was stored after its caller had been told of an error")
 			return true
 		}
