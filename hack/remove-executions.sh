@@ -13,7 +13,8 @@ finalizer=dispatcher.ivan.vc/job-tracking
 
 # One request per namespace: `kubectl delete --all` sends two for each object, and there may be thousands.
 echo "Deleting all JobExecutions."
-for _ in $(seq 60); do
+end=$((SECONDS + 30))
+while [ $SECONDS -lt $end ]; do
   namespaces=$($kubectl get $executions --all-namespaces --no-headers \
     --output custom-columns=:metadata.namespace | sort -u)
   [ -n "$namespaces" ] || break
@@ -23,7 +24,9 @@ for _ in $(seq 60); do
   sleep 0.5
 done
 if [ -n "$namespaces" ]; then
-  echo "JobExecutions were not deleted within 30 seconds; see their metadata.finalizers, in: ${namespaces//$'\n'/ }" >&2
+  echo "JobExecutions were not deleted within 30 seconds. Finalizers of others keep these (at most 20 are shown):" >&2
+  $kubectl get $executions --all-namespaces --output \
+    custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,FINALIZERS:.metadata.finalizers | sed -n 1,21p >&2
   exit 1
 fi
 
@@ -43,7 +46,8 @@ release() { # release NAMESPACE NAME INDEX
     {"op": "remove", "path": "/metadata/finalizers/'"$3"'"}]' </dev/null >/dev/null || true
 }
 
-for _ in $(seq 120); do
+end=$((SECONDS + 60))
+while [ $SECONDS -lt $end ]; do
   [ -n "$($kubectl get "${jobs[@]}" --output name)" ] || exit 0
   tracked | while read -r namespace name index; do
     release "$namespace" "$name" "$index"
