@@ -28,6 +28,7 @@ import (
 	"dispatcher.ivan.vc/internal/cabundle"
 	"dispatcher.ivan.vc/internal/controller"
 	"dispatcher.ivan.vc/internal/httpapi"
+	"dispatcher.ivan.vc/internal/identity"
 	"dispatcher.ivan.vc/internal/leader"
 	"dispatcher.ivan.vc/internal/monitoring"
 	"dispatcher.ivan.vc/internal/objectcache"
@@ -113,6 +114,8 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	// Without a client-side rate limit: it would delay bursts of executions, and the API server has priority and
 	// fairness to protect itself.
 	restConfig.QPS = -1
+	own := identity.NewWatch(clock.RealClock{})
+	restConfig.Wrap(own.Wrap)
 
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
@@ -127,6 +130,9 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	}
 	if err := setUp(mgr, o, pool, lease, objects); err != nil {
 		return nil, err
+	}
+	if err := mgr.AddHealthzCheck("identity", own.Check); err != nil {
+		return nil, fmt.Errorf("adding the liveness check of the identity: %w", err)
 	}
 	return mgr, nil
 }

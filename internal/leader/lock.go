@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -19,6 +20,10 @@ type observedLock struct {
 	// waiting is since when others hold the Lease, and said when the log said so last. Only the elector reads and
 	// writes the object.
 	waiting, said time.Time
+
+	// raw is the object as it was read last, and renewed when it was first read like this.
+	raw     []byte
+	renewed time.Time
 }
 
 // sayEvery is the time between two lines in the log about others that hold the Lease.
@@ -32,21 +37,29 @@ func (l *observedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRec
 		l.lease.Lost()
 	}
 	if err == nil && record.HolderIdentity != l.Identity() {
-		l.sayWhoLeads(record.HolderIdentity)
+		l.sayWhoLeads(record.HolderIdentity, raw)
 	}
 	return record, raw, err
 }
 
-// sayWhoLeads says in the log, at intervals, for whom this replica waits.
-func (l *observedLock) sayWhoLeads(holder string) {
+// sayWhoLeads says in the log, at intervals, for whom this replica waits. A replica that does not renew the Lease does
+// not lead, whatever the object says.
+func (l *observedLock) sayWhoLeads(holder string, raw []byte) {
 	now := l.lease.clock.Now()
+	if l.renewed.IsZero() || !bytes.Equal(raw, l.raw) {
+		l.raw, l.renewed = raw, now
+	}
 	if l.waiting.IsZero() {
 		l.waiting = now
 	}
 	waited := now.Sub(l.waiting)
 	if waited > l.patience && (l.said.IsZero() || now.Sub(l.said) >= sayEvery) {
 		l.said = now
-		l.lease.log.Info("another replica leads", "holder", holder, "waited", waited.Round(time.Second).String())
+		message := "another replica leads"
+		if holder == "" || now.Sub(l.renewed) > l.patience {
+			message = "nobody leads: the holder of the Lease does not renew it, and this replica has not acquired it"
+		}
+		l.lease.log.Info(message, "holder", holder, "waited", waited.Round(time.Second).String())
 	}
 }
 
