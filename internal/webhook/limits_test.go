@@ -89,7 +89,7 @@ func TestWebhooksAnswerInTime(t *testing.T) {
 		}, admissionTimeout, apierrors.IsServiceUnavailable},
 		{"a deletion is allowed all the same", func(ctx context.Context) error {
 			request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: "a"}}
-			if !(&deletionWarner{executions: stuck{}}).Handle(ctx, request).Allowed {
+			if !(&deletionWarner{executions: stuck{}, calls: newCalls()}).Handle(ctx, request).Allowed {
 				return apierrors.NewBadRequest("refused")
 			}
 			return nil
