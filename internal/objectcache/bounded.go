@@ -29,22 +29,21 @@ func newBounded[K comparable, V any](limit int64) *bounded[K, V] {
 	return &bounded[K, V]{limit: limit, entries: map[K]*list.Element{}, recent: list.New()}
 }
 
-// put keeps a value instead of the one that the key had, and says whether it does. A value that weighs more than a
-// quarter of the limit is not kept: it would drop too many others.
-func (b *bounded[K, V]) put(key K, value V, weight int64) bool {
+// put keeps a value instead of the one that the key had. A value that weighs more than a quarter of the limit is not
+// kept: it would drop too many others.
+func (b *bounded[K, V]) put(key K, value V, weight int64) {
 	weight += entryOverhead
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.drop(b.entries[key])
 	if weight > b.limit/4 {
-		return false
+		return
 	}
 	b.entries[key] = b.recent.PushFront(&entry[K, V]{key, value, weight})
 	b.used += weight
 	for b.used > b.limit {
 		b.drop(b.recent.Back())
 	}
-	return true
 }
 
 // get returns the value of the key, if it is kept.

@@ -15,7 +15,7 @@ import (
 // ErrNotKept says that the informer has the JobTemplate, but that the whole of it is not kept in memory.
 var ErrNotKept = errors.New("the JobTemplate is not kept in memory")
 
-// Templates returns whole JobTemplates. What it returns belongs to the caller.
+// Templates returns whole JobTemplates. What it returns is shared, and must not be changed.
 type Templates struct {
 	cache        *Cache
 	cached, live client.Reader
@@ -42,7 +42,7 @@ func (t *Templates) Kept(ctx context.Context, key types.NamespacedName) (*dispat
 	if !ok || whole.ResourceVersion != cached.ResourceVersion {
 		return nil, ErrNotKept
 	}
-	return whole.DeepCopy(), nil
+	return whole, nil
 }
 
 // Get returns the JobTemplate as the informer shows it, or, if that is not kept, as the API server has it now.
@@ -68,17 +68,14 @@ func (t *Templates) Read(ctx context.Context, key types.NamespacedName) (*dispat
 	if err := t.live.Get(ctx, key, template); err != nil {
 		return nil, err
 	}
-	if !t.cache.keepTemplate(template) {
-		return template, nil
-	}
-	return template.DeepCopy(), nil
+	t.cache.keepTemplate(template)
+	return template, nil
 }
 
-// keepTemplate keeps a whole template, without what no render can see. It says whether it does: then the template must
-// not be changed any more.
-func (c *Cache) keepTemplate(template *dispatcherv1alpha1.JobTemplate) bool {
+// keepTemplate keeps a whole template, without what no render can see. It must not be changed any more.
+func (c *Cache) keepTemplate(template *dispatcherv1alpha1.JobTemplate) {
 	template.ManagedFields = nil
 	delete(template.Annotations, corev1.LastAppliedConfigAnnotation)
 	delete(template.Annotations, annotationIncomplete) // A user may have set it.
-	return c.templates.put(template.UID, template, weightOf(template))
+	c.templates.put(template.UID, template, weightOf(template))
 }

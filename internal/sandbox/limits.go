@@ -36,6 +36,9 @@ const (
 	maxRetained = 32 << 20
 )
 
+// maxEncodings bounds the encoded templates that the pool keeps for later requests, in bytes.
+const maxEncodings = 4 << 20
+
 // What makes a flow heavy. Heavy flows never hold all workers.
 const (
 	// heavyCPU is the CPU time of a request that makes its flow heavy, and heavyFor is for how long.

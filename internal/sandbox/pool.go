@@ -42,13 +42,14 @@ type Options struct {
 // A template and a payload that end a worker are refused for good; a worker that somebody else kills is replaced, and
 // its request tried again once.
 type Pool struct {
-	log     logr.Logger
-	args    []string // of a worker
-	limits  limits
-	queue   *queue
-	killers *killers
-	metrics *poolMetrics
-	spawner *spawner
+	log       logr.Logger
+	args      []string // of a worker
+	limits    limits
+	queue     *queue
+	killers   *killers
+	encodings *encodings
+	metrics   *poolMetrics
+	spawner   *spawner
 
 	slots   int
 	workers sync.WaitGroup
@@ -72,13 +73,14 @@ func NewPool(o Options) (*Pool, error) {
 		return nil, fmt.Errorf("the number of render workers must be from 1 to %d", MaxWorkers)
 	}
 	p := &Pool{
-		log:     o.Log,
-		args:    []string{Command},
-		limits:  defaultLimits,
-		queue:   newQueue(o.Workers),
-		killers: newKillers(clock.RealClock{}),
-		metrics: newMetrics(),
-		slots:   o.Workers,
+		log:       o.Log,
+		args:      []string{Command},
+		limits:    defaultLimits,
+		queue:     newQueue(o.Workers),
+		killers:   newKillers(clock.RealClock{}),
+		encodings: newEncodings(),
+		metrics:   newMetrics(),
+		slots:     o.Workers,
 
 		processes: map[*process]bool{},
 		stopped:   make(chan struct{}),
@@ -249,14 +251,15 @@ func (p *Pool) ask(
 	accept func(*answer) (outcome, error),
 ) outcome {
 	begun := time.Now()
-	encoded, err := encodeTemplate(template)
+	encoded, release, err := p.encoded(kind, template)
 	if err != nil {
 		return outcome{errs: final("%v", err)}
 	}
+	defer release()
 	c := &call{
-		request: request{kind: kind, hash: sha256.Sum256(encoded), name: execution.Name, payload: execution.Spec.Payload},
+		request: request{kind: kind, hash: encoded.hash, name: execution.Name, payload: execution.Spec.Payload},
 		flow:    flow{origin: render.Origin(ctx), namespace: template.Namespace},
-		encoded: encoded,
+		encoded: encoded.template,
 		accept:  accept,
 		outcome: make(chan outcome, 1),
 	}
@@ -266,6 +269,16 @@ func (p *Pool) ask(
 	done := p.wait(ctx, c)
 	p.metrics.seconds.Observe(time.Since(begun).Seconds())
 	return done
+}
+
+// encoded returns the encoding of a template. A template that is examined need not be stored: its UID and version may
+// be claimed.
+func (p *Pool) encoded(kind kind, template *dispatcherv1alpha1.JobTemplate) (*encoding, func(), error) {
+	if kind == kindExamine {
+		encoded, err := newEncoding(template)
+		return encoded, func() {}, err
+	}
+	return p.encodings.get(template)
 }
 
 // wait returns when a call has its outcome, or will not get one in time.

@@ -177,3 +177,25 @@ func FuzzTemplate(f *testing.F) {
 		p.Examine(t.Context(), template)
 	})
 }
+
+// TestTemplatesAreNotChanged: those that executions are rendered from are shared.
+func TestTemplatesAreNotChanged(t *testing.T) {
+	template := sample(t)
+	template.Labels = map[string]string{"a": "b"}
+	template.Spec.TTLSecondsAfterFinished = new(int32(60))
+	before := template.DeepCopy()
+	for _, renderer := range []render.Renderer{newPool(t, 1), render.NewDirect(1)} {
+		execution := executionOf(template, "x")
+		render.Inherit(execution, template)
+		execution.Labels["c"], *execution.Spec.TTLSecondsAfterFinished = "d", 1
+		job, errs := renderer.Job(t.Context(), template, execution)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		job.Labels["e"], job.Spec.Template.Spec.Containers[0].Image = "f", "g"
+		renderer.Examine(t.Context(), template)
+	}
+	if diff := cmp.Diff(before, template); diff != "" {
+		t.Errorf("changed (-before +after):\n%s", diff)
+	}
+}
