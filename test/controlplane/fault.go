@@ -73,6 +73,13 @@ func Answer(status *apierrors.StatusError) Fault {
 	}
 }
 
+// Page answers with a code and a text, as a proxy does.
+func Page(code int) Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		http.Error(w, http.StatusText(code), code)
+	}
+}
+
 // Share applies fault to a share of the requests, from 0 to 1, and lets the others pass.
 func Share(share float64, random *rand.Rand, fault Fault) Fault {
 	var mu sync.Mutex // A rand.Rand is not safe for concurrent use.

@@ -1,22 +1,12 @@
 package integration
 
 import (
-	"context"
-	"encoding/json"
-	"encoding/pem"
 	"net/http"
-	"net/http/httptest"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admission/v1"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"dispatcher.ivan.vc/test/controlplane"
@@ -26,7 +16,7 @@ var _ = Describe("An execution whose Job is refused", Label("walls"), func() {
 	It("with 404 by somebody's webhook says so, and runs when it is not any more", func(ctx SpecContext) {
 		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
-		allow := denyJobs(ctx, namespace, http.StatusNotFound, "the registry has no such tenant")
+		allow, _ := deny(ctx, namespace, "the registry has no such tenant", http.StatusNotFound, createsOfJobs)
 		execution := createExecution(ctx, namespace, "denied", "")
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(execution), execution)).To(Succeed())
@@ -78,44 +68,3 @@ var _ = Describe("A leader that loses its Lease", Label("walls"), func() {
 		Expect(admin.Jobs(ctx, namespace)).To(HaveLen(2))
 	})
 })
-
-// denyJobs is a webhook of somebody else that denies every Job of a namespace, until the returned function is called.
-func denyJobs(ctx context.Context, namespace string, code int32, message string) (allow func()) {
-	GinkgoHelper()
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var review admissionv1.AdmissionReview
-		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		denial := &metav1.Status{Code: code, Message: message, Reason: metav1.StatusReasonNotFound}
-		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: denial}
-		review.Request = nil
-		_ = json.NewEncoder(w).Encode(review)
-	}))
-	DeferCleanup(server.Close)
-	ca := pem.EncodeToMemory(&pem.Block{Type: certutil.CertificateBlockType, Bytes: server.Certificate().Raw})
-	webhook := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	webhook.Name = namespace + "-denies"
-	webhook.Webhooks = []admissionregistrationv1.ValidatingWebhook{{
-		Name:                    "jobs.example.com",
-		AdmissionReviewVersions: []string{"v1"},
-		SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
-		ClientConfig:            admissionregistrationv1.WebhookClientConfig{URL: &server.URL, CABundle: ca},
-		Rules: []admissionregistrationv1.RuleWithOperations{{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-			Rule: admissionregistrationv1.Rule{
-				APIGroups: []string{batchv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"jobs"},
-			},
-		}},
-		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-	}}
-	Expect(admin.Create(ctx, webhook)).To(Succeed())
-	allow = func() { Expect(client.IgnoreNotFound(admin.Delete(context.Background(), webhook))).To(Succeed()) }
-	DeferCleanup(allow)
-	tried := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tried"}}
-	tried.Spec = *job(newTemplate(namespace))
-	Eventually(func() error { return admin.Create(ctx, tried.DeepCopy(), client.DryRunAll) }).WithContext(ctx).
-		Should(MatchError(ContainSubstring(message)), "the API server knows the webhook")
-	return allow
-}
