@@ -52,6 +52,11 @@ func TestTemplateErrorsOfOtherOrigin(t *testing.T) {
 			"spec.jobTemplate: Invalid value: no latest tags",
 		},
 		{
+			"details without causes: the message speaks, too",
+			metav1.Status{Message: "no latest tags", Details: &metav1.StatusDetails{Name: "a"}},
+			"spec.jobTemplate: Invalid value: no latest tags",
+		},
+		{
 			"an admission policy's cause has neither type nor field",
 			metav1.Status{Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: "no latest tags"}}}},
 			"spec.jobTemplate: Invalid value: no latest tags",

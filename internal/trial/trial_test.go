@@ -43,6 +43,8 @@ func TestResultOf(t *testing.T) {
 		{"a conflict in a quota", apierrors.NewConflict(jobs, "a", errors.New("changed")), refused},
 		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "a"), refused},
 		{"the API server is slow", apierrors.NewTimeoutError("slow", 1), notJudged},
+		{"the request took too long to arrive",
+			&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusRequestTimeout}}, notJudged},
 		{"another webhook does not answer", apierrors.NewInternalError(errors.New("failed calling webhook")), notJudged},
 		{"overload", apierrors.NewTooManyRequests("later", 1), notJudged},
 		{"etcd is away", apierrors.NewServiceUnavailable("etcd"), notJudged},
@@ -148,6 +150,29 @@ func TestTryTellsTheRefusalInTheTemplatesFields(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"spec.jobTemplate: odd"}, result.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// loggedWarnings are those that a client handles itself instead of returning them.
+type loggedWarnings []string
+
+func (l *loggedWarnings) HandleWarningHeader(_ int, _, text string) { *l = append(*l, text) }
+
+// Authors' warnings are for authors: they do not fill the manager's log.
+func TestWarningsAreOnlyReturned(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Warning", `299 - "odd"`)
+		answer(t, w, http.StatusCreated, &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}})
+	}))
+	t.Cleanup(server.Close)
+	logged := &loggedWarnings{}
+	c, err := New(&rest.Config{Host: server.URL, WarningHandler: logged}, server.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := c.Try(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "team"}})
+	if err != nil || len(result.Warnings) != 1 || len(*logged) > 0 {
+		t.Errorf("got %q, %v; logged were %q", result.Warnings, err, *logged)
 	}
 }
 
