@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -62,12 +63,14 @@ func TestOneAddressGetsAShareOfTheBytes(t *testing.T) {
 	}
 	one := take(t.Context(), "10.0.0.1:1", 3)
 	large := take(t.Context(), "10.0.0.2:1", 5) // All of its share, and what it needs.
-	hungUp, hangUp := context.WithCancel(t.Context())
-	hangUp()
 	for _, remote := range []string{"10.0.0.1:2", "[::ffff:10.0.0.1]:3", "10.0.0.2:2"} {
-		if _, err := bytes.Take(hungUp, remote, 2); !errors.Is(err, ErrExhausted) {
-			t.Errorf("%s: got %v above its share", remote, err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			patient, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := bytes.Take(patient, remote, 2); !errors.Is(err, ErrExhausted) {
+				t.Errorf("%s: got %v above its share", remote, err)
+			}
+		})
 	}
 	got := make(chan *Claim)
 	go func() { got <- take(t.Context(), "10.0.0.1:4", 4) }()
