@@ -48,13 +48,18 @@ type Server struct {
 	mux     *http.ServeMux
 	log     logr.Logger
 	started atomic.Bool
+
+	// connections is how many connections are open at a time.
+	connections int
 }
 
 var _ ctrlwebhook.Server = &Server{}
 
 // New returns a server without webhooks. It reads its files when it starts.
 func New(options Options) *Server {
-	return &Server{options: options, mux: http.NewServeMux(), log: ctrl.Log.WithName("webhooks")}
+	return &Server{
+		options: options, mux: http.NewServeMux(), log: ctrl.Log.WithName("webhooks"), connections: maxConnections,
+	}
 }
 
 // NeedLeaderElection makes every replica serve.
@@ -100,6 +105,11 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening for the webhooks: %w", err)
 	}
+	return s.serveTLS(ctx, listener, credentials)
+}
+
+// serveTLS serves on listener, with credentials that it watches, until ctx ends.
+func (s *Server) serveTLS(ctx context.Context, listener net.Listener, credentials *credentials) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watchCtx, stopWatching := context.WithCancel(ctx)
@@ -115,7 +125,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"clientNames",
 		s.options.ClientNames,
 	)
-	return s.serve(ctx, tls.NewListener(connections.Limit(listener, maxConnections), credentials.config()))
+	return s.serve(ctx, tls.NewListener(connections.Limit(listener, s.connections), credentials.config()))
 }
 
 // serve serves on listener until ctx ends. Requests in flight do not end with ctx.

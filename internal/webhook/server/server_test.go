@@ -12,16 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-
-	"dispatcher.ivan.vc/internal/connections"
 )
 
 const path = "/hook"
 
 // review is what the API server sends.
 const review = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","object":{}}}`
+
+// testConnections is how many connections a server of a test has at a time.
+const testConnections = 8
 
 // running is a server that runs until its test ends.
 type running struct {
@@ -49,23 +48,16 @@ func run(t *testing.T, options Options, hook http.HandlerFunc) *running {
 		t.Fatal(err)
 	}
 	server := New(options)
+	server.connections = testConnections
 	server.Register(path, hook)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		credentials.watch(ctx, logr.Discard())
-	}()
-	go func() {
-		stopped <- server.serve(ctx, tls.NewListener(connections.Limit(listener, maxConnections), credentials.config()))
-	}()
+	go func() { stopped <- server.serveTLS(ctx, listener, credentials) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
-		<-watched
 	})
 	return &running{t: t, server: server, address: listener.Addr().String(), authority: serving}
 }
