@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -34,42 +35,56 @@ import (
 // Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
 // which is controller-runtime's default. The informers of the manager must have the options of objects.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cache) error {
-	shared := newCalls()
 	jobs, err := trial.New(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
 	}
-	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobTemplate{}).
-		WithValidator(&jobTemplateValidator{
-			access:   fairReviews{shared, mgr.GetClient()},
-			renderer: renderer,
-			trial:    fairTrier{shared, jobs},
-		}).
-		Complete()
+	hooks := newHooks(mgr.GetClient(), mgr.GetAPIReader(), jobs, renderer, objects)
+	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobTemplate{}).WithValidator(hooks.templates).Complete()
 	if err != nil {
 		return fmt.Errorf("registering the JobTemplate webhook: %w", err)
 	}
-
-	templates := &templateLookup{objects.Templates(mgr.GetClient(), fairReader{mgr.GetAPIReader(), shared})}
-	manager := &account{reviews: fairReviews{shared, mgr.GetClient()}}
 	err = ctrl.NewWebhookManagedBy(mgr, &dispatcherv1alpha1.JobExecution{}).
-		WithDefaulter(&jobExecutionDefaulter{templates: templates}).
-		WithValidator(&jobExecutionValidator{manager: manager, templates: templates, renderer: renderer}).
+		WithDefaulter(hooks.defaults).
+		WithValidator(hooks.executions).
 		Complete()
 	if err != nil {
 		return fmt.Errorf("registering the JobExecution webhooks: %w", err)
 	}
-	return setupDeletionWarning(mgr, shared)
+	return setupDeletionWarning(mgr, hooks.deletions)
 }
 
-func setupDeletionWarning(mgr ctrl.Manager, shared calls) error {
+// hooks are all webhooks.
+type hooks struct {
+	templates  *jobTemplateValidator
+	defaults   *jobExecutionDefaulter
+	executions *jobExecutionValidator
+	deletions  *deletionWarner
+}
+
+// newHooks returns the webhooks, which share their turns at the API server and at the cache.
+func newHooks(
+	cached client.Client, apiReader client.Reader, jobs jobTrier, renderer render.Renderer, objects *objectcache.Cache,
+) hooks {
+	shared := newCalls()
+	access := fairReviews{shared, cached}
+	templates := &templateLookup{objects.Templates(cached, fairReader{apiReader, shared})}
+	return hooks{
+		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: fairTrier{shared, jobs}},
+		defaults:  &jobExecutionDefaulter{templates: templates},
+		executions: &jobExecutionValidator{
+			manager: &account{reviews: access}, templates: templates, renderer: renderer,
+		},
+		deletions: &deletionWarner{executions: cached, calls: shared},
+	}
+}
+
+func setupDeletionWarning(mgr ctrl.Manager, warner *deletionWarner) error {
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &dispatcherv1alpha1.JobExecution{},
 		indexUnfinished, unfinishedTemplate)
 	if err != nil {
 		return fmt.Errorf("indexing unfinished executions: %w", err)
 	}
-	mgr.GetWebhookServer().Register(deletionPath, &admission.Webhook{
-		Handler: &deletionWarner{executions: mgr.GetClient(), calls: shared},
-	})
+	mgr.GetWebhookServer().Register(deletionPath, &admission.Webhook{Handler: warner})
 	return nil
 }
