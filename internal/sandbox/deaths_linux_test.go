@@ -253,10 +253,15 @@ func TestNonsense(t *testing.T) {
 		"an unknown type of error":    answerText(t, &answer{errs: field.ErrorList{{Type: "FieldValueStrange"}}}),
 		"more errors than are sent":   "\x00\x00\x63",
 	}
-	p := newPool(t, 1, func(p *Pool) { p.args = []string{nonsenseWorker} })
+	p := newPool(t, 1, func(p *Pool) {
+		p.args = []string{nonsenseWorker}
+		p.limits.reap = time.Hour // A worker is killed at once.
+	})
 	for name, said := range answers {
 		t.Run(name, func(t *testing.T) {
-			_, errs := p.Job(t.Context(), echo(), executionOf(echo(), said))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, errs := p.Job(ctx, echo(), executionOf(echo(), said))
 			if len(errs) != 1 || errs[0].Type != field.ErrorTypeInvalid || errs[0].Field != "spec.jobTemplate" {
 				t.Errorf("got %v", errs)
 			}
@@ -268,6 +273,41 @@ func TestNonsense(t *testing.T) {
 	}
 	if got := job(t, p, answerText(t, &answer{jobs: [][]string{{"sense"}}})); got != "sense" {
 		t.Errorf("a good answer: got %q", got)
+	}
+}
+
+// TestClosedPipe: a worker that closes its pipe and lives on is killed.
+func TestClosedPipe(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) {
+		p.args = []string{nonsenseWorker}
+		p.limits.reap = time.Millisecond
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, errs := p.Job(ctx, echo(), executionOf(echo(), doClose))
+	if len(errs) == 0 || render.Retryable(errs) || p.exits(reasonProtocol) != 1 {
+		t.Errorf("got %v, and %d workers were killed", errs, p.exits(reasonProtocol))
+	}
+	if got := job(t, p, answerText(t, &answer{jobs: [][]string{{"sense"}}})); got != "sense" {
+		t.Errorf("the next worker: got %q", got)
+	}
+}
+
+// TestUnknownMetadata: where a template was not examined, any change of its metadata may matter.
+func TestUnknownMetadata(t *testing.T) {
+	p := newPool(t, 1, func(p *Pool) { p.args = []string{stalledWorker} })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if examined := p.Examine(ctx, echo()); len(examined.Errors) == 0 || !examined.UsesMetadata {
+		t.Errorf("got %+v", examined)
+	}
+}
+
+func TestNumberOfWorkers(t *testing.T) {
+	for number, want := range map[int]bool{-1: false, 0: false, 1: true, MaxWorkers: true, MaxWorkers + 1: false} {
+		if _, err := NewPool(Options{Workers: number}); (err == nil) != want {
+			t.Errorf("%d workers: %v", number, err)
+		}
 	}
 }
 

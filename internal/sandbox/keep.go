@@ -167,7 +167,7 @@ func (p *Pool) exchangeOnce(allowed *allowance, c *call) (*answer, error) {
 func (p *Pool) lost(worker *process, c *call) (reason string) {
 	select {
 	case <-worker.ended:
-	case <-time.After(reapTimeout):
+	case <-time.After(p.limits.reap):
 		worker.kill(reasonProtocol) // It closed its pipe and lives on.
 	}
 	reason = p.bury(worker, c)

@@ -60,9 +60,6 @@ const (
 	// minRestart and maxRestart bound the pause before a worker is started that could not be started before.
 	minRestart = 100 * time.Millisecond
 	maxRestart = 10 * time.Second
-
-	// reapTimeout is the time for a killed process to be gone.
-	reapTimeout = 10 * time.Second
 )
 
 // limits bound what one request may take. Tests use smaller ones.
@@ -79,6 +76,9 @@ type limits struct {
 
 	// proof is how long a worker without requests has to live before a start counts as one that worked.
 	proof time.Duration
+
+	// reap is the time for a process to be gone that was killed, or has closed its pipe.
+	reap time.Duration
 }
 
 var defaultLimits = limits{
@@ -87,4 +87,5 @@ var defaultLimits = limits{
 	wall:       20 * time.Second,
 	wait:       5 * time.Second,
 	proof:      5 * time.Second,
+	reap:       10 * time.Second,
 }

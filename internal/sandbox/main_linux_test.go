@@ -60,6 +60,7 @@ const (
 	doGarbage  = "please make garbage"
 	doGiveUp   = "please give up after spinning"
 	doLate     = "please give up after sleeping"
+	doClose    = "please close the pipe"
 	doWait     = "please wait while there is" // a file
 )
 

@@ -38,6 +38,9 @@ func workNonsense() error {
 		if err != nil {
 			return err
 		}
+		if r.payload == doClose {
+			return closeAndStay()
+		}
 		raw, unframed := strings.CutPrefix(r.payload, "raw:")
 		said := []byte(raw)
 		if !unframed {
@@ -49,6 +52,15 @@ func workNonsense() error {
 			return err
 		}
 	}
+}
+
+// closeAndStay closes the pipe for answers, and lives on.
+func closeAndStay() error {
+	if err := os.Stdout.Close(); err != nil {
+		return err
+	}
+	time.Sleep(time.Hour)
+	return nil
 }
 
 // workStalled is a worker that says that it is ready, and does not read any request.
