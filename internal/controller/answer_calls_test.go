@@ -84,12 +84,13 @@ func calls() []call {
 // answersTo returns the answers to a call that do not tell that the object of the call is gone or has changed, and for
 // a write also those that do.
 func answersTo(about call) map[string]error {
+	otherGroup := schema.GroupResource{Resource: about.about.Resource}
 	answers := map[string]error{
 		"an error of the API server": errNoRoom,
 		"none":                       errors.New("connection refused"),
 		"a 404 of another object":    apierrors.NewNotFound(about.about, "another"),
 		"a 404 of another kind":      apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, about.object),
-		"a 404 of another group":     apierrors.NewNotFound(schema.GroupResource{Resource: about.about.Resource}, about.object),
+		"a 404 of another group":     apierrors.NewNotFound(otherGroup, about.object),
 		"a 409 of another object":    apierrors.NewConflict(about.about, "another", errors.New("changed")),
 		"a 409 of a quota":           errQuotaRace,
 	}

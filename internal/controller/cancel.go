@@ -72,8 +72,8 @@ func isCanceled(execution *dispatcherv1alpha1.JobExecution) bool {
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=delete
 
-// deleteJob deletes the Job with exactly this UID. The garbage collector deletes its pods. It returns errOutdated if the
-// Job is gone already, which is looked at again: the cache shows it still.
+// deleteJob deletes the Job with exactly this UID. The garbage collector deletes its pods. The error is errOutdated if
+// the Job is gone already. The cache still shows it, so it is looked at again.
 func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 	if !job.DeletionTimestamp.IsZero() {
 		return nil

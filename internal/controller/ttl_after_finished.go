@@ -56,8 +56,8 @@ func finishedAt(execution *dispatcherv1alpha1.JobExecution) time.Time {
 
 // +kubebuilder:rbac:groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=delete
 
-// deleteExecution deletes the execution with exactly this UID. The garbage collector deletes its Job and pods. It
-// returns errOutdated if the execution is gone already, which is looked at again: the cache shows it still.
+// deleteExecution deletes the execution with exactly this UID. The garbage collector deletes its Job and pods. The
+// error is errOutdated if the execution is gone already. The cache still shows it, so it is looked at again.
 func (r *reconciler) deleteExecution(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	err := r.client.Delete(ctx, execution,
 		client.Preconditions{UID: &execution.UID},

@@ -28,15 +28,18 @@ type requests struct {
 }
 
 var (
+	ownGroup         = dispatcherv1alpha1.GroupVersion.Group
 	createsOfJobs    = requests{admissionregistrationv1.Create, batchv1.GroupName, "jobs"}
 	deletesOfJobs    = requests{admissionregistrationv1.Delete, batchv1.GroupName, "jobs"}
-	updatesOfStatus  = requests{admissionregistrationv1.Update, dispatcherv1alpha1.GroupVersion.Group, "jobexecutions/status"}
-	deletesOfRecords = requests{admissionregistrationv1.Delete, dispatcherv1alpha1.GroupVersion.Group, "jobexecutions"}
+	updatesOfStatus  = requests{admissionregistrationv1.Update, ownGroup, "jobexecutions/status"}
+	deletesOfRecords = requests{admissionregistrationv1.Delete, ownGroup, "jobexecutions"}
 )
 
 // deny lets a webhook of somebody else deny requests in a namespace, until allow is called. calls counts the requests
 // of others than the suite that it has denied.
-func deny(ctx context.Context, namespace, message string, code int32, denied requests) (allow func(), calls func() int32) {
+func deny(
+	ctx context.Context, namespace, message string, code int32, denied requests,
+) (allow func(), calls func() int32) {
 	GinkgoHelper()
 	reasons := map[int32]metav1.StatusReason{
 		http.StatusNotFound: metav1.StatusReasonNotFound, http.StatusConflict: metav1.StatusReasonConflict,
