@@ -58,6 +58,17 @@ func (b *bounded[K, V]) get(key K) (value V, ok bool) {
 	return element.Value.(*entry[K, V]).value, true
 }
 
+// weight returns what the value of the key weighs, if it is kept.
+func (b *bounded[K, V]) weight(key K) (weight int64, ok bool) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	element, ok := b.entries[key]
+	if !ok {
+		return 0, false
+	}
+	return element.Value.(*entry[K, V]).weight, true
+}
+
 // remove drops the value of the key.
 func (b *bounded[K, V]) remove(key K) {
 	b.mutex.Lock()

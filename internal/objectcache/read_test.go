@@ -109,6 +109,9 @@ func TestADroppedTemplateIsReadOnce(t *testing.T) {
 	if _, err := templates.Kept(t.Context(), key); !errors.Is(err, ErrNotKept) {
 		t.Errorf("error %v, want ErrNotKept", err)
 	}
+	if weight, ok := templates.Weight(t.Context(), key); ok {
+		t.Errorf("it weighs %d bytes, and is not there", weight)
+	}
 	var first *dispatcherv1alpha1.JobTemplate
 	for i := range 3 {
 		got, err := templates.Get(t.Context(), key)
@@ -124,6 +127,9 @@ func TestADroppedTemplateIsReadOnce(t *testing.T) {
 	}
 	if live.gets != 1 {
 		t.Errorf("the API server was asked %d times, want once", live.gets)
+	}
+	if weight, ok := templates.Weight(t.Context(), key); !ok || weight < weightOf(first) {
+		t.Errorf("it weighs %d bytes, %v", weight, ok)
 	}
 }
 

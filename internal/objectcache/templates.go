@@ -45,6 +45,18 @@ func (t *Templates) Kept(ctx context.Context, key types.NamespacedName) (*dispat
 	return whole, nil
 }
 
+// Weight returns how many bytes the JobTemplate that is kept needs in memory, and false where none is kept.
+func (t *Templates) Weight(ctx context.Context, key types.NamespacedName) (int64, bool) {
+	cached := &dispatcherv1alpha1.JobTemplate{}
+	if err := t.cached.Get(ctx, key, cached); err != nil {
+		return 0, false
+	}
+	if !IsIncomplete(cached) {
+		return weightOf(cached), true
+	}
+	return t.cache.templates.weight(cached.UID)
+}
+
 // Get returns the JobTemplate as the informer shows it, or, if that is not kept, as the API server has it now.
 func (t *Templates) Get(ctx context.Context, key types.NamespacedName) (*dispatcherv1alpha1.JobTemplate, error) {
 	template, err := t.Kept(ctx, key)

@@ -40,13 +40,14 @@ func (d *jobExecutionDefaulter) setDefaults(ctx context.Context, execution *disp
 		// Mutation comes before validation by the CRD, which refuses such a name.
 		return nil
 	}
-	template, err := d.templates.get(ctx, key)
+	template, release, err := d.templates.get(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:
 		return unavailable(fmt.Errorf("reading JobTemplate %q: %w", key.Name, err))
 	}
+	defer release()
 	render.Inherit(execution, template)
 	return nil
 }

@@ -61,10 +61,11 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	setNameAndNamespace(&execution.ObjectMeta, request.Namespace)
 
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
-	template, err := v.templates.get(ctx, key)
+	template, release, err := v.templates.get(ctx, key)
 	if err != nil {
 		return lookupFailed(execution, err)
 	}
+	defer release()
 	// Defaulting comes first. If the template was created after that, the execution has neither its labels nor its
 	// time to live: it would be kept for ever, and would be missing from lists.
 	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {

@@ -125,7 +125,7 @@ func (s *slowReader) Get(
 func TestTheTimeOfTheCacheIsNotThatOfTheAPIServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lookup := newLookup(stuck{}, &slowReader{stubReader{template: jobTemplate("a", "")}})
-		if _, err := lookup.get(t.Context(), client.ObjectKey{Namespace: "default", Name: "a"}); err != nil {
+		if _, _, err := lookup.get(t.Context(), client.ObjectKey{Namespace: "default", Name: "a"}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -68,7 +68,7 @@ func newHooks(
 ) hooks {
 	shared := newCalls()
 	access := fairReviews{shared, cached}
-	templates := &templateLookup{objects.Templates(cached, fairReader{apiReader, shared})}
+	templates := newTemplateLookup(objects.Templates(cached, fairReader{apiReader, shared}))
 	return hooks{
 		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: fairTrier{shared, jobs}},
 		defaults:  &jobExecutionDefaulter{templates: templates},
