@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +30,9 @@ type reviewer struct {
 	audiences, granted []string
 	// fail, where set, answers in place of a review.
 	fail func(w http.ResponseWriter, resource string) bool
+
+	// revoked makes the token "good" a bad one.
+	revoked atomic.Bool
 
 	url string
 
@@ -76,7 +80,7 @@ func (f *reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.tokens++
 		f.reviewed = append(f.reviewed, review.Spec.Audiences)
-		if review.Spec.Token == "good" {
+		if review.Spec.Token == "good" && !f.revoked.Load() {
 			review.Status = authenticationv1.TokenReviewStatus{
 				Authenticated: true,
 				Audiences:     f.granted,
