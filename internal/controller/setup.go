@@ -105,19 +105,24 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease, obje
 		Watches(&batchv1.Job{}, r.jobHandler()).
 		Watches(&corev1.Pod{}, r.podHandler()).
 		WatchesRawSource(source.Func(r.enqueueAllOnTerms)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: maxConcurrentReconciles,
-			ReconciliationTimeout:   reconcileTimeout,
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-				minRetryInterval, maxRetryInterval,
-			),
-			NeedLeaderElection: new(false),
-		}).
+		WithOptions(options()).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("building the controller of JobExecutions: %w", err)
 	}
 	return nil
+}
+
+// options are those of the controller, which runs on every replica: it asks the Lease itself.
+func options() controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: maxConcurrentReconciles,
+		ReconciliationTimeout:   reconcileTimeout,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+			minRetryInterval, maxRetryInterval,
+		),
+		NeedLeaderElection: new(false),
+	}
 }
 
 func newReconciler(

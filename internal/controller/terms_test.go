@@ -125,6 +125,27 @@ func TestEachTermSettles(t *testing.T) {
 	}
 }
 
+// However a reconcile ends, its work ends with it: until then, the Lease is not released.
+func TestWorkEndsWithEachReconcile(t *testing.T) {
+	for reason, objects := range map[string][]client.Object{
+		"a Job is created":           {newTemplate(), newExecution()},
+		"there is no template":       {newExecution()},
+		"there is no execution":      {},
+		"the execution has finished": {newTemplate(), newExecution(), newJob(complete)},
+	} {
+		c := newCluster(t, objects...)
+		lease := c.elected()
+		lease.Renewed(c.clock.Now())
+		key := client.ObjectKeyFromObject(newExecution())
+		for range 3 {
+			_, _ = c.reconciler.Reconcile(t.Context(), reconcile.Request{NamespacedName: key})
+		}
+		if !lease.Idle(0) {
+			t.Errorf("%s: the work has not ended", reason)
+		}
+	}
+}
+
 func isWriteOfJob(call string) bool { return call == "create Job" }
 
 // What a process remembers of a Job is true in its later terms too.

@@ -104,7 +104,7 @@ func (e *Election) Start(ctx context.Context) error {
 // release gives the Lease up if this process holds it.
 func (e *Election) release(ctx context.Context) {
 	e.lease.Lost()
-	if !e.lease.idle(releaseTimeout) {
+	if !e.lease.Idle(releaseTimeout) {
 		log.FromContext(ctx).
 			Info("not releasing the Lease, since work of the leader has not ended", "lease", e.lock.Describe())
 		return

@@ -119,8 +119,8 @@ func (l *Lease) age() time.Duration {
 	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
 }
 
-// idle waits until all work has ended, and returns whether it has.
-func (l *Lease) idle(limit time.Duration) bool {
+// Idle waits until all work has ended, and returns whether it has.
+func (l *Lease) Idle(limit time.Duration) bool {
 	l.mu.Lock()
 	if l.work == 0 {
 		l.mu.Unlock()

@@ -122,15 +122,15 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lease := NewLease(clocktesting.NewFakePassiveClock(testTime))
 		lease.Renewed(testTime)
-		if !lease.idle(0) {
+		if !lease.Idle(0) {
 			t.Error("it waits before any work has begun")
 		}
 		first, second := lease.Begin(), lease.Begin()
-		if lease.idle(time.Second) {
+		if lease.Idle(time.Second) {
 			t.Error("it is idle while two pieces of work go on")
 		}
 		idle := make(chan bool, 1)
-		go func() { idle <- lease.idle(time.Hour) }()
+		go func() { idle <- lease.Idle(time.Hour) }()
 		synctest.Wait()
 		first.End()
 		synctest.Wait()
@@ -138,7 +138,7 @@ func TestIdle(t *testing.T) {
 			t.Error("it does not wait for the second piece of work")
 		}
 		second.End()
-		if !<-idle || !lease.idle(0) {
+		if !<-idle || !lease.Idle(0) {
 			t.Error("it still waits when all work has ended")
 		}
 	})
