@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,8 @@ import (
 func (c *cluster) requestFaults() []fault {
 	none := func() {}
 	return []fault{
+		{"requests answered with 404", c.disturb(controlplane.Page(http.StatusNotFound))},
+		{"requests answered with 409", c.disturb(controlplane.Page(http.StatusConflict))},
 		{"requests answered with 429", c.disturb(controlplane.Answer(apierrors.NewTooManyRequests("busy", 1)))},
 		{"requests answered with 500",
 			c.disturb(controlplane.Answer(apierrors.NewInternalError(errors.New("etcdserver: request timed out"))))},
