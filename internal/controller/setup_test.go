@@ -20,6 +20,7 @@ import (
 // reconcile whose call hangs ends, and so does not keep a worker and the Lease.
 func TestOptions(t *testing.T) {
 	withOptions := options()
+	withOptions.SkipNameValidation = new(true) // The test may run twice.
 	withOptions.LogConstructor = func(*reconcile.Request) logr.Logger { return logr.Discard() }
 	withOptions.Reconciler = reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 		<-ctx.Done()
