@@ -2,10 +2,13 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // heavyFlows remembers which flows are heavy: their renders take long, or end workers.
@@ -13,12 +16,14 @@ type heavyFlows struct {
 	clock   clock.PassiveClock
 	until   *lru.Cache // flow to the time until which it is heavy
 	light   *lru.Cache // the flows whose last render did not take long
+	known   *lru.Cache // the origins that had one
 	origins *lru.Cache // origin to the last flows of it that were heavy, at most manyHeavy
 }
 
 func newHeavyFlows() *heavyFlows {
 	return &heavyFlows{
 		clock: clock.RealClock{}, until: lru.New(rememberedFlows), light: lru.New(rememberedFlows),
+		known:   lru.New(rememberedFlows),
 		origins: lru.New(rememberedFlows),
 	}
 }
@@ -27,6 +32,7 @@ func newHeavyFlows() *heavyFlows {
 func (h *heavyFlows) note(f flow, heavy bool) {
 	if !heavy {
 		h.light.Add(f, nil)
+		h.known.Add(f.origin, nil)
 		return
 	}
 	h.light.Remove(f)
@@ -41,14 +47,18 @@ func (h *heavyFlows) recent(origin string) []flow {
 	return flows
 }
 
-// isHeavy reports whether a flow is heavy. Where many flows of an origin are, so is another one until a render of it
-// shows that it is not: a stranger can name another namespace in each review.
+// isHeavy reports whether a flow is heavy. Of an address that has sent no other review yet, and of an origin with many
+// heavy flows, so is a new flow until a render of it shows that it is not: strangers come from other addresses than API
+// servers, and can name another namespace in each review.
 func (h *heavyFlows) isHeavy(f flow) bool {
 	if h.isKnown(f) {
 		return true
 	}
 	if _, light := h.light.Get(f); light {
 		return false
+	}
+	if _, known := h.known.Get(f.origin); !known && strings.HasPrefix(f.origin, render.OriginWebhook) {
+		return true
 	}
 	recent := h.recent(f.origin)
 	return len(recent) == manyHeavy && !slices.ContainsFunc(recent, func(other flow) bool { return !h.isKnown(other) })
