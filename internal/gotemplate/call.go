@@ -71,7 +71,7 @@ func (f function) call(b *budget, fn reflect.Value, args []reflect.Value) (resul
 		if r := recover(); r != nil {
 			err = panicError(r, spread(args, typ.IsVariadic()))
 		}
-		if err == errMissing {
+		if err == errMissing { //nolint:errorlint // A wrapped one names its argument already.
 			err = fmt.Errorf("%s %w", missingArgument(spread(args, typ.IsVariadic())), errMissing)
 		}
 	}()

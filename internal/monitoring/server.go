@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/go-logr/logr"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -56,7 +55,7 @@ func listen(address string) (net.Listener, error) {
 // add lets mgr run server. The manager starts a manager.Server before its caches, so that a replica is alive while it
 // reads them.
 func add(mgr ctrl.Manager, name string, server *http.Server, listener net.Listener) error {
-	runnable := &manager.Server{Name: name, Server: server, Listener: listener, ShutdownTimeout: ptr.To(shutdownTimeout)}
+	runnable := &manager.Server{Name: name, Server: server, Listener: listener, ShutdownTimeout: new(shutdownTimeout)}
 	if err := mgr.Add(runnable); err != nil {
 		return fmt.Errorf("adding the server of the %s: %w", name, err)
 	}

@@ -168,7 +168,7 @@ func (q *queue) turn() (next *origin, of *line) {
 	full := q.held(q.heavy.isHeavy) >= q.share
 	for _, o := range q.turns {
 		i := slices.IndexFunc(o.turns, func(l *line) bool {
-			return q.running[l.flow] < q.share && !(full && q.heavy.isHeavy(l.flow))
+			return q.running[l.flow] < q.share && (!full || !q.heavy.isHeavy(l.flow))
 		})
 		if i < 0 {
 			continue

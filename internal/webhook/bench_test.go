@@ -27,7 +27,7 @@ func BenchmarkAdmission(b *testing.B) {
 	for name, hook := range map[string]*admission.Webhook{
 		"default": admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
 		"validate": admission.WithValidator(scheme, &jobExecutionValidator{
-			manager: knownAccount(managerUser), templates: templates, renderer: render.NewDirect(8),
+			manager: knownAccount(), templates: templates, renderer: render.NewDirect(8),
 		}),
 	} {
 		body := reviewOf(b, defaultedExecution("e", "a", "my test payload"))

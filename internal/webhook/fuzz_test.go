@@ -88,7 +88,7 @@ func fuzzedHooks(t *testing.T, template *dispatcherv1alpha1.JobTemplate) []http.
 	for _, hook := range []*admission.Webhook{
 		admission.WithValidator(scheme, newJobTemplateValidator(&stubAccess{}, &stubTrial{})),
 		admission.WithValidator(scheme, &jobExecutionValidator{
-			manager: knownAccount(managerUser), templates: lookup, renderer: render.NewDirect(1),
+			manager: knownAccount(), templates: lookup, renderer: render.NewDirect(1),
 		}),
 		admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: lookup}),
 	} {

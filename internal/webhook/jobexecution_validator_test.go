@@ -39,7 +39,7 @@ func TestValidateExecution(t *testing.T) {
 		{"being deleted, which the cache does not know", bad, changed(deleting), map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}},
 	} {
 		validator := &jobExecutionValidator{
-			manager:   knownAccount(managerUser),
+			manager:   knownAccount(),
 			templates: newLookup(&stubReader{template: test.cached}, &stubReader{template: test.live}),
 			renderer:  render.NewDirect(8),
 		}
@@ -60,7 +60,7 @@ func TestValidateExecution(t *testing.T) {
 func TestValidateExecutionWithoutDefaults(t *testing.T) {
 	template := jobTemplate("a", "{{ .Payload }}")
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
@@ -82,7 +82,7 @@ func changed(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTe
 func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 	template := jobTemplate("report", `password={{ fail "no, no" }}`)
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}
@@ -102,7 +102,7 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 
 func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{}, &stubReader{err: errors.New("away")}),
 		renderer:  render.NewDirect(1),
 	}
@@ -116,7 +116,7 @@ func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
 func TestValidateExecutionWithoutName(t *testing.T) {
 	template := jobTemplate("a", `{{ if ne .Name "run-xxxxx" }}{{ fail .Name }}{{ end }}`)
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}

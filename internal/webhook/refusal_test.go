@@ -24,7 +24,7 @@ func TestOutOfTimeIsNotInvalid(t *testing.T) {
 
 	live := &stubReader{err: errors.New("busy")}
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{template: template}, live),
 		renderer:  render.NewDirect(1),
 	}

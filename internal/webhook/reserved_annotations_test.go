@@ -19,7 +19,7 @@ import (
 func TestReservedAnnotations(t *testing.T) {
 	template := jobTemplate("a", "{{ .Payload }}")
 	validator := &jobExecutionValidator{
-		manager:   knownAccount(managerUser),
+		manager:   knownAccount(),
 		templates: newLookup(&stubReader{template: template}, &stubReader{template: template}),
 		renderer:  render.NewDirect(1),
 	}

@@ -91,10 +91,10 @@ func (s *stubReader) Get(ctx context.Context, key client.ObjectKey, object clien
 // managerUser is the user of the manager, and requestContext's is another one.
 const managerUser = "system:serviceaccount:dispatcher-system:dispatcher-manager"
 
-// knownAccount returns the account of a manager that knows its name already.
-func knownAccount(name string) *account {
+// knownAccount returns the account of a manager that knows already that it is managerUser.
+func knownAccount() *account {
 	known := &account{}
-	known.name.Store(&name)
+	known.name.Store(new(managerUser))
 	return known
 }
 

@@ -44,7 +44,7 @@ func startBounded(t *testing.T, limit int, exempt Addresses) *boundedServer {
 		if err := server.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		<-served
+		_ = <-served // It ended because the server was closed.
 		if taken, left := len(listener.places), len(listener.idle); taken > 0 || left > 0 {
 			t.Errorf("%d places are taken and connections of %d addresses idle, and all are closed", taken, left)
 		}
