@@ -42,7 +42,7 @@ const maxEncodings = 4 << 20
 // What makes a flow heavy. Heavy flows never hold all workers.
 const (
 	// heavyCPU is the CPU time of a request that makes its flow heavy, and heavyFor is for how long.
-	heavyCPU = 500 * time.Millisecond
+	heavyCPU = 200 * time.Millisecond
 	heavyFor = time.Minute
 
 	// manyHeavy is how many flows of an origin must be heavy before new flows of it are heavy, too.
