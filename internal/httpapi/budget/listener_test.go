@@ -3,6 +3,7 @@ package budget
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -44,7 +45,9 @@ func startBounded(t *testing.T, limit int, exempt Addresses) *boundedServer {
 		if err := server.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		_ = <-served // It ended because the server was closed.
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 		if taken, left := len(listener.places), len(listener.idle); taken > 0 || left > 0 {
 			t.Errorf("%d places are taken and connections of %d addresses idle, and all are closed", taken, left)
 		}
