@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,13 +20,13 @@ import (
 type patches struct {
 	client.Writer
 
-	fail int // how many patches it refuses
+	fail atomic.Int32 // how many patches it refuses
 	seen chan string
 }
 
 func (p *patches) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
-	if p.fail > 0 {
-		p.fail--
+	if p.fail.Load() > 0 {
+		p.fail.Add(-1)
 		return errors.New("away")
 	}
 	data, err := patch.Data(object)
@@ -96,7 +97,7 @@ func TestWhenTheCAIsWritten(t *testing.T) {
 		for _, test := range []struct {
 			reason      string
 			renew       bool
-			fail        int
+			fail        int32
 			least, most time.Duration
 		}{
 			{"nothing has changed", false, 0, writeInterval, writeInterval + readInterval},
@@ -107,7 +108,7 @@ func TestWhenTheCAIsWritten(t *testing.T) {
 		} {
 			synctest.Wait()
 			begun := time.Now()
-			server.fail = test.fail
+			server.fail.Store(test.fail)
 			if test.renew {
 				certificates = newCA(t, file)
 			}
@@ -135,7 +136,8 @@ func TestAConfigMapThatWasCreatedAgainIsFilled(t *testing.T) {
 func TestAFailureIsTriedAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	synctest.Test(t, func(t *testing.T) {
-		server := &patches{fail: 3, seen: make(chan string)}
+		server := &patches{seen: make(chan string)}
+		server.fail.Store(3)
 		certificates := newCA(t, file)
 		stop := start(t, file, server)
 		want(t, server, certificates)
