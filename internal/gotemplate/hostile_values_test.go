@@ -21,8 +21,12 @@ const maxReturned = 2 << 20
 // maxAllocated is how many bytes one call of a function may allocate within hostileLimits. What lives at a time is
 // less.
 func maxAllocated(name string) uint64 {
-	if name == "toYaml" {
-		return 24 << 20 // Nearly all of it is garbage: go-yaml makes some 1500 bytes of it for each value.
+	// Nearly all of the larger ones is garbage.
+	switch name {
+	case "toYaml":
+		return 24 << 20 // go-yaml makes some 1500 bytes for each value.
+	case "randAlpha", "randAlphaNum", "randAscii", "randNumeric":
+		return 16 << 20 // goutils makes some 450 bytes for each character.
 	}
 	return 8 << 20
 }
