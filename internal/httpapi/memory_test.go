@@ -153,7 +153,7 @@ func (c *callers) all(want int) {
 
 // 400 callers wait, each for an execution of its own with a payload of 256 KiB: 100 MiB of payloads.
 func TestHostileWaitsHoldNoPayload(t *testing.T) {
-	const waiting, limit = 400, 40
+	const waiting, limit = 200, 25
 	for _, test := range []struct {
 		reason, method, path, body string
 		header                     http.Header
