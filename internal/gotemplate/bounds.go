@@ -158,6 +158,13 @@ func boundSplit(k int) func(*call) (int, error) {
 	}
 }
 
+// boundSplitN is for `splitn SEPARATOR COUNT TEXT`. It makes room for as many parts as it is asked for.
+func boundSplitN(c *call) (int, error) {
+	size, err := boundSplit(128)(c)
+	room := times(min(max(c.number(1), 0), len(c.text(2))+1), 16)
+	return max(size, room), errors.Join(err, c.step(room/128))
+}
+
 // boundJoin is for `join SEPARATOR LIST`.
 func boundJoin(c *call) (int, error) {
 	if c.extent.missing > 0 {

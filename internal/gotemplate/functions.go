@@ -68,7 +68,7 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"contains": boundWalk, "hasPrefix": boundWalk, "hasSuffix": boundWalk, "quote": boundPrinted(4),
 	"squote": boundPrinted(2), "cat": boundPrinted(2), "indent": boundIndent, "nindent": boundIndent,
 	"replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
-	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplit(128), "join": boundJoin,
+	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplitN, "join": boundJoin,
 	"sortAlpha": boundSorted, "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
 	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1), "dir": boundText(1),
 	"clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1), "osClean": boundText(1),
