@@ -105,7 +105,8 @@ func seedRouter(f *testing.F) {
 		f.Add(http.MethodPut, path, "", "", []byte("payload"))
 	}
 	for _, path := range []string{
-		"/executions/a", "/executions/a/running", "/executions/a/ended", "/executions/a/none", "/executions/a/running/events",
+		"/executions/a", "/executions/b", "/executions/a/running", "/executions/a/ended", "/executions/a/none",
+		"/executions/a/running/events",
 		"/executions/a/ended/events", "/executions/a/running/cancel", "/executions/a/ended/cancel",
 		"/executions/a/running/logs",
 		"/templates/a", "/templates/a/t", "/openapi.yaml",

@@ -188,8 +188,13 @@ func (p *piece[T, O]) decode(decoder *json.Decoder) error {
 }
 
 func (p *piece[T, O]) decodeItems(decoder *json.Decoder) error {
-	if err := expect(decoder, '['); err != nil {
+	switch got, err := decoder.Token(); {
+	case err != nil:
 		return err
+	case got == nil:
+		return nil // An empty list of Go may be written as null.
+	case got != json.Delim('['):
+		return fmt.Errorf("got %v, want [", got)
 	}
 	for decoder.More() {
 		item := O(new(T))
