@@ -65,13 +65,14 @@ verify: ## Check that generated files, formatting and go.mod are up to date, and
 ##@ Test
 
 # The integration suite waits more than it computes: it runs in several processes, each with a control plane of its own.
+# sort -r: the packages below test/ take long, and come before the quick ones.
 # -count=1: Go's test cache does not know that the suites build the manager and read config/ in child processes.
 PROCESSES ?= 3
 
 .PHONY: test
 test: ## Run the unit tests and the suites on a real API server.
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh); export KUBEBUILDER_ASSETS; \
-	go test -count=1 -timeout 30m $(TEST_FLAGS) $$(go list ./... | grep -v '/test/integration$$'); \
+	go test -count=1 -timeout 30m $(TEST_FLAGS) $$(go list ./... | grep -v '/test/integration$$' | sort -r); \
 	go test -C test/contract -count=1 ./...; \
 	$(GINKGO) --procs=$(PROCESSES) --timeout=30m $(GINKGO_FLAGS) test/integration
 
