@@ -9,7 +9,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/refusal"
@@ -36,7 +35,7 @@ func templateNamed(name string) subject {
 // and some checks of the API server answer with the kind in place of the resource.
 func (s subject) isNamedBy(err error) bool {
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) || refusal.ByPolicy(err) || isUnexpected(err) {
+	if !errors.As(err, &status) || refusal.ByPolicy(err) || refusal.Unexpected(err) {
 		return false
 	}
 	details := status.Status().Details
@@ -59,12 +58,6 @@ func (s subject) writeFailed(doing string, err error) error {
 		return fmt.Errorf("%s: %w: %w", doing, errOutdated, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// isUnexpected says whether the answer is none of an API server for this resource: a proxy gave it, or the resource is
-// not served. client-go then fills in the kind and the name of the request.
-func isUnexpected(err error) bool {
-	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // isContention says whether another write to a quota came first. A webhook may also answer 409.
@@ -96,7 +89,7 @@ func isRefusal(err error) bool {
 }
 
 func isInvalid(err error) bool {
-	return !isUnexpected(err) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) || refusal.TooLarge(err)
+	return !refusal.Unexpected(err) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) || refusal.TooLarge(err)
 }
 
 // isNamespaceTerminating says whether the namespace is being deleted or does not exist any more. An admission webhook

@@ -1,5 +1,6 @@
 // Package refusal says why the API server did not store an object, where the status code and the reason of its answer
-// do not tell. The controller and the HTTP API decide by it what becomes of a create that failed.
+// do not tell, and whether it was an API server that answered. The controller and the HTTP API decide by it what
+// becomes of a call that failed.
 //
 // It must not decide that itself, and has no client.
 package refusal
@@ -47,4 +48,10 @@ func TooLarge(err error) bool {
 	details := status.Status().Details
 	return details != nil &&
 		slices.ContainsFunc(details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == label })
+}
+
+// Unexpected says whether the answer is none of an API server for this resource: a proxy gave it, or the resource is
+// not served. client-go then fills in the kind and the name of the request.
+func Unexpected(err error) bool {
+	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }

@@ -129,7 +129,7 @@ func isAbsent(err error, name string) bool {
 
 // isNotServed tells whether nobody has looked for the object: the resource is not served, or a proxy has answered.
 func isNotServed(err error) bool {
-	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return apierrors.IsNotFound(err) && refusal.Unexpected(err)
 }
 
 // resourceOf is the resource that an answer is about, like jobexecutions.dispatcher.ivan.vc.
