@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -35,6 +36,10 @@ type retryableError struct {
 	message string
 	cause   error
 	since   time.Time // Since when the execution has waited.
+
+	// execution is the UID of the execution if nothing but time can cure the error. It is empty if an event may tell
+	// that the cause has gone.
+	execution types.UID
 }
 
 func (e *retryableError) Error() string { return fmt.Sprintf("%s: %v", e.reason, e.cause) }
@@ -117,7 +122,8 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error 
 				"minutes, until the cause is removed or this JobExecution is canceled",
 			truncated(err.Error()),
 		),
-		cause: err,
+		cause:     err,
+		execution: execution.UID,
 	}
 }
 

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
@@ -160,15 +163,16 @@ func TestForbiddenOnce(t *testing.T) {
 		}
 		return result.RequeueAfter
 	}
-	for _, least := range []time.Duration{1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
-		least *= time.Second
-		if after := try(); after < least || after > least*6/5 {
-			t.Errorf("after %v, it is tried again in %v, want about %v", c.clock.Since(testTime), after, least)
+	for range 16 {
+		waited := min(max(c.clock.Since(testTime), minWaitInterval), maxWaitInterval)
+		after := try()
+		if after < waited || after > waited*6/5 {
+			t.Errorf("after %v, it is tried again in %v, want about %v", c.clock.Since(testTime), after, waited)
 		}
-		if c.clock.Now().Equal(testTime) {
-			try() // Woken by the event of its own status, it does not forget how long it has waited.
-		}
-		c.clock.SetTime(c.clock.Now().Add(least))
+		c.clock.SetTime(c.clock.Now().Add(after))
+	}
+	if waited := c.clock.Since(testTime); waited < maxWaitInterval {
+		t.Fatalf("it has waited for %v, which shows no longest interval", waited)
 	}
 	if writes != 1 {
 		t.Errorf("%d writes, want 1", writes)
@@ -183,9 +187,44 @@ func TestForbiddenOnce(t *testing.T) {
 	}
 
 	c.createError = nil
+	c.clock.SetTime(c.clock.Now().Add(2 * maxWaitInterval))
 	c.step()
 	c.step()
 	if got := c.summary().Reason; got != "Waiting" {
 		t.Errorf("reason = %s after the quota was raised, want Waiting", got)
+	}
+}
+
+// A refusal that has another text each time, such as the number of a decision, changes the status, which enqueues the
+// execution. It is tried again no earlier for that, unless it is canceled.
+func TestForbiddenWithAnotherTextEachTime(t *testing.T) {
+	c := newCluster(t, newTemplate(), newExecution())
+	c.clock.SetTime(at(60).Time)
+	for decision := range 5 {
+		denied := apierrors.NewForbidden(jobs, "run", nil)
+		denied.ErrStatus.Message = fmt.Sprintf(`admission webhook "x.y.z" denied the request: decision %d`, decision)
+		c.createError = denied
+		due, calls, err := c.reconcile()
+		if err != nil || !slices.Contains(calls, "create Job") || !strings.Contains(c.summary().Message, denied.Error()) {
+			t.Fatalf("calls = %q, error = %v, message = %q", calls, err, c.summary().Message)
+		}
+		c.sync()
+		c.clock.SetTime(c.clock.Now().Add(due.RequeueAfter / 2))
+		early, calls, err := c.reconcile()
+		if err != nil || slices.Contains(calls, "create Job") || early.RequeueAfter > due.RequeueAfter/2+1 {
+			t.Fatalf("by its own event: calls = %q, error = %v, retried after %v", calls, err, early.RequeueAfter)
+		}
+		c.clock.SetTime(c.clock.Now().Add(early.RequeueAfter))
+	}
+	c.reconcile()
+	cancel := c.execution()
+	cancel.Spec.Canceled = true
+	if err := c.server.Update(t.Context(), cancel); err != nil {
+		t.Fatal(err)
+	}
+	c.sync()
+	c.step()
+	if got := c.summary().Reason; got != dispatcherv1alpha1.ReasonCanceled {
+		t.Errorf("reason = %s, want Canceled", got)
 	}
 }

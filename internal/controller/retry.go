@@ -3,8 +3,10 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -33,6 +35,10 @@ const (
 
 	// outdatedSize is how many of these executions this process remembers.
 	outdatedSize = 8192
+
+	// retriedSize is how many executions this process remembers whose Job was refused. It must hold those whose status
+	// was written a moment ago.
+	retriedSize = 8192
 )
 
 // nextStep says how a reconcile goes on that has ended with err. Only what may need somebody's attention is an error,
@@ -41,6 +47,7 @@ func (r *reconciler) nextStep(
 	ctx context.Context, request ctrl.Request, result ctrl.Result, err error,
 ) (ctrl.Result, error) {
 	var retryable *retryableError
+	var early *earlyError
 	outdatedForLong := r.isOutdatedForLong(request, err)
 	switch {
 	case err == nil:
@@ -58,8 +65,13 @@ func (r *reconciler) nextStep(
 		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
 	case errors.Is(err, errNamespaceTerminating):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(maxWaitInterval, waitJitter)}
+	case errors.As(err, &early):
+		result = ctrl.Result{RequeueAfter: early.left}
 	case errors.As(err, &retryable):
 		result = ctrl.Result{RequeueAfter: r.waitInterval(retryable)}
+		if retryable.execution != "" {
+			r.retriedAt.Add(retryable.execution, r.clock.Now().Add(result.RequeueAfter))
+		}
 	default:
 		return ctrl.Result{}, err
 	}
@@ -75,6 +87,25 @@ func (r *reconciler) waitInterval(retryable *retryableError) time.Duration {
 		waited = maxWaitInterval
 	}
 	return wait.Jitter(min(max(waited, minWaitInterval), maxWaitInterval), waitJitter)
+}
+
+// earlyError says that a reconcile has come before it is time to try again.
+type earlyError struct{ left time.Duration }
+
+func (e *earlyError) Error() string { return fmt.Sprintf("it is tried again in %v", e.left) }
+
+// early returns an error if the API server has refused the Job and it is not time to try again. A status that quotes a
+// refusal enqueues its execution. Some refusals have another text each time, such as the number of a decision, so that
+// an execution would be tried again as fast as the API server answers.
+func (r *reconciler) early(execution types.UID) error {
+	retriedAt, ok := r.retriedAt.Get(execution)
+	if !ok {
+		return nil
+	}
+	if left := retriedAt.(time.Time).Sub(r.clock.Now()); left > 0 {
+		return &earlyError{left}
+	}
+	return nil
 }
 
 // isOutdatedForLong says whether each reconcile of the execution has ended with errOutdated for longer than a cache

@@ -75,6 +75,9 @@ type reconciler struct {
 	// outdatedSince maps the names of executions to the time.Time since when errOutdated ends their reconciles.
 	outdatedSince *lru.Cache
 
+	// retriedAt maps the UIDs of executions whose Job was refused to the time.Time at which they are tried again.
+	retriedAt *lru.Cache
+
 	// podOutcomes remembers the outcomes of pods that may have been deleted.
 	podOutcomes podOutcomes
 }
@@ -147,6 +150,7 @@ func newReconciler(
 		startedJobs:   newStartedJobs(clock),
 		replaced:      lru.New(replacedSize),
 		outdatedSince: lru.New(outdatedSize),
+		retriedAt:     lru.New(retriedSize),
 		podOutcomes:   newPodOutcomes(),
 	}
 }
