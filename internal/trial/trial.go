@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // Client tries Jobs at the API server. It is safe for concurrent use.
@@ -84,14 +86,16 @@ func resultOf(job *batchv1.Job, err error) (Result, error) {
 	if err == nil {
 		return Result{Job: job}, nil
 	}
-	refusal, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok || isTransient(int(refusal.ErrStatus.Code)) {
+	refused, ok := errors.AsType[*apierrors.StatusError](err)
+	// A proxy has not judged the Job, but what is too large for a proxy is too large.
+	byProxy := refusal.Unexpected(err) && !refusal.TooLarge(err)
+	if !ok || byProxy || isTransient(int(refused.ErrStatus.Code)) {
 		return Result{}, err
 	}
-	result := Result{Refusal: refusal}
-	switch refusal.ErrStatus.Code {
+	result := Result{Refusal: refused}
+	switch refused.ErrStatus.Code {
 	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
-		result.Errors = templateErrors(refusal.ErrStatus)
+		result.Errors = templateErrors(refused.ErrStatus)
 	}
 	return result, nil
 }

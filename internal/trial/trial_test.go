@@ -49,6 +49,10 @@ func TestResultOf(t *testing.T) {
 		{"overload", apierrors.NewTooManyRequests("later", 1), notJudged},
 		{"etcd is away", apierrors.NewServiceUnavailable("etcd"), notJudged},
 		{"our token expired", apierrors.NewUnauthorized("expired"), notJudged},
+		{"a proxy forbids it", apierrors.NewGenericServerResponse(403, "post", jobs, "a", "<html>", 0, true), notJudged},
+		{"a proxy has no such page", apierrors.NewGenericServerResponse(404, "post", jobs, "a", "<html>", 0, true), notJudged},
+		{"a proxy finds it wrong", apierrors.NewGenericServerResponse(422, "post", jobs, "a", "<html>", 0, true), notJudged},
+		{"a proxy finds it too large", apierrors.NewGenericServerResponse(413, "post", jobs, "a", "<html>", 0, true), invalid},
 		{"an answer that says nothing", &apierrors.StatusError{}, notJudged},
 		{"no answer", context.DeadlineExceeded, notJudged},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -42,7 +41,7 @@ func (d *jobExecutionDefaulter) setDefaults(ctx context.Context, execution *disp
 	}
 	template, release, err := d.templates.get(ctx, key)
 	switch {
-	case apierrors.IsNotFound(err):
+	case isMissing(err):
 		return nil
 	case err != nil:
 		return unavailable(fmt.Errorf("reading JobTemplate %q: %w", key.Name, err))

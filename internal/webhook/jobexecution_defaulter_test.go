@@ -16,6 +16,7 @@ func TestDefault(t *testing.T) {
 	}{
 		{"a missing template is left to the validator", &stubReader{}, func(err error) bool { return err == nil }},
 		{"a TTL that could not be read must not be lost in silence", &stubReader{err: errors.New("away")}, apierrors.IsServiceUnavailable},
+		{"nor one for which a proxy has no page", &stubReader{err: errOfProxy}, apierrors.IsServiceUnavailable},
 	} {
 		defaulter := &jobExecutionDefaulter{templates: newLookup(&stubReader{}, test.live)}
 		execution := jobExecution("e", "a", "")

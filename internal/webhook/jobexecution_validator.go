@@ -117,7 +117,7 @@ func inTemplate(name string, errs field.ErrorList) field.ErrorList {
 }
 
 func lookupFailed(execution *dispatcherv1alpha1.JobExecution, err error) error {
-	if apierrors.IsNotFound(err) {
+	if isMissing(err) {
 		return templateNotFound(execution, fmt.Sprintf("namespace %q has no such JobTemplate", execution.Namespace))
 	}
 	return unavailable(fmt.Errorf("reading JobTemplate %q: %w", execution.Spec.JobTemplateName, err))

@@ -101,9 +101,16 @@ func TestExecutionErrorsNameTheTemplateAndHideItsText(t *testing.T) {
 }
 
 func TestValidateExecutionWithoutTheAPIServer(t *testing.T) {
+	for _, away := range []error{errors.New("away"), errOfProxy} {
+		testValidateExecutionWithout(t, away)
+	}
+}
+
+func testValidateExecutionWithout(t *testing.T, away error) {
+	t.Helper()
 	validator := &jobExecutionValidator{
 		manager:   knownAccount(),
-		templates: newLookup(&stubReader{}, &stubReader{err: errors.New("away")}),
+		templates: newLookup(&stubReader{}, &stubReader{err: away}),
 		renderer:  render.NewDirect(1),
 	}
 	_, err := validator.ValidateCreate(requestContext(t), defaultedExecution("e", "a", ""))

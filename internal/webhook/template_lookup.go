@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/fairqueue"
 	"dispatcher.ivan.vc/internal/objectcache"
+	"dispatcher.ivan.vc/internal/refusal"
 	"dispatcher.ivan.vc/internal/webhook/server"
 )
 
@@ -90,6 +92,10 @@ func (l *templateLookup) wait(ctx context.Context, namespace string, weight int6
 	}
 	return release, nil
 }
+
+// isMissing says whether the API server has looked for the template and found none. A proxy also answers 404, and so does
+// an API server that does not serve JobTemplates.
+func isMissing(err error) bool { return apierrors.IsNotFound(err) && !refusal.Unexpected(err) }
 
 // getLive returns the template as the API server has it now.
 func (l *templateLookup) getLive(ctx context.Context, key client.ObjectKey) (*dispatcherv1alpha1.JobTemplate, error) {

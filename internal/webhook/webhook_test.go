@@ -88,6 +88,10 @@ func (s *stubReader) Get(ctx context.Context, key client.ObjectKey, object clien
 	return nil
 }
 
+// errOfProxy is the 404 of a proxy before the API server, or of an API server that does not serve JobTemplates.
+var errOfProxy error = apierrors.NewGenericServerResponse(
+	404, "get", schema.GroupResource{Group: "dispatcher.ivan.vc", Resource: "jobtemplates"}, "a", "no such page", 0, true)
+
 // managerUser is the user of the manager, and requestContext's is another one.
 const managerUser = "system:serviceaccount:dispatcher-system:dispatcher-manager"
 
