@@ -20,6 +20,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	defer term.End()
+	end, ok := r.turns.begin(request.Namespace)
+	if !ok {
+		return r.nextStep(ctx, request, ctrl.Result{}, errSlowNamespace)
+	}
+	defer end()
 	result, err := r.reconcile(ctx, term, request.NamespacedName)
 	return r.nextStep(ctx, request, result, err)
 }

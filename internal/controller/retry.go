@@ -61,7 +61,7 @@ func (r *reconciler) nextStep(
 		result = ctrl.Result{RequeueAfter: wait.Jitter(outdatedInterval, waitJitter)}
 	case errors.Is(err, errReplaced):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(replacedFor, waitJitter)}
-	case errors.Is(err, errContended), errors.Is(err, errManyRenders):
+	case errors.Is(err, errContended), errors.Is(err, errManyRenders), errors.Is(err, errSlowNamespace):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(minWaitInterval, 1)}
 	case errors.Is(err, errNamespaceTerminating):
 		result = ctrl.Result{RequeueAfter: wait.Jitter(maxWaitInterval, waitJitter)}

@@ -62,6 +62,7 @@ type reconciler struct {
 	clock     clock.PassiveClock
 	lease     *leader.Lease
 	renders   *renders
+	turns     *turns
 
 	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever
 	// other replicas do meanwhile. What was observed of an execution belongs to a term.
@@ -147,6 +148,7 @@ func newReconciler(
 		clock:         clock,
 		lease:         lease,
 		renders:       newRenders(clock),
+		turns:         newTurns(clock),
 		startedJobs:   newStartedJobs(clock),
 		replaced:      lru.New(replacedSize),
 		outdatedSince: lru.New(outdatedSize),
