@@ -10,6 +10,8 @@
 //     into the annotation of `kubectl apply`. `kubectl explain cronjob.spec.jobTemplate` shows the same text;
 //   - the validation rules that forbid changes (CEL with oldSelf). They are for Jobs. A template may change.
 //
+// and it bounds the quantities there: some of 30 bytes take Go programs hours to read or to print.
+//
 // It must not change our own fields. Running it again does not change the files.
 package main
 
@@ -98,8 +100,23 @@ func trimBelow(schema *apiextensionsv1.JSONSchemaProps) {
 	}
 }
 
+const (
+	// quantity is the pattern that controller-gen writes for a quantity.
+	quantity = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|` +
+		`([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
+
+	// boundedQuantity has at most three digits in its exponent. The largest quantity is 9e18.
+	boundedQuantity = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,3}))?$`
+
+	// maxQuantityLength is the most characters of a quantity.
+	maxQuantityLength = 64
+)
+
 func trimSchema(schema *apiextensionsv1.JSONSchemaProps) {
 	schema.Description = ""
 	schema.XValidations = nil
+	if schema.Pattern == quantity {
+		schema.Pattern, schema.MaxLength = boundedQuantity, new(int64(maxQuantityLength))
+	}
 	trimBelow(schema)
 }

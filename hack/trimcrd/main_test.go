@@ -46,6 +46,12 @@ spec:
                       description: not ours
                       type: string
                     type: object
+                  quantity:
+                    anyOf:
+                    - type: integer
+                    - type: string
+                    pattern: ^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$
+                    x-kubernetes-int-or-string: true
                 type: object
               samplePayload:
                 description: ours
@@ -95,6 +101,13 @@ spec:
                     additionalProperties:
                       type: string
                     type: object
+                  quantity:
+                    anyOf:
+                    - type: integer
+                    - type: string
+                    maxLength: 64
+                    pattern: ^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,3}))?$
+                    x-kubernetes-int-or-string: true
                 type: object
               samplePayload:
                 description: ours

@@ -8,6 +8,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -154,6 +157,21 @@ var _ = walls("A hostile template", func(namespace func() string) {
 			Expect(judged(func() error { return admin.Create(ctx, execution.DeepCopy()) }, texts[i])).
 				NotTo(Succeed(), texts[i])
 		})
+	})
+
+	It("with a quantity that takes hours to print is refused, with the field", func(ctx SpecContext) {
+		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(newTemplate(namespace()))
+		Expect(err).NotTo(HaveOccurred())
+		template := &unstructured.Unstructured{Object: object}
+		template.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobTemplate"))
+		overhead := []string{"spec", "jobTemplate", "spec", "template", "spec", "overhead"}
+		for _, quantity := range []string{"1234567890123456789012e1000000", strings.Repeat("9", 100_000)} {
+			Expect(unstructured.SetNestedStringMap(object, map[string]string{"cpu": quantity}, overhead...)).To(Succeed())
+			template.SetName("quantity")
+			err := admin.Create(ctx, template.DeepCopy(), client.DryRunAll)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%s: %v", abridged(quantity), err)
+			refusedAtField(err, abridged(quantity))
+		}
 	})
 
 	It("with 40,000 variables that refer to each other is judged in time", func(ctx SpecContext) {

@@ -110,9 +110,14 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		endWaiting() // The text counts the body, too.
 		endArriving()
 
+		if hasCostlyQuantity(body) {
+			refuseReview(w, body, fmt.Sprintf("a quantity has more than %d digits, or more than %d in its exponent",
+				maxQuantityDigits, maxExponentDigits))
+			return
+		}
 		values := countValues(body)
 		if values.number() > maxValues {
-			refuseReview(w, body)
+			refuseReview(w, body, fmt.Sprintf("consists of more than %d values: leave some out", maxValues))
 			return
 		}
 		if weight := values.weight(); weight > freeValues {
@@ -187,8 +192,8 @@ func isJSONObject(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) && json.Valid(body)
 }
 
-// refuseReview answers a review whose object has too many values.
-func refuseReview(w http.ResponseWriter, body []byte) {
+// refuseReview answers a review whose object would take too much to decode. detail says why.
+func refuseReview(w http.ResponseWriter, body []byte, detail string) {
 	turnedAway.WithLabelValues(strconv.Itoa(http.StatusUnprocessableEntity)).Inc()
 	asked := struct {
 		Request struct {
@@ -203,9 +208,8 @@ func refuseReview(w http.ResponseWriter, body []byte) {
 	if kind.Kind == "JobTemplate" {
 		where = where.Child("jobTemplate") // Nothing else of it can be as large.
 	}
-	tooMany := field.Invalid(where, field.OmitValueType{},
-		fmt.Sprintf("consists of more than %d values: leave some out", maxValues))
-	refusal := apierrors.NewInvalid(kind, asked.Request.Name, field.ErrorList{tooMany}).Status()
+	invalid := field.Invalid(where, field.OmitValueType{}, detail)
+	refusal := apierrors.NewInvalid(kind, asked.Request.Name, field.ErrorList{invalid}).Status()
 	review := admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
 		Response: &admissionv1.AdmissionResponse{UID: asked.Request.UID, Result: &refusal},
