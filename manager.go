@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,8 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	restConfig.QPS = -1
 	own := identity.NewWatch(clock.RealClock{})
 	restConfig.Wrap(own.Wrap)
+	feed := objectcache.NewFeed(clock.RealClock{})
+	restConfig.Wrap(feed.Wrap)
 
 	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
@@ -61,12 +64,15 @@ func newManager(o *options, pool *sandbox.Pool) (ctrl.Manager, error) {
 	if mgr, err = monitoring.Setup(mgr, o.monitoring()); err != nil {
 		return nil, err
 	}
-	lease, err := elect(mgr, o, pool)
+	lease, err := elect(mgr, o, pool, feed)
 	if err != nil {
 		return nil, err
 	}
 	if err := setUp(mgr, o, pool, lease, objects); err != nil {
 		return nil, err
+	}
+	if err := metrics.Registry.Register(feed); err != nil {
+		return nil, fmt.Errorf("registering the metric of the watches: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("identity", own.Check); err != nil {
 		return nil, fmt.Errorf("adding the liveness check of the identity: %w", err)
@@ -88,7 +94,7 @@ func configurationFailed(err error) error {
 }
 
 // elect lets the process compete for the Lease that it returns. It leads at once where no leader is to be elected.
-func elect(mgr ctrl.Manager, o *options, pool *sandbox.Pool) (*leader.Lease, error) {
+func elect(mgr ctrl.Manager, o *options, pool *sandbox.Pool, feed *objectcache.Feed) (*leader.Lease, error) {
 	if !o.leaderElect {
 		return leader.Alone(time.Now()), nil
 	}
@@ -96,8 +102,9 @@ func elect(mgr ctrl.Manager, o *options, pool *sandbox.Pool) (*leader.Lease, err
 	options := leader.Options{
 		Name:      leaderElectionID,
 		Namespace: o.leaderElectionNamespace,
-		// A leader without render workers would run nothing, beside a replica that could.
-		Fit: func() error { return pool.Check(nil) },
+		// A leader without render workers would run nothing, and one that sees no changes neither, beside a replica that
+		// could.
+		Fit: func() error { return cmp.Or(pool.Check(nil), feed.Check()) },
 	}
 	election, err := leader.NewElection(mgr, lease, options)
 	if err != nil {
