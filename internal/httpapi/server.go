@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"dispatcher.ivan.vc/internal/connections"
 	"dispatcher.ivan.vc/internal/httpapi/access"
 	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
@@ -140,7 +141,7 @@ func newServer(d dependencies, options Options, log logr.Logger) *server {
 	return &server{
 		http: &http.Server{
 			Addr:              options.BindAddress,
-			Handler:           observe(log, recoverPanics(log, refuseForeign(allowed, router))),
+			Handler:           observe(log, connections.LimitHeaders(recoverPanics(log, refuseForeign(allowed, router)))),
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
@@ -185,8 +186,14 @@ func (s *server) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening for the HTTP API: %w", err)
 	}
-	connections := s.options.MaxRequestsInFlight + s.options.MaxWaitingRequests + spareConnections
-	listener = budget.LimitConnections(listener, s.http, connections, s.options.SharedAddresses)
+	most := s.options.MaxRequestsInFlight + s.options.MaxWaitingRequests + spareConnections
+	heads := connections.NewHeads()
+	listener = heads.Listener(budget.LimitConnections(listener, s.http, most, s.options.SharedAddresses))
+	observe := s.http.ConnState
+	s.http.ConnState = func(connection net.Conn, state http.ConnState) {
+		observe(connection, state)
+		heads.Observe(connection, state)
+	}
 	s.listening.Store(true)
 	defer s.listening.Store(false)
 	s.log.Info("serving the HTTP API", "address", listener.Addr().String())

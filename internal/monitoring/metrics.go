@@ -47,7 +47,7 @@ func setUpMetrics(mgr ctrl.Manager, options MetricsOptions, log logr.Logger) err
 		}
 	}
 	server := newMetricsServer(handler, options, log)
-	listener, err := listen(options.BindAddress)
+	listener, err := listen(options.BindAddress, server)
 	if err != nil {
 		return fmt.Errorf("listening for the metrics: %w", err)
 	}

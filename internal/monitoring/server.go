@@ -27,11 +27,12 @@ func Setup(mgr ctrl.Manager, options Options) (ctrl.Manager, error) {
 	log := mgr.GetLogger().WithName("monitoring")
 	checked := newCheckedManager(mgr)
 	if options.HealthBindAddress != "" {
-		listener, err := listen(options.HealthBindAddress)
+		server := newServer(checked.handler(), log)
+		listener, err := listen(options.HealthBindAddress, server)
 		if err != nil {
 			return nil, fmt.Errorf("listening for the health probes: %w", err)
 		}
-		if err := add(mgr, "health probes", newServer(checked.handler(), log), listener); err != nil {
+		if err := add(mgr, "health probes", server, listener); err != nil {
 			return nil, err
 		}
 	}
@@ -43,13 +44,15 @@ func Setup(mgr ctrl.Manager, options Options) (ctrl.Manager, error) {
 	return checked, nil
 }
 
-// listen listens on a host:port, with a bound on connections.
-func listen(address string) (net.Listener, error) {
+// listen listens on a host:port for server, with bounds on connections and on what they begin to send.
+func listen(address string, server *http.Server) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return connections.Limit(listener, maxConnections), nil
+	heads := connections.NewHeads()
+	server.ConnState = heads.Observe
+	return heads.Listener(connections.Limit(listener, maxConnections)), nil
 }
 
 // add lets mgr run server. The manager starts a manager.Server before its caches, so that a replica is alive while it
@@ -67,7 +70,7 @@ func newServer(handler http.Handler, log logr.Logger) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           handler,
+		Handler:           connections.LimitHeaders(handler),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

@@ -121,10 +121,7 @@ func (l *limitedListener) replaceable(accepted *limitedConn) *limitedConn {
 
 // observe keeps account of which connections are idle.
 func (l *limitedListener) observe(connection net.Conn, state http.ConnState) {
-	if secure, ok := connection.(interface{ NetConn() net.Conn }); ok {
-		connection = secure.NetConn()
-	}
-	if limited, ok := connection.(*limitedConn); ok && limited.counts {
+	if limited := connections.Find[*limitedConn](connection); limited != nil && limited.counts {
 		l.mutex.Lock()
 		defer l.mutex.Unlock()
 		l.setIdle(limited, state == http.StateIdle)

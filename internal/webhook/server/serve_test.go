@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dispatcher.ivan.vc/internal/connections"
 )
 
 // A server that has started says so, and stops with its context.
@@ -144,7 +146,7 @@ func servePipes(t *testing.T, hook http.HandlerFunc, try func(t *testing.T, p *p
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := make(chan error, 1)
-		go func() { stopped <- server.serve(ctx, p) }()
+		go func() { stopped <- server.serve(ctx, p, connections.NewHeads()) }()
 		try(t, p, cancel)
 		cancel()
 		if err := <-stopped; err != nil {

@@ -125,16 +125,19 @@ func (s *Server) serveTLS(ctx context.Context, listener net.Listener, credential
 		"clientNames",
 		s.options.ClientNames,
 	)
-	return s.serve(ctx, tls.NewListener(connections.Limit(listener, s.connections), credentials.config()))
+	heads := connections.NewHeads()
+	listener = heads.Listener(connections.Limit(listener, s.connections))
+	return s.serve(ctx, tls.NewListener(listener, credentials.config()), heads)
 }
 
-// serve serves on listener until ctx ends. Requests in flight do not end with ctx.
-func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+// serve serves on listener, which is that of heads, until ctx ends. Requests in flight do not end with ctx.
+func (s *Server) serve(ctx context.Context, listener net.Listener, heads *connections.Heads) error {
 	// Without HTTP/2, which the API server does not need: its streams are not bounded as connections are.
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	server := &http.Server{
-		Handler:           newReviews().limit(s.mux),
+		Handler:           connections.LimitHeaders(newReviews().limit(s.mux)),
+		ConnState:         heads.Observe,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
