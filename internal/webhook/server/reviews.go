@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"dispatcher.ivan.vc/internal/connections"
@@ -110,6 +111,10 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		endWaiting() // The text counts the body, too.
 		endArriving()
 
+		if hasLongNames(body) {
+			turnAway(w, http.StatusBadRequest, "the names in the review are too long")
+			return
+		}
 		if hasCostlyQuantity(body) {
 			refuseReview(w, body, fmt.Sprintf("a quantity has more than %d digits, or more than %d in its exponent",
 				maxQuantityDigits, maxExponentDigits))
@@ -202,7 +207,8 @@ func refuseReview(w http.ResponseWriter, body []byte, detail string) {
 			Name string                  `json:"name"`
 		} `json:"request"`
 	}{}
-	_ = json.Unmarshal(body, &asked) // Without a UID, the API server refuses the answer.
+	// Without a UID, the API server refuses the answer. Names have no other case, as where they are bounded.
+	_ = utiljson.Unmarshal(body, &asked)
 	kind := schema.GroupKind{Group: asked.Request.Kind.Group, Kind: asked.Request.Kind.Kind}
 	where := field.NewPath("spec")
 	if kind.Kind == "JobTemplate" {
