@@ -55,6 +55,7 @@ type JobExecutionStatus struct {
 	// jobName is the name of the Job if the JobTemplate sets one. It is written before the Job is created, because
 	// the JobTemplate may render another name the next time. So only one Job is created.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	JobName string `json:"jobName,omitempty"`
 
 	// jobTemplate is the version of the JobTemplate that was run.

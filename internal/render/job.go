@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -48,6 +49,12 @@ func jobOf(
 		return nil, field.ErrorList{
 			field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
 				"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out"),
+		}
+	}
+	// It is stored in the status of the execution before the API server judges it.
+	if most := validation.DNS1123SubdomainMaxLength; len(rendered.Name) > most {
+		return nil, field.ErrorList{
+			field.TooLong(jobTemplatePath.Child("metadata", "name"), field.OmitValueType{}, most),
 		}
 	}
 	own := map[string]string{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
@@ -111,6 +112,31 @@ func TestJobTTL(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, template); diff != "" {
 			t.Errorf("%s: the template was changed (-want +got):\n%s", test.reason, diff)
+		}
+	}
+}
+
+// The name of a Job is kept in the status of its execution, which every replica caches, before the API server judges it.
+func TestTheNameOfAJobIsBounded(t *testing.T) {
+	const longest = 253
+	for _, length := range []int{longest, longest + 1, 900_000} {
+		spec := jobWithArgs("x")
+		spec.Name = "{{ .Payload }}"
+		template, execution := templateOf(spec), &dispatcherv1alpha1.JobExecution{}
+		execution.Spec.Payload = strings.Repeat("a", length)
+		_, errs := NewDirect(1).Job(t.Context(), template, execution)
+		_, assembled, err := Assemble(template, execution, []string{execution.Spec.Payload})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, errs := range []field.ErrorList{errs, assembled} {
+			if length <= longest && len(errs) > 0 {
+				t.Errorf("%d bytes: %v", length, errs)
+			}
+			if length > longest && (len(errs) != 1 || errs[0].Type != field.ErrorTypeTooLong ||
+				errs[0].Field != "spec.jobTemplate.metadata.name" || len(errs[0].Error()) > 1000) {
+				t.Errorf("%d bytes: errors = %.1000v", length, errs)
+			}
 		}
 	}
 }
