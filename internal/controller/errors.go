@@ -141,7 +141,7 @@ func nameConflict(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) 
 	}
 	belongs := "belongs to nothing"
 	if owner != nil {
-		belongs = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
+		belongs = "belongs to " + truncated(owner.Kind+" "+owner.Name)
 	}
 	return &terminalError{
 		reason: dispatcherv1alpha1.ReasonJobNameConflict,

@@ -228,3 +228,19 @@ func TestForbiddenWithAnotherTextEachTime(t *testing.T) {
 		t.Errorf("reason = %s, want Canceled", got)
 	}
 }
+
+// What a status quotes of a Job that belongs to somebody else is bounded: the API server refuses a longer message.
+func TestNameConflictWithALongOwner(t *testing.T) {
+	owned := func(job *batchv1.Job) {
+		job.OwnerReferences[0].UID = "uid-of-other"
+		job.OwnerReferences[0].Kind = strings.Repeat("K", 100_000)
+		job.OwnerReferences[0].Name = strings.Repeat("n", 100_000)
+	}
+	c := newCluster(t, newTemplate(), newExecution(), newJob(owned))
+	c.createError = errTaken
+	c.step()
+	summary := c.summary()
+	if summary.Reason != dispatcherv1alpha1.ReasonJobNameConflict || len(summary.Message) > 1024 {
+		t.Errorf("reason = %s, message of %d bytes, want JobNameConflict and at most 1024", summary.Reason, len(summary.Message))
+	}
+}
