@@ -28,7 +28,7 @@ func (r *reconciler) canceledJob(ctx context.Context, seen observation) (*batchv
 	if job != nil {
 		reference = referenceTo(job)
 	}
-	r.startedJobs.add(seen.execution.UID, reference)
+	r.startedJobs.add(keyOf(seen.execution), reference)
 	return job, canceled(seen.execution)
 }
 

@@ -22,7 +22,7 @@ func (r *reconciler) firstStatusDelay(
 		startsNoPods(job) {
 		return 0
 	}
-	started := r.startedJobs.add(execution.UID, referenceTo(job))
+	started := r.startedJobs.add(keyOf(execution), referenceTo(job))
 	return started.since.Add(firstStatusAfter).Sub(r.clock.Now())
 }
 

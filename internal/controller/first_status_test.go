@@ -145,7 +145,7 @@ func TestFinishedJobsAreNotRemembered(t *testing.T) {
 	} {
 		c.restart()
 		c.reconciler.jobHandler().Create(t.Context(), test.event, queue)
-		if got := c.reconciler.startedJobs.of(newExecution().UID) != nil; got != test.want {
+		if got := c.reconciler.startedJobs.of(keyOf(newExecution())) != nil; got != test.want {
 			t.Errorf("%+v: remembered = %v, want %v", test.event, got, test.want)
 		}
 	}
@@ -154,6 +154,16 @@ func TestFinishedJobsAreNotRemembered(t *testing.T) {
 // ofCronJob makes a Job whose owner has the UID of an execution, and is none.
 func ofCronJob(job *batchv1.Job) {
 	job.OwnerReferences[0].APIVersion, job.OwnerReferences[0].Kind = "batch/v1", "CronJob"
+}
+
+// Whoever may create Jobs in one namespace can name any owner. That says nothing about an execution of another one.
+func TestMemoryOfAJobInAnotherNamespace(t *testing.T) {
+	c := newCluster(t, newTemplate(), newExecution())
+	c.reconciler.startedJobs.note(newJob(func(job *batchv1.Job) { job.Namespace, job.UID = "other", "uid-of-other-job" }))
+	c.stepUnseen()
+	if got := c.summary().Reason; got == dispatcherv1alpha1.ReasonJobDeleted || len(c.jobs()) != 1 {
+		t.Errorf("reason = %s, jobs = %q, want one Job", got, c.jobs())
+	}
 }
 
 // A second Job of an execution, which another leader has created since it knew of none, is not taken for a foreign one.

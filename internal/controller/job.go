@@ -110,6 +110,6 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 
 // rememberJob keeps a reference to the Job until the cache shows it.
 func (r *reconciler) rememberJob(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) *batchv1.Job {
-	r.startedJobs.add(execution.UID, referenceTo(job))
+	r.startedJobs.add(keyOf(execution), referenceTo(job))
 	return job
 }

@@ -111,7 +111,7 @@ func (r *reconciler) findMissingJob(ctx context.Context, seen *observation) erro
 func (r *reconciler) cacheMayLag(term *leader.Term, execution *dispatcherv1alpha1.JobExecution) bool {
 	now := r.clock.Now()
 	age := now.Sub(execution.CreationTimestamp.Time)
-	return r.startedJobs.of(execution.UID) != nil || execution.Status.Job != nil ||
+	return r.startedJobs.of(keyOf(execution)) != nil || execution.Status.Job != nil ||
 		age > staleAfter || age < -clockSkew ||
 		now.Sub(term.Since()) < settledAfter
 }
@@ -121,7 +121,7 @@ func (r *reconciler) knownJob(execution *dispatcherv1alpha1.JobExecution) *dispa
 	if execution.Status.Job != nil {
 		return execution.Status.Job
 	}
-	if started := r.startedJobs.of(execution.UID); started != nil {
+	if started := r.startedJobs.of(keyOf(execution)); started != nil {
 		return started.job
 	}
 	return nil

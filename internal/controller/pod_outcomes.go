@@ -3,7 +3,6 @@ package controller
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -15,12 +14,12 @@ const podOutcomesSize = 1024
 // pods of a Job that exceeds its deadline before it sets the Failed condition, and a kubelet that stops a container
 // that never started drops the reason. Outcomes are kept in memory only: after a restart, those of deleted pods are
 // lost.
-type podOutcomes struct{ byJob *lru.Cache }
+type podOutcomes struct{ byJob *lru.Cache } // by ownerKey
 
 func newPodOutcomes() podOutcomes { return podOutcomes{byJob: lru.New(podOutcomesSize)} }
 
 // of returns the remembered outcome of the Job's pods, or nil.
-func (o podOutcomes) of(job types.UID) *podOutcome {
+func (o podOutcomes) of(job ownerKey) *podOutcome {
 	remembered, _ := o.byJob.Get(job)
 	outcome, _ := remembered.(*podOutcome)
 	return outcome
@@ -34,13 +33,14 @@ func (o podOutcomes) note(object client.Object, deleted bool) {
 	if !ok || owner == nil {
 		return
 	}
-	remembered, outcome := o.of(owner.UID), podFailure(pod)
+	job := ownerKey{pod.Namespace, owner.UID}
+	remembered, outcome := o.of(job), podFailure(pod)
 	deleting := deleted || !pod.DeletionTimestamp.IsZero()
 	switch {
 	case outcome == nil && !deleting &&
 		remembered != nil && remembered.weight == weightBlocked && remembered.result.Pod == pod.Name:
-		o.byJob.Remove(owner.UID) // The pod has started after all.
+		o.byJob.Remove(job) // The pod has started after all.
 	case outcome != nil && (deleting || outcome.weight == weightBlocked) && outcome.tellsMoreThan(remembered):
-		o.byJob.Add(owner.UID, outcome)
+		o.byJob.Add(job, outcome)
 	}
 }

@@ -68,7 +68,7 @@ func (r *reconciler) summarizePods(
 func (r *reconciler) resultOf(
 	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, cached []*corev1.Pod,
 ) *dispatcherv1alpha1.JobExecutionResult {
-	remembered := r.podOutcomes.of(job.UID)
+	remembered := r.podOutcomes.of(keyOf(job))
 	result := resultOfJob(job, cached, remembered)
 	if result != nil && allEnded(cached) {
 		return result

@@ -160,7 +160,7 @@ func TestPodOutcomes(t *testing.T) {
 				podOutcomes.note(test.states[len(test.states)-1], true)
 			}
 			got := ""
-			if known := podOutcomes.of("uid-of-run"); known != nil {
+			if known := podOutcomes.of(ownerKey{testKey.Namespace, "uid-of-run"}); known != nil {
 				got = known.result.Reason
 			}
 			if got != test.want {
@@ -206,6 +206,9 @@ func TestResultIsTakenOnce(t *testing.T) {
 		{"nobody has it", nil, nil, nil, []string{read, write}, nil, ""},
 		{"it is gone, and was seen", nil, nil, newPod(stuck("ErrImagePull", "")), []string{write}, nil,
 			"ImagePullBackOff"},
+		{"nobody has it, and one in another namespace names the same owner", nil, nil,
+			newPod(stuck("ErrImagePull", ""), func(pod *corev1.Pod) { pod.Namespace = "other" }), []string{read, write}, nil,
+			""},
 		{"it is gone, and the cache does not know yet", nil, []client.Object{newPod(stuck("ErrImagePull", ""))}, nil,
 			[]string{read, write}, nil, "ImagePullBackOff"},
 		{"the pods of an earlier Job do not count", []client.Object{foreign}, []client.Object{foreign}, nil,

@@ -21,8 +21,18 @@ const startedJobsSize = 8192
 // If the Job is then missing, it was deleted, and must not be created again.
 type startedJobs struct {
 	clock       clock.PassiveClock
-	byExecution *lru.Cache
+	byExecution *lru.Cache // by ownerKey
 }
+
+// ownerKey is an object that others name as their controller. Who writes in one namespace can name the UID of an object
+// in another one, which owns nothing there.
+type ownerKey struct {
+	namespace string
+	uid       types.UID
+}
+
+// keyOf returns the key of an object for what it owns.
+func keyOf(object client.Object) ownerKey { return ownerKey{object.GetNamespace(), object.GetUID()} }
 
 // startedJob is what is remembered of an execution.
 type startedJob struct {
@@ -35,14 +45,14 @@ func newStartedJobs(clock clock.PassiveClock) startedJobs {
 }
 
 // of returns what is remembered of the execution, or nil.
-func (s startedJobs) of(execution types.UID) *startedJob {
+func (s startedJobs) of(execution ownerKey) *startedJob {
 	remembered, _ := s.byExecution.Get(execution)
 	started, _ := remembered.(*startedJob)
 	return started
 }
 
 // add remembers the Job of an execution.
-func (s startedJobs) add(execution types.UID, job *dispatcherv1alpha1.JobReference) *startedJob {
+func (s startedJobs) add(execution ownerKey, job *dispatcherv1alpha1.JobReference) *startedJob {
 	if known := s.of(execution); known != nil && known.job != nil && job != nil && known.job.UID == job.UID {
 		return known
 	}
@@ -56,6 +66,6 @@ func (s startedJobs) note(object client.Object) {
 	job, ok := object.(*batchv1.Job)
 	owner := metav1.GetControllerOf(object)
 	if ok && owner != nil && isExecution(owner) {
-		s.add(owner.UID, referenceTo(job))
+		s.add(ownerKey{job.Namespace, owner.UID}, referenceTo(job))
 	}
 }
