@@ -17,22 +17,23 @@ import (
 // deleted before it finished, or that was canceled, is kept: it is the only record.
 func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
-	if seen.job != nil {
-		settle := r.restoreJobTTL
-		if isCanceled(execution) {
-			// The process that stored the status Canceled may have ended before it deleted the Job.
-			settle = r.deleteJob
-		}
-		if err := settle(ctx, seen.job); err != nil {
-			return ctrl.Result{}, err
-		}
+	left, hasTTL := r.leftOfTTL(execution)
+	expired := hasTTL && left <= 0
+	var err error
+	switch {
+	case seen.job != nil && isCanceled(execution):
+		// The process that stored the status Canceled may have ended before it deleted the Job.
+		err = r.deleteJob(ctx, seen.job)
+	case seen.job != nil && !expired: // Afterwards the Job goes with the execution, also if a policy forbids to change it.
+		err = r.restoreJobTTL(ctx, seen.job)
 	}
-	if ttl := execution.Spec.TTLSecondsAfterFinished; ttl != nil {
-		expiry := finishedAt(execution).Add(time.Duration(*ttl) * time.Second)
-		if left := expiry.Sub(r.clock.Now()); left > 0 {
-			return ctrl.Result{RequeueAfter: left}, nil
-		}
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case expired:
 		return ctrl.Result{}, r.deleteExecution(ctx, execution)
+	case hasTTL:
+		return ctrl.Result{RequeueAfter: left}, nil
 	}
 	if seen.job != nil || !expiresWithJob(execution) {
 		return ctrl.Result{}, nil
@@ -42,6 +43,15 @@ func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, r.deleteExecution(ctx, execution)
+}
+
+// leftOfTTL returns for how long a finished execution is kept, if it has a TTL.
+func (r *reconciler) leftOfTTL(execution *dispatcherv1alpha1.JobExecution) (left time.Duration, hasTTL bool) {
+	ttl := execution.Spec.TTLSecondsAfterFinished
+	if ttl == nil {
+		return 0, false
+	}
+	return finishedAt(execution).Add(time.Duration(*ttl) * time.Second).Sub(r.clock.Now()), true
 }
 
 // expiresWithJob says whether the execution took its outcome from a finished Job, and so is deleted after that Job.

@@ -107,6 +107,26 @@ func TestCleanUp(t *testing.T) {
 	}
 }
 
+// A policy that keeps Dispatcher from changing a Job does not keep an execution for longer than its TTL.
+func TestCleanUpWhereJobsAreProtected(t *testing.T) {
+	execution := newExecution(ranWith(complete), func(execution *dispatcherv1alpha1.JobExecution) {
+		execution.Spec.TTLSecondsAfterFinished = new(int32(60))
+	})
+	c := newCluster(t, execution, newJob(complete, withTTL(60)))
+	denied := apierrors.NewForbidden(jobs, "run", nil)
+	denied.ErrStatus.Message = `admission webhook "policy.example.com" denied the request: protected`
+	c.answers = map[string]error{"patch Job": denied}
+	c.clock.SetTime(at(41).Time)
+	if _, _, err := c.reconcile(); err == nil || c.execution() == nil {
+		t.Errorf("before its TTL has expired: error %v, execution %v", err, c.execution())
+	}
+	c.clock.SetTime(at(91).Time)
+	c.step()
+	if c.execution() != nil {
+		t.Error("it is kept for longer than its TTL")
+	}
+}
+
 // What cannot be read may be there: the record of an execution is kept until its Job is known to be gone.
 func TestCleanUpKeepsWhatItCannotJudge(t *testing.T) {
 	c := newCluster(t, newExecution(ranWith(complete)))
