@@ -7,6 +7,7 @@ package refusal
 
 import (
 	"errors"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,4 +55,20 @@ func TooLarge(err error) bool {
 // not served. client-go then fills in the kind and the name of the request.
 func Unexpected(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// ByProxy says whether a proxy refused the request, or the answer to it. So the API server may have carried it out. It
+// is false where that is certain not to be so: nobody serves the resource, the request is too large for the proxy, or
+// there are too many requests, which API servers answer in the same way.
+func ByProxy(err error) bool {
+	var status apierrors.APIStatus
+	if !Unexpected(err) || !errors.As(err, &status) {
+		return false
+	}
+	switch code := status.Status().Code; code {
+	case http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return false
+	default:
+		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+	}
 }

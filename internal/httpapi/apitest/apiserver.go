@@ -48,6 +48,9 @@ type Server struct {
 	// OnPatch, where set, may answer a patch.
 	OnPatch func(w http.ResponseWriter, r *http.Request) (answered bool)
 
+	// OnDelete, where set, may answer a delete.
+	OnDelete func(w http.ResponseWriter, r *http.Request) (answered bool)
+
 	// OnChange, where set, is told of every change of what is stored.
 	OnChange func(execution *dispatcherv1alpha1.JobExecution, deleted bool)
 
@@ -117,7 +120,9 @@ func (f *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPatch:
 		f.patch(w, r, key)
 	case http.MethodDelete:
-		f.delete(w, r, key)
+		if f.OnDelete == nil || !f.OnDelete(w, r) {
+			f.delete(w, r, key)
+		}
 	}
 }
 

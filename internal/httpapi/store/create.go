@@ -52,7 +52,7 @@ func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha
 		execution.Name = newName(execution.Spec.JobTemplateName)
 		var created *dispatcherv1alpha1.JobExecution
 		created, err = s.create(ctx, execution)
-		taken := apierrors.IsAlreadyExists(err)
+		taken := apierrors.IsAlreadyExists(err) && !refusal.ByProxy(err)
 		switch {
 		case err == nil:
 			return created, nil
@@ -109,6 +109,9 @@ func sameRequest(found, execution *dispatcherv1alpha1.JobExecution) bool {
 // mayBeStored tells whether the object may have been stored although the create failed. It is certain that it was not
 // when the API server refused it, when admission failed, which comes before storage, and when there was no connection.
 func mayBeStored(err error) bool {
+	if refusal.ByProxy(err) {
+		return true
+	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return status.Status().Code >= http.StatusInternalServerError && !failedInAdmission(err) && !refusal.TooLarge(err)
 	}

@@ -89,12 +89,17 @@ func (s *Store) Delete(
 ) (*dispatcherv1alpha1.JobExecution, error) {
 	terminating, err := s.delete(context.WithoutCancel(ctx), execution)
 	switch {
-	case apierrors.IsConflict(err) && !refusal.ByPolicy(err):
+	case isOfAnother(err):
 		return nil, NotFound(execution) // It was deleted meanwhile, and another has its name.
 	case err != nil:
 		return nil, translateCall(err, targetOf(execution))
 	}
 	return terminating, nil
+}
+
+// isOfAnother tells whether a delete was refused because its execution was deleted and another has its name.
+func isOfAnother(err error) bool {
+	return apierrors.IsConflict(err) && !refusal.ByPolicy(err) && !refusal.ByProxy(err)
 }
 
 func (s *Store) delete(

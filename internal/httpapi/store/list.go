@@ -14,6 +14,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // PageRequest is which page of a list is wanted.
@@ -86,7 +87,7 @@ func readPage[T any, O object[T]](
 		case errors.Is(err, errListTooLarge) && next > 1:
 			next = min(next/2, max(1, part.count-1))
 			continue
-		case apierrors.IsBadRequest(err) && token != "":
+		case apierrors.IsBadRequest(err) && !refusal.ByProxy(err) && token != "":
 			return nil, problem.New(problem.InvalidRequest, "invalid query parameter continue").
 				At("continue", "must be metadata.continue of the previous page").Because(err)
 		case err != nil:

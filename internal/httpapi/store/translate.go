@@ -40,6 +40,8 @@ func translate(err error, named Target) *problem.Problem {
 		retryAfter = int(status.Details.RetryAfterSeconds)
 	}
 	switch {
+	case refusal.ByProxy(err):
+		return unavailable().RetryAfter(retryAfter).Because(err)
 	case apierrors.IsInvalid(err):
 		return invalid(status, named)
 	case apierrors.IsNotFound(err) && status.Details != nil && status.Details.Kind == "namespaces":
@@ -93,6 +95,8 @@ func translateCall(err error, named Target) *problem.Problem {
 		status = answered.Status()
 	}
 	switch {
+	case refusal.ByProxy(err):
+		return translate(err, named)
 	case named.Execution != "" && isAbsent(err, named.Execution):
 		return notFound(named)
 	case named.Execution == "" && named.Template != "" && isAbsent(err, named.Template):

@@ -8,10 +8,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/refusal"
 )
 
 // unconfirmedCreates are executions whose callers were told of an error while the API server may still have been
@@ -113,7 +111,7 @@ func (u *unconfirmedCreates) settle(ctx context.Context, entry *unconfirmedCreat
 		return true
 	case err == nil:
 		_, err = u.store.delete(ctx, found)
-		if err == nil || isAbsent(err, found.Name) || apierrors.IsConflict(err) && !refusal.ByPolicy(err) {
+		if err == nil || isAbsent(err, found.Name) || isOfAnother(err) {
 			log.Info("deleted an execution that was stored after its caller had been told of an error")
 			return true
 		}
