@@ -19,6 +19,7 @@ import (
 func newNamespace(ctx context.Context) string {
 	GinkgoHelper()
 	namespace := admin.NewNamespace(ctx)
+	admin.DeleteAfterwards(namespace)
 	// Where the controller is slow to make it, the first pod is refused, and the Job tries again seconds later.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}
 	Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(account), account) }).WithContext(ctx).

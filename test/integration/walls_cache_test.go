@@ -33,6 +33,7 @@ var _ = walls("More than the manager keeps in memory", func(namespace func() str
 
 		By("executing something elsewhere, whose payload the manager keeps in memory")
 		elsewhere, payload := admin.NewNamespace(ctx), payloadOf(waitingExecutions)
+		admin.DeleteAfterwards(elsewhere)
 		createTemplate(ctx, elsewhere, value(`{{ sha256sum .Payload }}`))
 		execution := put(ctx, elsewhere+"/echo", string(payload)).Execution()
 		Expect(environment(ctx, execution)).To(Equal(fmt.Sprintf("%x", sha256.Sum256(payload))))

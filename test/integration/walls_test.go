@@ -46,6 +46,7 @@ func walls(text string, specs func(namespace func() string)) bool {
 		var namespace string
 		BeforeEach(func(ctx SpecContext) {
 			namespace = admin.NewNamespace(ctx)
+			admin.DeleteAfterwards(namespace) // Its objects are large.
 			createTemplate(ctx, namespace)
 			restartAfterwards()
 			standsThroughout()

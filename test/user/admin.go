@@ -16,15 +16,22 @@ import (
 // Admin may do everything, and reads past every cache.
 type Admin struct{ client.WithWatch }
 
-// NewNamespace makes a namespace for one spec. It is deleted afterwards, and nobody waits for that.
+// NewNamespace makes a namespace for one spec. It stays, unless DeleteAfterwards is called: for each namespace that is
+// deleted, the namespace controller lists and deletes every type of object, and a suite with hundreds of them does
+// little else.
 func (a Admin) NewNamespace(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
 	gomega.Expect(a.Create(ctx, namespace)).To(gomega.Succeed())
-	ginkgo.DeferCleanup(func(ctx context.Context) {
-		gomega.Expect(client.IgnoreNotFound(a.Delete(ctx, namespace))).To(gomega.Succeed())
-	})
 	return namespace.Name
+}
+
+// DeleteAfterwards deletes a namespace when the spec ends. It does not wait until the namespace is gone.
+func (a Admin) DeleteAfterwards(namespace string) {
+	ginkgo.DeferCleanup(func(ctx context.Context) {
+		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		gomega.Expect(client.IgnoreNotFound(a.Delete(ctx, object))).To(gomega.Succeed())
+	})
 }
 
 // Executions lists the executions of a namespace.
