@@ -14,7 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-const jobController = "job-controller"
+const (
+	jobController = "job-controller"
+
+	// gogc is the variable that says how much a Go program may allocate between two garbage collections.
+	gogc = "GOGC"
+)
 
 // controllers are those that the life of a Job touches, and those that quotas and aggregated roles need.
 const controllers = jobController +
@@ -38,9 +43,11 @@ type ControlPlane struct {
 	controllers string
 	// webhookClient says that the API server shows webhooks a client certificate.
 	webhookClient bool
-	manager       *Process
-	output        *Output
-	directory     string
+	// gogc is the variable GOGC for the processes of Kubernetes. The managers under test do not get it.
+	gogc      string
+	manager   *Process
+	output    *Output
+	directory string
 }
 
 // Option changes what Start starts.
@@ -49,6 +56,12 @@ type Option func(*ControlPlane)
 // WithoutJobController leaves Jobs as they were created: no pods are made, and nobody writes their status.
 func WithoutJobController() Option {
 	return func(c *ControlPlane) { c.controllers = strings.TrimPrefix(c.controllers, jobController+",") }
+}
+
+// WithRareCollections lets etcd, the API server and kube-controller-manager take more memory, for less time of the CPU:
+// the API server spends a quarter of it on garbage collection otherwise. A suite that measures them must not use it.
+func WithRareCollections() Option {
+	return func(c *ControlPlane) { c.gogc = "400" }
 }
 
 // Start starts a control plane with the CRD and webhook files of the repository at root. The caller must call Stop,
@@ -88,7 +101,7 @@ func Start(root string, scheme *runtime.Scheme, options ...Option) (*ControlPlan
 			return c, err
 		}
 	}
-	config, err := c.environment.Start()
+	config, err := c.startServers()
 	if err != nil {
 		return c, fmt.Errorf("starting the API server: %w", err)
 	}
@@ -127,6 +140,23 @@ func (c *ControlPlane) Stop() error {
 	return errors.Join(append(errs, c.environment.Stop(), os.RemoveAll(c.directory))...)
 }
 
+// startServers starts etcd and the API server, which get this process's variables.
+func (c *ControlPlane) startServers() (*rest.Config, error) {
+	if c.gogc != "" {
+		before, had := os.LookupEnv(gogc)
+		if err := os.Setenv(gogc, c.gogc); err != nil {
+			return nil, err
+		}
+		defer func() {
+			_ = os.Unsetenv(gogc)
+			if had {
+				_ = os.Setenv(gogc, before)
+			}
+		}()
+	}
+	return c.environment.Start()
+}
+
 // EtcdURL is where etcd serves its clients, by gRPC and by HTTP, without credentials.
 func (c *ControlPlane) EtcdURL() string { return c.environment.ControlPlane.Etcd.URL.String() }
 
@@ -143,7 +173,7 @@ func (c *ControlPlane) adoptServers() error {
 	}
 	servers := &c.environment.ControlPlane
 	if c.Etcd, err = adopt(
-		"etcd", servers.Etcd.DataDir, c.output, answers(http.DefaultClient, c.EtcdURL()+"/health"),
+		"etcd", servers.Etcd.DataDir, c.output, c.variables(), answers(http.DefaultClient, c.EtcdURL()+"/health"),
 	); err != nil {
 		return err
 	}
@@ -151,6 +181,7 @@ func (c *ControlPlane) adoptServers() error {
 		"kube-apiserver",
 		servers.APIServer.CertDir,
 		c.output,
+		c.variables(),
 		answers(admin, strings.TrimSuffix(c.Config.Host, "/")+"/readyz"),
 	)
 	return err
@@ -191,13 +222,22 @@ func (c *ControlPlane) startControllers() error {
 	if err != nil {
 		return err
 	}
-	c.manager, err = startProcess(c.output, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"),
+	c.manager, err = startProcess(c.output, c.variables(),
+		filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--bind-address=127.0.0.1", "--secure-port=0", "--leader-elect=false",
 		"--service-account-private-key-file="+filepath.Join(c.environment.ControlPlane.APIServer.CertDir,
 			"sa-signer.key"),
 		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20", "--concurrent-gc-syncs=20",
 		"--controllers="+c.controllers)
 	return err
+}
+
+// variables are those of the processes of Kubernetes.
+func (c *ControlPlane) variables() []string {
+	if c.gogc == "" {
+		return nil
+	}
+	return append(os.Environ(), gogc+"="+c.gogc)
 }
 
 func (c *ControlPlane) kubeconfig(name string, content []byte) (string, error) {

@@ -139,7 +139,7 @@ func (m *Manager) Start(ctx context.Context, args ...string) error {
 
 // StartUnready starts the process and does not wait. It is no backend of the webhooks until Start was called.
 func (m *Manager) StartUnready(args ...string) error {
-	process, err := startProcess(m.Output, m.binary, slices.Concat(m.args, args)...)
+	process, err := startProcess(m.Output, nil, m.binary, slices.Concat(m.args, args)...)
 	if err != nil {
 		return err
 	}

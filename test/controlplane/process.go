@@ -18,9 +18,11 @@ type Process struct {
 	err     error
 }
 
-// startProcess starts a program whose standard output and error go to output.
-func startProcess(output *Output, path string, args ...string) (*Process, error) {
+// startProcess starts a program whose standard output and error go to output. Without variables, it gets those of this
+// process.
+func startProcess(output *Output, variables []string, path string, args ...string) (*Process, error) {
 	command := exec.Command(path, args...)
+	command.Env = variables
 	command.Stdout, command.Stderr = output, output
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", filepath.Base(path), err)

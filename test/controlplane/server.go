@@ -18,10 +18,11 @@ import (
 // Server is etcd or the API server. It can be ended and started again, at the same address and with the same data.
 // It is not safe for concurrent use.
 type Server struct {
-	name    string
-	output  *Output
-	command []string
-	ready   func(ctx context.Context) bool
+	name      string
+	output    *Output
+	variables []string
+	command   []string
+	ready     func(ctx context.Context) bool
 
 	// process is nil when it was ended. Somebody else waits for it.
 	process *os.Process
@@ -32,7 +33,9 @@ const terminationGracePeriod = 5 * time.Second
 
 // adopt finds the child process whose command line mentions folder. envtest starts it, and tells neither its process
 // nor its flags.
-func adopt(name, folder string, output *Output, ready func(ctx context.Context) bool) (*Server, error) {
+func adopt(
+	name, folder string, output *Output, variables []string, ready func(ctx context.Context) bool,
+) (*Server, error) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		return nil, fmt.Errorf("listing processes: %w", err)
@@ -55,7 +58,9 @@ func adopt(name, folder string, output *Output, ready func(ctx context.Context) 
 		if err != nil {
 			return nil, fmt.Errorf("looking for the process of %s: %w", name, err)
 		}
-		return &Server{name: name, output: output, command: command, ready: ready, process: process}, nil
+		return &Server{
+			name: name, output: output, variables: variables, command: command, ready: ready, process: process,
+		}, nil
 	}
 	return nil, fmt.Errorf("no process of %s mentions %s", name, folder)
 }
@@ -75,7 +80,7 @@ func (s *Server) Terminate() error {
 // Start starts the process again, if it was ended, and returns when it is ready, which it must be within two minutes.
 func (s *Server) Start(ctx context.Context) error {
 	if s.process == nil {
-		started, err := startProcess(s.output, s.command[0], s.command[1:]...)
+		started, err := startProcess(s.output, s.variables, s.command[0], s.command[1:]...)
 		if err != nil {
 			return err
 		}

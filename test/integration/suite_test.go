@@ -84,7 +84,8 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(stopContract()).To(Succeed()) })
 	caller = &http.Client{Transport: &contractTransport{contract: described, base: http.DefaultTransport}}
-	plane, err = controlplane.Start(root(), scheme, controlplane.WithWebhookClientCertificate())
+	plane, err = controlplane.Start(root(), scheme,
+		controlplane.WithWebhookClientCertificate(), controlplane.WithRareCollections())
 	if plane != nil {
 		DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
 	}
