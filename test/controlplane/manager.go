@@ -29,7 +29,8 @@ func (c *ControlPlane) BuildManager(ctx context.Context) (string, error) {
 
 // BuildManager compiles the manager of the repository at root into binary, for several control planes to run.
 func BuildManager(ctx context.Context, root, binary string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	// Without what only debuggers read, as in a release: linking takes half the time.
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", binary, ".")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the manager: %w\n%s", err, out)

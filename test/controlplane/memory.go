@@ -26,9 +26,10 @@ func family(pid int) []int {
 	members := []int{pid}
 	for i := 0; i < len(members); i++ {
 		// The children of each thread. There is no error to tell: the process has ended.
-		lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(members[i]), "task", "*", "children"))
-		for _, list := range lists {
-			children, _ := os.ReadFile(list)
+		threads := filepath.Join("/proc", strconv.Itoa(members[i]), "task")
+		entries, _ := os.ReadDir(threads) // Not a glob, which would list the folder of each thread: this is called often.
+		for _, entry := range entries {
+			children, _ := os.ReadFile(filepath.Join(threads, entry.Name(), "children"))
 			for child := range strings.FieldsSeq(string(children)) {
 				if number, err := strconv.Atoi(child); err == nil {
 					members = append(members, number)

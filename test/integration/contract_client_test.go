@@ -40,7 +40,7 @@ type operation struct {
 
 // buildContract compiles test/contract into binary.
 func buildContract(ctx context.Context, root, binary string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", binary, ".")
 	build.Dir = filepath.Join(root, "test", "contract")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building test/contract: %w\n%s", err, out)
