@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"context"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -41,6 +43,14 @@ var (
 	unauthorized = refusedWith(http.StatusUnauthorized, challenge)
 	forbidden    = refusedWith(http.StatusForbidden, "")
 )
+
+// eventuallyExecuted waits until calls without a token to execute a template are answered with this code: the manager
+// asks the API server again after ten seconds. Until then each call may start a Job, so it makes few.
+func eventuallyExecuted(ctx context.Context, namespace string, code int) {
+	GinkgoHelper()
+	Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).
+		WithContext(ctx).WithPolling(time.Second / 2).Should(Equal(code))
+}
 
 var _ = Describe("Access to the HTTP API", func() {
 	var namespace string
@@ -184,11 +194,9 @@ var _ = Describe("Access to the HTTP API", func() {
 		DeferCleanup(func(ctx SpecContext) {
 			binding.ResourceVersion, binding.UID = "", ""
 			Expect(admin.Create(ctx, binding)).To(Succeed())
-			Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).
-				Should(Equal(http.StatusCreated))
+			eventuallyExecuted(ctx, namespace, http.StatusCreated)
 		})
-		Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).
-			Should(Equal(http.StatusUnauthorized))
+		eventuallyExecuted(ctx, namespace, http.StatusUnauthorized)
 		Eventually(func() int {
 			return callAs(ctx, nil, http.MethodGet, "/executions/"+namespace+"/"+execution.Name).Code
 		}).WithContext(ctx).Should(Equal(http.StatusUnauthorized))
@@ -219,18 +227,14 @@ var _ = Describe("Access to the HTTP API", func() {
 			applied := kubectl.RunWithInput(ctx, strings.Join(access, "\n---\n"), "apply", "-f", "-")
 			Expect(applied.Err).NotTo(HaveOccurred(), applied.Stderr)
 		}
-		eventuallyAnswers := func(ctx SpecContext, code int) {
-			GinkgoHelper()
-			Eventually(func() int { return put(ctx, namespace+"/echo", "").Code }).WithContext(ctx).Should(Equal(code))
-		}
 		DeferCleanup(func(ctx SpecContext) {
 			deploy(ctx, "default")
-			eventuallyAnswers(ctx, http.StatusCreated)
+			eventuallyExecuted(ctx, namespace, http.StatusCreated)
 		})
 		deploy(ctx, "default")
-		eventuallyAnswers(ctx, http.StatusCreated)
+		eventuallyExecuted(ctx, namespace, http.StatusCreated)
 		deploy(ctx, filepath.Join("overlays", "secure"))
-		eventuallyAnswers(ctx, http.StatusUnauthorized)
+		eventuallyExecuted(ctx, namespace, http.StatusUnauthorized)
 	})
 
 	DescribeTable("is refused for now when the API server",

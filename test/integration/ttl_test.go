@@ -213,17 +213,13 @@ func (h *history) collect(all watch.Interface) {
 // lastState is the state in which the executions were seen last, once one of them is deleted.
 func (h *history) lastState() string {
 	GinkgoHelper()
-	Eventually(func() watch.EventType {
-		select {
-		case event := <-h.executions.ResultChan():
-			if execution, ok := event.Object.(*dispatcherv1alpha1.JobExecution); ok {
-				h.state = state(execution)
-			}
-			return event.Type
-		default:
-			return ""
+	var event watch.Event
+	for event.Type != watch.Deleted {
+		Eventually(h.executions.ResultChan()).Should(Receive(&event))
+		if execution, ok := event.Object.(*dispatcherv1alpha1.JobExecution); ok {
+			h.state = state(execution)
 		}
-	}).WithPolling(1).Should(Equal(watch.Deleted))
+	}
 	return h.state
 }
 
