@@ -25,13 +25,26 @@ var _ = Describe("Render workers", func() {
 	It("are replaced when they are killed, and nobody notices", func(ctx SpecContext) {
 		namespace := admin.NewNamespace(ctx)
 		createTemplate(ctx, namespace)
-		for range 3 {
-			for _, pid := range manager.Descendants() {
-				Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Or(Succeed(), MatchError(syscall.ESRCH)))
-			}
-			Expect(put(ctx, namespace+"/echo", "x").Code).To(Equal(http.StatusCreated))
+		kill := func(worker int) {
+			Expect(syscall.Kill(worker, syscall.SIGKILL)).To(Or(Succeed(), MatchError(syscall.ESRCH)))
 		}
 		pid := manager.PID()
+		for range 3 {
+			for _, worker := range manager.Descendants() {
+				kill(worker)
+				Expect(put(ctx, namespace+"/echo", "x").Code).To(Equal(http.StatusCreated))
+			}
+		}
+
+		By("killing all at once")
+		killed := manager.Descendants()
+		for _, worker := range killed {
+			kill(worker)
+		}
+		// A call is given to a second worker when the first one ends. It fails if that one is about to end, too.
+		Eventually(func() []int { return manager.Descendants() }).WithContext(ctx).
+			ShouldNot(ContainElement(BeElementOf(killed)))
+		Expect(put(ctx, namespace+"/echo", "x").Code).To(Equal(http.StatusCreated))
 		Eventually(func() []int { return manager.Descendants() }).WithContext(ctx).Should(HaveLen(2))
 		Expect(manager.PID()).To(Equal(pid))
 		Expect(manager.Running()).To(BeTrue())
