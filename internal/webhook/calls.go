@@ -38,14 +38,41 @@ func (c calls) wait(ctx context.Context, namespace string) (release func(), err 
 	return release, nil
 }
 
-// fairTrier is a jobTrier that waits for its turn.
+// The memory for dry runs, in bytes: for all, for a caller of the webhooks, and for one namespace of a caller.
+const (
+	maxTrials            = 48 << 20
+	maxTrialsOfAddress   = 24 << 20
+	maxTrialsOfNamespace = 12 << 20
+
+	// trialFactor is what a dry run takes for each byte of the Job: a control character has six bytes in JSON, and where
+	// the API server refuses a text, its answer quotes it twice.
+	trialFactor = 24
+
+	// smallTrial is up to where a Job counts nothing.
+	smallTrial = 16 << 10
+)
+
+// fairTrier is a jobTrier that waits for its turn, and for memory where the Job is large.
 type fairTrier struct {
 	calls
-	trier jobTrier
+	memory *fairqueue.Queue
+	trier  jobTrier
+}
+
+func newFairTrier(c calls, trier jobTrier) fairTrier {
+	return fairTrier{c, fairqueue.New(maxTrials, maxTrialsOfAddress, maxTrialsOfNamespace), trier}
 }
 
 // Try implements jobTrier.
 func (f fairTrier) Try(ctx context.Context, job *batchv1.Job) (trial.Result, error) {
+	if size := int64(job.Size()); size > smallTrial {
+		origin := fairqueue.Origin{Address: server.Address(ctx), Flow: job.Namespace}
+		release, err := f.memory.Acquire(ctx, origin, min(size*trialFactor, maxTrialsOfAddress))
+		if err != nil {
+			return trial.Result{}, fmt.Errorf("too many large Jobs are being tried: %w", err)
+		}
+		defer release()
+	}
 	release, err := f.wait(ctx, job.Namespace)
 	if err != nil {
 		return trial.Result{}, err

@@ -3,10 +3,12 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -55,7 +57,7 @@ const strangersAddress = "10.6.6.6"
 func TestStrangersAskTheAPIServerOnlySoMuch(t *testing.T) {
 	for reason, ask := range map[string]func(ctx context.Context, c calls, b *busyServer, namespace string){
 		"dry runs": func(ctx context.Context, c calls, b *busyServer, namespace string) {
-			_, _ = fairTrier{c, b}.Try(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}})
+			_, _ = newFairTrier(c, b).Try(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}})
 		},
 		"reads of templates": func(ctx context.Context, c calls, b *busyServer, namespace string) {
 			key := client.ObjectKey{Namespace: namespace, Name: "a"}
@@ -80,6 +82,64 @@ func TestStrangersAskTheAPIServerOnlySoMuch(t *testing.T) {
 			synctest.Wait()
 		})
 	}
+}
+
+// A template of some bytes can be rendered to two megabytes, of which a dry run makes many. They are tried one after the
+// other, and take turns with those of other namespaces. Small ones wait for none.
+func TestLargeJobsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tried, answer := make(chan string, 100), make(chan struct{})
+		trier := newFairTrier(newCalls(), trierFunc(func(job *batchv1.Job) {
+			tried <- job.Namespace + job.Name
+			<-answer
+		}))
+		ctx := server.WithAddress(t.Context(), "10.0.0.1")
+		try := func(namespace, name string, size int) {
+			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+			job.Annotations = map[string]string{"a": strings.Repeat("a", size)}
+			_, _ = trier.Try(ctx, job)
+		}
+		tries := func() (all []string) {
+			synctest.Wait()
+			for len(tried) > 0 {
+				all = append(all, <-tried)
+			}
+			return all
+		}
+		for range 20 {
+			go try("busy/", "large", 2<<20)
+		}
+		if diff := cmp.Diff([]string{"busy/large"}, tries()); diff != "" {
+			t.Errorf("at a time (-want +got):\n%s", diff)
+		}
+		go try("busy/", "small", 1<<10)
+		go try("other/", "small", 1<<10)
+		if got := tries(); len(got) != 2 {
+			t.Errorf("small ones beside it: %q, want both", got)
+		}
+		go try("other/", "large", 2<<20)
+		synctest.Wait()
+		for range 3 {
+			answer <- struct{}{}
+		}
+		next := tries() // It was the turn of the first namespace before the other one came.
+		answer <- struct{}{}
+		if diff := cmp.Diff([]string{"busy/large", "other/large"}, append(next, tries()...)); diff != "" {
+			t.Errorf("the next (-want +got):\n%s", diff)
+		}
+		close(answer)
+		if got := tries(); len(got) != 18 {
+			t.Errorf("%d more were tried, want 18", len(got))
+		}
+	})
+}
+
+// trierFunc is called for each Job that is tried.
+type trierFunc func(job *batchv1.Job)
+
+func (f trierFunc) Try(_ context.Context, job *batchv1.Job) (trial.Result, error) {
+	f(job)
+	return trial.Result{}, nil
 }
 
 // An access review has no namespace itself. It counts for the one that it asks about.

@@ -70,7 +70,7 @@ func newHooks(
 	access := fairReviews{shared, cached}
 	templates := newTemplateLookup(objects.Templates(cached, fairReader{apiReader, shared}))
 	return hooks{
-		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: fairTrier{shared, jobs}},
+		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: newFairTrier(shared, jobs)},
 		defaults:  &jobExecutionDefaulter{templates: templates},
 		executions: &jobExecutionValidator{
 			manager: &account{reviews: access}, templates: templates, renderer: renderer,
