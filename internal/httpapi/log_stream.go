@@ -155,13 +155,13 @@ func (l *podLogs) writeOne(ctx context.Context, next instance, first bool) error
 
 // change waits until something has changed since the pods were listed.
 func (l *podLogs) change(ctx context.Context, version string) error {
-	pods, err := l.store.WatchPods(ctx, l.execution, version)
+	changed, stop, err := l.store.WatchPods(ctx, l.execution, version)
 	if err != nil {
 		return err
 	}
-	defer pods.Stop()
+	defer stop()
 	select {
-	case <-pods.ResultChan(): // Also when the watch ends, which it does after some time.
+	case <-changed: // Also when the watch ends, which it does after some time.
 		return nil
 	case <-l.subscription.Changed():
 		return nil

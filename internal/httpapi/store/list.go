@@ -78,7 +78,15 @@ func readPage[T any, O object[T]](
 	size, seen, next, token := 0, 0, firstListPiece, wanted.Continue
 	for range maxListRequests {
 		next = max(1, min(next, wanted.Limit-len(page.Items)))
-		part := &piece[T, O]{keep: keep}
+		var items []Item
+		part := &piece[T, O]{each: func(object O) error {
+			if !keep(object) {
+				return nil
+			}
+			item, err := newItem(object)
+			items = append(items, item)
+			return err
+		}}
 		err := s.list(ctx, resource, namespace, wanted.Selector, next, token, MaxListBytes-size, part)
 		if errors.Is(err, errListTooLarge) && next == 1 && size > 0 {
 			break // It is for the next page.
@@ -95,7 +103,7 @@ func readPage[T any, O object[T]](
 		}
 		size, seen, token = size+part.size, seen+part.count, part.Continue
 		page.TypeMeta, page.ListMeta = part.TypeMeta, part.ListMeta
-		page.Items = append(page.Items, part.items...)
+		page.Items = append(page.Items, items...)
 		if token == "" || len(page.Items) == wanted.Limit || size >= MaxListBytes {
 			break
 		}
@@ -137,13 +145,12 @@ func (s *Store) list(
 	return err
 }
 
-// piece is a part of a page, as the API server answers with it. It is decoded object by object.
+// piece is a part of a list, as the API server answers with it. It is decoded object by object.
 type piece[T any, O object[T]] struct {
 	metav1.TypeMeta
 	metav1.ListMeta
 
-	keep  func(O) bool
-	items []Item
+	each func(O) error
 
 	// count is how many objects there were, and size how many bytes.
 	count, size int
@@ -203,20 +210,23 @@ func (p *piece[T, O]) decodeItems(decoder *json.Decoder) error {
 			return err
 		}
 		p.count++
-		item.SetManagedFields(nil)
-		if !p.keep(item) {
-			continue
-		}
-		var encoded bytes.Buffer
-		encoder := json.NewEncoder(&encoded)
-		encoder.SetEscapeHTML(false) // This is no HTML, and would make some payloads six times as long.
-		if err := encoder.Encode(item); err != nil {
+		if err := p.each(item); err != nil {
 			return err
 		}
-		text := bytes.Clone(bytes.TrimSpace(encoded.Bytes()))
-		p.items = append(p.items, Item{CreatedAt: item.GetCreationTimestamp(), JSON: text})
 	}
 	return expect(decoder, ']')
+}
+
+// newItem encodes an object.
+func newItem(object metav1.Object) (Item, error) {
+	object.SetManagedFields(nil)
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false) // This is no HTML, and would make some payloads six times as long.
+	if err := encoder.Encode(object); err != nil {
+		return Item{}, err
+	}
+	return Item{CreatedAt: object.GetCreationTimestamp(), JSON: bytes.Clone(bytes.TrimSpace(encoded.Bytes()))}, nil
 }
 
 // expect takes the next token, which has to be this one.

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -20,21 +19,27 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 
 // Pods returns the pods that belong to the Job of an execution, in the order in which they were created, and the
-// version from which a watch goes on.
+// version from which a watch goes on. They are read one by one: other pods can have the label, too, and pods can have
+// large variables.
 func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) ([]corev1.Pod, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	var list corev1.PodList
-	if err := s.podsOf(execution).Do(ctx).Into(&list); err != nil {
+	stream, err := s.podsOf(execution).Stream(ctx)
+	if err != nil {
 		return nil, "", translateCall(err, Target{Namespace: execution.Namespace})
 	}
-	// The label is not enough: anyone who creates a pod can set it.
-	pods := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
-		owner := metav1.GetControllerOf(&pod)
-		return owner == nil || execution.Status.Job == nil || owner.UID != execution.Status.Job.UID
-	})
-	for i := range pods {
-		stripPod(&pods[i])
+	defer func() { _ = stream.Close() }()
+	var pods []corev1.Pod
+	list := &piece[corev1.Pod, *corev1.Pod]{each: func(pod *corev1.Pod) error {
+		// The label is not enough: anyone who creates a pod can set it.
+		owner := metav1.GetControllerOf(pod)
+		if owner != nil && execution.Status.Job != nil && owner.UID == execution.Status.Job.UID {
+			pods = append(pods, stripPod(pod))
+		}
+		return nil
+	}}
+	if _, err := list.ReadFrom(stream); err != nil {
+		return nil, "", translateCall(err, Target{Namespace: execution.Namespace})
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
@@ -42,9 +47,9 @@ func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 	return pods, list.ResourceVersion, nil
 }
 
-// stripPod leaves of a pod what tells whose logs it has. A call keeps the pods for as long as it follows them, and
+// stripPod returns of a pod what tells whose logs it has. A call keeps the pods for as long as it follows them, and
 // their variables often have the payload.
-func stripPod(pod *corev1.Pod) {
+func stripPod(pod *corev1.Pod) corev1.Pod {
 	named := func(containers []corev1.Container) []corev1.Container {
 		var names []corev1.Container
 		for _, container := range containers {
@@ -52,35 +57,58 @@ func stripPod(pod *corev1.Pod) {
 		}
 		return names
 	}
-	spec := corev1.PodSpec{Containers: named(pod.Spec.Containers), InitContainers: named(pod.Spec.InitContainers)}
-	for _, container := range pod.Spec.EphemeralContainers {
-		kept := corev1.EphemeralContainer{}
-		kept.Name = container.Name
-		spec.EphemeralContainers = append(spec.EphemeralContainers, kept)
-	}
-	pod.Spec = spec
-	pod.ManagedFields, pod.Labels = nil, nil
-	pod.Annotations = map[string]string{DefaultContainerAnnotation: pod.Annotations[DefaultContainerAnnotation]}
-	for _, statuses := range [][]corev1.ContainerStatus{
-		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,
-	} {
-		for i := range statuses {
-			statuses[i] = corev1.ContainerStatus{Name: statuses[i].Name, ContainerID: statuses[i].ContainerID}
+	started := func(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+		var ids []corev1.ContainerStatus
+		for _, status := range statuses {
+			ids = append(ids, corev1.ContainerStatus{Name: status.Name, ContainerID: status.ContainerID})
 		}
+		return ids
 	}
+	kept := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, CreationTimestamp: pod.CreationTimestamp,
+			Annotations: map[string]string{DefaultContainerAnnotation: pod.Annotations[DefaultContainerAnnotation]},
+		},
+		Spec: corev1.PodSpec{Containers: named(pod.Spec.Containers), InitContainers: named(pod.Spec.InitContainers)},
+		Status: corev1.PodStatus{
+			Phase:                      pod.Status.Phase,
+			InitContainerStatuses:      started(pod.Status.InitContainerStatuses),
+			ContainerStatuses:          started(pod.Status.ContainerStatuses),
+			EphemeralContainerStatuses: started(pod.Status.EphemeralContainerStatuses),
+		},
+	}
+	for _, container := range pod.Spec.EphemeralContainers {
+		name := corev1.EphemeralContainer{}
+		name.Name = container.Name
+		kept.Spec.EphemeralContainers = append(kept.Spec.EphemeralContainers, name)
+	}
+	return kept
 }
 
-// WatchPods tells of the changes of an execution's pods since a version.
+// WatchPods tells when the pods of an execution have changed since a version, or cannot be watched any more. The caller
+// must call stop. What has changed is not read: all who follow the logs of an execution would have its pod in memory at
+// the same time.
 func (s *Store) WatchPods(
 	ctx context.Context,
 	execution *dispatcherv1alpha1.JobExecution,
 	version string,
-) (watch.Interface, error) {
-	pods, err := s.podsOf(execution).Param("watch", "true").Param("resourceVersion", version).Watch(ctx)
+) (changed <-chan struct{}, stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := s.podsOf(execution).Param("watch", "true").Param("resourceVersion", version).Stream(ctx)
 	if err != nil {
-		return nil, translateCall(err, Target{Namespace: execution.Namespace})
+		cancel()
+		return nil, nil, translateCall(err, Target{Namespace: execution.Namespace})
 	}
-	return pods, nil
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		_, _ = stream.Read(make([]byte, 1))
+	}()
+	return begun, func() {
+		cancel()
+		<-begun
+		_ = stream.Close()
+	}, nil
 }
 
 func (s *Store) podsOf(execution *dispatcherv1alpha1.JobExecution) *rest.Request {
