@@ -27,6 +27,8 @@ const (
 	// writeInterval is the time after which the ConfigMap is written although the file has not changed: somebody may
 	// have deleted and created it, or changed it.
 	writeInterval = 3 * time.Minute
+	// writeTimeout bounds a write.
+	writeTimeout = 10 * time.Second
 )
 
 // Setup makes the manager copy file to configMap, which must exist: when it starts, when file changes, and from time to
@@ -112,6 +114,8 @@ func (p *publisher) publish(ctx context.Context, certificates string) error {
 		return fmt.Errorf("encoding the patch: %w", err)
 	}
 	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.configMap.Namespace, Name: p.configMap.Name}}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	if err := p.configMaps.Patch(ctx, configMap, client.RawPatch(types.MergePatchType, patch)); err != nil {
 		return fmt.Errorf("writing ConfigMap %s: %w", p.configMap, err)
 	}

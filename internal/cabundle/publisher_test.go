@@ -21,10 +21,16 @@ type patches struct {
 	client.Writer
 
 	fail atomic.Int32 // how many patches it refuses
+	hang atomic.Int32 // how many patches it does not answer
 	seen chan string
 }
 
-func (p *patches) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
+func (p *patches) Patch(ctx context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	if p.hang.Load() > 0 {
+		p.hang.Add(-1)
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if p.fail.Load() > 0 {
 		p.fail.Add(-1)
 		return errors.New("away")
@@ -163,4 +169,17 @@ func TestAFileThatCannotBeUsedIsReadAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A patch that is not answered is tried again.
+func TestPublishAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), Key)
+		certificates := newCA(t, file)
+		server := &patches{seen: make(chan string)}
+		server.hang.Store(2)
+		stop := start(t, file, server)
+		want(t, server, certificates)
+		stop()
+	})
 }
