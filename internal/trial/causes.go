@@ -9,19 +9,26 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
+const (
+	// maxCauses bounds the errors, and maxDetail each one's detail, in bytes. An answer may quote megabytes.
+	maxCauses = 100
+	maxDetail = 1 << 10
+)
+
 // templateErrors returns the causes of a refused Job as errors of its template's fields.
 func templateErrors(status metav1.Status) field.ErrorList {
 	if status.Details == nil || len(status.Details.Causes) == 0 {
 		return field.ErrorList{templateError(metav1.StatusCause{Message: status.Message})}
 	}
-	errs := make(field.ErrorList, 0, len(status.Details.Causes))
-	for _, cause := range status.Details.Causes {
+	causes := status.Details.Causes[:min(len(status.Details.Causes), maxCauses)]
+	errs := make(field.ErrorList, 0, len(causes))
+	for _, cause := range causes {
 		errs = append(errs, templateError(cause))
 	}
 	return errs
 }
 
-// templateError returns an error that prints as the cause does. A cause's message begins with its type and the bad
+// templateError returns an error that prints as the cause does, but for the middle of a long one. A cause's message begins with its type and the bad
 // value (see field.Error's ErrorBody): the type is removed, the value stays in the detail.
 func templateError(cause metav1.StatusCause) *field.Error {
 	err := &field.Error{
@@ -36,7 +43,17 @@ func templateError(cause metav1.StatusCause) *field.Error {
 	if detail, found := strings.CutPrefix(cause.Message, err.Type.String()); found {
 		err.Detail = strings.TrimPrefix(detail, ": ")
 	}
+	err.Detail = abridged(err.Detail)
 	return err
+}
+
+// abridged leaves out the middle of a long text: at its beginning is the value, and at its end what is wrong with it.
+func abridged(text string) string {
+	if len(text) <= maxDetail {
+		return text
+	}
+	beginning, end := text[:maxDetail/2], text[len(text)-maxDetail/2:]
+	return strings.ToValidUTF8(beginning, "") + "..." + strings.ToValidUTF8(end, "")
 }
 
 // fieldErrorTypes are the types that field.Error can print. Causes may have others, for example of admission

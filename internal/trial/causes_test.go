@@ -1,7 +1,9 @@
 package trial
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,6 +72,32 @@ func TestTemplateErrorsOfOtherOrigin(t *testing.T) {
 	} {
 		if got := templateErrors(test.status).ToAggregate().Error(); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
+		}
+	}
+}
+
+// An answer may quote megabytes that a template has rendered, once for each field that has them.
+func TestTemplateErrorsAreBounded(t *testing.T) {
+	causes := make([]metav1.StatusCause, 1000)
+	for i := range causes {
+		causes[i] = metav1.StatusCause{
+			Type:    metav1.CauseTypeFieldValueInvalid,
+			Field:   "spec.x",
+			Message: "Invalid value: " + strings.Repeat("é", 100_000) + ": must be something else",
+		}
+	}
+	for _, status := range []metav1.Status{
+		{Details: &metav1.StatusDetails{Causes: causes}}, {Message: causes[0].Message},
+	} {
+		errs := templateErrors(status)
+		if len(errs) == 0 || len(errs) > maxCauses {
+			t.Errorf("%d errors, want 1 to %d", len(errs), maxCauses)
+		}
+		for _, err := range errs {
+			if len(err.Detail) > maxDetail+len("...") || !utf8.ValidString(err.Detail) ||
+				!strings.HasSuffix(err.Detail, ": must be something else") {
+				t.Fatalf("a detail of %d bytes: %.200q", len(err.Detail), err.Detail)
+			}
 		}
 	}
 }
