@@ -46,6 +46,7 @@ func (d *description) get(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Content-Type", string(mediaYAML))
 	header.Set("Content-Length", strconv.Itoa(len(d.body)))
 	header.Set("X-Content-Type-Options", "nosniff")
+	expectReader(w, len(d.body))
 	// What cannot be written any more, because the caller is gone, is not an error of ours.
 	_, _ = w.Write([]byte(d.body))
 	return nil

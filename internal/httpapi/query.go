@@ -10,6 +10,9 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 )
 
+// maxWrongParameters is how many wrong parameters a refusal names. It would be many times as long as the query.
+const maxWrongParameters = 10
+
 // queryOf reads the query parameters of a call that knows some. One that it does not know is refused and not skipped,
 // because a caller may depend on it, and so is one that is given twice.
 func queryOf(r *http.Request, known ...string) (map[string]string, error) {
@@ -29,6 +32,9 @@ func queryOf(r *http.Request, known ...string) (map[string]string, error) {
 	refused := problem.New(problem.InvalidRequest, "%s", takes)
 	parameters := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(refused.Fields) == maxWrongParameters {
+			break
+		}
 		switch {
 		case !slices.Contains(known, name):
 			refused.At(name, "unknown query parameter")

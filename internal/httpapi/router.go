@@ -49,6 +49,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := recordOf(r)
 	rec.err = refused
+	expectReader(w, 0)
 	problem.Write(w, rec.requestID, refused)
 }
 
