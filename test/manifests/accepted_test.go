@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -26,8 +27,7 @@ func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _ st
 	w.texts = append(w.texts, text)
 }
 
-func TestAPIServerAcceptsManifests(t *testing.T) {
-	config, _ := startAPIServer(t)
+func testManifestsAreAccepted(t *testing.T, config *rest.Config) {
 	warned := &warnings{}
 	config.WarningHandlerWithContext = warned
 	c, err := client.New(config, client.Options{FieldOwner: "test", FieldValidation: metav1.FieldValidationStrict})
@@ -35,7 +35,7 @@ func TestAPIServerAcceptsManifests(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The first one makes the namespace, which the second one expects.
+	// The first one has the namespace, which the second one expects.
 	for _, kustomization := range overlays {
 		t.Run(kustomization, func(t *testing.T) {
 			for _, object := range build(t, kustomization) {

@@ -19,13 +19,26 @@ const root = "../.."
 // objects is what a kustomization builds.
 type objects []*unstructured.Unstructured
 
-// build runs kustomize as the Makefile does.
+// built has what kustomize and kubectl have built, by the command. No test changes config/.
+var built = map[string][]byte{}
+
+// build runs kustomize as the Makefile does, once for each kustomization.
 func build(t *testing.T, kustomization string) objects {
 	t.Helper()
 	command := exec.Command("go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build",
 		filepath.Join("config", kustomization))
 	command.Dir = root
-	return decode(t, output(t, command))
+	return decode(t, outputOnce(t, command))
+}
+
+// outputOnce returns what a command that builds manifests prints, and runs it if no test has done so.
+func outputOnce(t *testing.T, command *exec.Cmd) []byte {
+	t.Helper()
+	key := command.String()
+	if _, ok := built[key]; !ok {
+		built[key] = output(t, command)
+	}
+	return built[key]
 }
 
 func decode(t *testing.T, manifests []byte) objects {
