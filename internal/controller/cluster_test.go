@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -128,14 +131,29 @@ func (c *cluster) clients() (cached, live client.WithWatch) {
 	return cached, live
 }
 
-func store(objects ...client.Object) client.WithWatch {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, dispatcherv1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			panic(err)
-		}
+// schemes are that of Kubernetes' kinds and that of all kinds, of those alone that the controller works with: the fake
+// goes through a whole scheme at each write.
+var schemes = sync.OnceValues(func() (kubernetes, all *runtime.Scheme) {
+	kubernetes, all = runtime.NewScheme(), runtime.NewScheme()
+	for _, scheme := range []*runtime.Scheme{kubernetes, all} {
+		utilruntime.Must(batchv1.AddToScheme(scheme))
+		utilruntime.Must(corev1.AddToScheme(scheme))
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	utilruntime.Must(dispatcherv1alpha1.AddToScheme(all))
+	return kubernetes, all
+})
+
+// typeConverters are the fake's own, which it would make for each store.
+var typeConverters = sync.OnceValue(func() []managedfields.TypeConverter {
+	kubernetes, _ := schemes()
+	return []managedfields.TypeConverter{
+		applyconfigurations.NewTypeConverter(kubernetes), managedfields.NewDeducedTypeConverter(),
+	}
+})
+
+func store(objects ...client.Object) client.WithWatch {
+	_, scheme := schemes()
+	return fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(typeConverters()...).WithObjects(objects...).
 		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &batchv1.Job{}).
 		WithIndex(&batchv1.Job{}, byExecution, executionNames).
 		WithIndex(&corev1.Pod{}, byExecution, executionNames).Build()
