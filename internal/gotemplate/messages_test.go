@@ -52,7 +52,8 @@ func TestMessagesOnWrongValues(t *testing.T) {
 			for arity := range arities(typ) {
 				set := compileCall(t, name, arity)
 				for value := range wrongValues {
-					for position := -1; position < arity; position++ {
+					checkMessage(t, set, argumentsWith(arity, -1, value, nil))
+					for position := 0; position < arity && arity > 1; position++ {
 						for _, other := range harmlessValues {
 							checkMessage(t, set, argumentsWith(arity, position, value, other))
 						}

@@ -102,8 +102,8 @@ func TestAnswersAreClaimed(t *testing.T) {
 		strings.Repeat("x", firstPiece),
 		strings.Repeat("\x01", firstPiece),
 		strings.Repeat("\x01", DefaultMaxPayloadBytes),
-		strings.Repeat("<", DefaultMaxPayloadBytes),
-		strings.Repeat(`"`, DefaultMaxPayloadBytes),
+		strings.Repeat("<", 4*firstPiece),
+		strings.Repeat(`"`, 4*firstPiece),
 		strings.Repeat("\x7f", DefaultMaxPayloadBytes), // In YAML, each has four bytes.
 	} {
 		for _, call := range answersWithObjects {
