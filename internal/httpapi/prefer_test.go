@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -189,21 +190,24 @@ func TestWaitEndsWhenTheCallerHangsUp(t *testing.T) {
 // The time-out for reading a request ends long before a wait does, and must not look like a caller that hangs up.
 func TestWaitIsLongerThanTheTimeouts(t *testing.T) {
 	for _, payload := range []string{"", "p", strings.Repeat("p", firstPiece), strings.Repeat("p", firstPiece+1)} {
-		api := newFakeAPIServer(t)
-		server := api.server(t, testOptions())
-		server.http.ReadTimeout, server.http.WriteTimeout = 200*time.Millisecond, 400*time.Millisecond
-		s := &waitingServer{running: start(t, server), api: api, payload: payload}
-		begin := time.Now()
-		response := <-s.call(t.Context(), t, "wait=1")
-		if response == nil {
-			t.Fatalf("%d bytes: the connection was closed", len(payload))
-		}
-		if waited := time.Since(begin); waited < time.Second {
-			t.Errorf("%d bytes: waited for %s only", len(payload), waited)
-		}
-		if got := decoded(t, response); response.StatusCode != http.StatusAccepted || got.Name == "" {
-			t.Errorf("%d bytes: status = %d", len(payload), response.StatusCode)
-		}
+		t.Run(fmt.Sprintf("%d bytes", len(payload)), func(t *testing.T) {
+			t.Parallel() // Each of them waits for a second.
+			api := newFakeAPIServer(t)
+			server := api.server(t, testOptions())
+			server.http.ReadTimeout, server.http.WriteTimeout = 200*time.Millisecond, 400*time.Millisecond
+			s := &waitingServer{running: start(t, server), api: api, payload: payload}
+			begin := time.Now()
+			response := <-s.call(t.Context(), t, "wait=1")
+			if response == nil {
+				t.Fatal("the connection was closed")
+			}
+			if waited := time.Since(begin); waited < time.Second {
+				t.Errorf("waited for %s only", waited)
+			}
+			if got := decoded(t, response); response.StatusCode != http.StatusAccepted || got.Name == "" {
+				t.Errorf("status = %d", response.StatusCode)
+			}
+		})
 	}
 }
 

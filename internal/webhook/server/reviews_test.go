@@ -371,6 +371,7 @@ func TestTooManyIsWorthARetry(t *testing.T) {
 // A caller that stops in the middle of its headers or its body is cut off.
 func TestSlowCallersAreCutOff(t *testing.T) {
 	r := run(t, Options{}, fine)
+	var callers sync.WaitGroup // They wait side by side.
 	for _, begun := range []string{
 		"POST /hook HTTP/1.1\r\nHost: x\r\n",
 		"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
@@ -384,11 +385,14 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 		if _, err := fmt.Fprint(connection, begun); err != nil {
 			t.Fatal(err)
 		}
-		// It ends, with an answer or without. Else the test's own time-out ends it.
-		if _, err := io.Copy(io.Discard, connection); err != nil {
-			t.Logf("%v", err)
-		}
+		callers.Go(func() {
+			// It ends, with an answer or without. Else the test's own time-out ends it.
+			if _, err := io.Copy(io.Discard, connection); err != nil {
+				t.Logf("%v", err)
+			}
+		})
 	}
+	callers.Wait()
 }
 
 // The time for reading a body ends before the time for the answer. The webhook must not be told that its caller has
