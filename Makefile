@@ -66,14 +66,16 @@ verify: ## Check that generated files, formatting and go.mod are up to date, and
 
 # The integration suite waits more than it computes: it runs in several processes, each with a control plane of its own.
 # sort -r: the packages below test/ take long, and come before the quick ones.
+# test/e2e has no test that runs without a cluster: linking it is for nothing. -vet=off: make lint vets everything.
 # -count=1: Go's test cache does not know that the suites build the manager and read config/ in child processes.
 PROCESSES ?= 3
 
 .PHONY: test
 test: ## Run the unit tests and the suites on a real API server.
 	KUBEBUILDER_ASSETS=$$(hack/kubernetes/assets.sh); export KUBEBUILDER_ASSETS; \
-	go test -count=1 -timeout 30m $(TEST_FLAGS) $$(go list ./... | grep -v '/test/integration$$' | sort -r); \
-	go test -C test/contract -count=1 ./...; \
+	go test -count=1 -vet=off -timeout 30m $(TEST_FLAGS) \
+		$$(go list ./... | grep -Ev '/test/(integration|e2e)$$' | sort -r); \
+	go test -C test/contract -count=1 -vet=off ./...; \
 	$(GINKGO) --procs=$(PROCESSES) --timeout=30m $(GINKGO_FLAGS) test/integration
 
 .PHONY: test-e2e
