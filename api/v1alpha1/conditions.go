@@ -17,6 +17,27 @@ const (
 	ConditionSucceeded = "Succeeded"
 )
 
+// Condition types that tools know, of JobExecutions and JobTemplates: kstatus, which Flux, Helm and others use, reads
+// them. See https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus.
+const (
+	// ConditionReconciling is True until an execution finishes, and is then removed.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is True on an execution that failed, and on a template that is not ready and does not become so
+	// by itself. Otherwise it is not set.
+	ConditionStalled = "Stalled"
+
+	// ConditionReady is True on a JobTemplate that Dispatcher would accept today.
+	ConditionReady = "Ready"
+)
+
+// Reasons of the condition Ready of a JobTemplate. ReasonRenderFailed, ReasonJobInvalid and ReasonJobForbidden are
+// reasons of it, too.
+const (
+	// ReasonAccepted: the template renders, and the API server would create its Job.
+	ReasonAccepted = "Accepted"
+)
+
 // Reasons of an execution that is not finished. Succeeded is Unknown, with the reason of the condition that is True.
 const (
 	// ReasonWaiting: the Job has not been created yet, or has not started. The message says why.
@@ -28,6 +49,14 @@ const (
 	// ReasonJobForbidden: the API server does not allow the Job to be created now, for example because a quota is
 	// exhausted. The controller tries again, at growing intervals.
 	ReasonJobForbidden = "JobForbidden"
+
+	// ReasonPodsForbidden: the API server does not allow the pods of the Job to be created, for example because a
+	// service account is missing, or because of a quota or Pod Security. The Job controller keeps trying.
+	ReasonPodsForbidden = "PodsForbidden"
+
+	// ReasonFailedMount: the kubelet cannot mount a volume, for example because its Secret or PersistentVolumeClaim does
+	// not exist. It keeps trying.
+	ReasonFailedMount = "FailedMount"
 
 	// ReasonUnschedulable: the scheduler finds no node for the pods of the Job. It keeps trying.
 	ReasonUnschedulable = "Unschedulable"
@@ -69,6 +98,10 @@ const (
 
 	// ReasonJobDeleted: the Job was deleted before it finished.
 	ReasonJobDeleted = "JobDeleted"
+
+	// ReasonStartDeadlineExceeded: no pod of the Job started within startDeadlineSeconds of the template. The Job is
+	// deleted.
+	ReasonStartDeadlineExceeded = "StartDeadlineExceeded"
 
 	// ReasonCanceled: spec.canceled was set before the Job finished. The Job and its pods are deleted.
 	ReasonCanceled = "Canceled"

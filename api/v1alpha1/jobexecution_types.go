@@ -30,11 +30,43 @@ type JobExecutionSpec struct {
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 
+	// caller is who created this JobExecution. Dispatcher sets it when the JobExecution is created, and overwrites what
+	// anybody else writes there. It cannot be changed.
+	// +optional
+	Caller *Caller `json:"caller,omitempty"`
+
 	// canceled stops the JobExecution when it is set to true: the Job and its pods are deleted. The JobExecution is
 	// kept, with the condition Succeeded=False and the reason Canceled. canceled is the only field of the spec that
 	// can be changed, and it cannot be set back to false. It has no effect on a JobExecution that has finished.
 	// +optional
 	Canceled bool `json:"canceled,omitempty"`
+}
+
+// CallerVia is the way in which a JobExecution was created.
+//
+// +kubebuilder:validation:Enum=HTTP;Kubernetes
+type CallerVia string
+
+// The ways to create a JobExecution.
+const (
+	// CallerViaHTTP: a call of Dispatcher's HTTP API.
+	CallerViaHTTP CallerVia = "HTTP"
+
+	// CallerViaKubernetes: the Kubernetes API, for example with kubectl.
+	CallerViaKubernetes CallerVia = "Kubernetes"
+)
+
+// Caller is who created a JobExecution.
+type Caller struct {
+	// username is the name by which the API server knows the caller, for example "alice" or
+	// "system:serviceaccount:ci:deployer". It is "system:anonymous" for a call of the HTTP API without credentials.
+	// +kubebuilder:validation:MaxLength=1024
+	// +required
+	Username string `json:"username"`
+
+	// via is HTTP for a call of Dispatcher's HTTP API, and Kubernetes for a call of the Kubernetes API.
+	// +required
+	Via CallerVia `json:"via"`
 }
 
 // JobExecutionStatus is the observed state of a JobExecution.
@@ -154,6 +186,7 @@ type JobTemplateReference struct {
 // +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.status.duration`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Exit",type=integer,JSONPath=`.status.result.exitCode`,priority=1
+// +kubebuilder:printcolumn:name="Caller",type=string,JSONPath=`.spec.caller.username`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",fieldPath=".metadata.name",message="must be at most 63 characters: the Job has the same name"
 type JobExecution struct {
@@ -164,7 +197,7 @@ type JobExecution struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec says what to run. All fields are immutable except canceled.
-	// +kubebuilder:validation:XValidation:rule="self.jobTemplateName == oldSelf.jobTemplateName && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) && has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished)",message="all fields are immutable except canceled: create another JobExecution instead"
+	// +kubebuilder:validation:XValidation:rule="self.jobTemplateName == oldSelf.jobTemplateName && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) && has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished) && has(self.caller) == has(oldSelf.caller) && (!has(self.caller) || self.caller == oldSelf.caller)",message="all fields are immutable except canceled: create another JobExecution instead"
 	// +kubebuilder:validation:XValidation:rule="!has(oldSelf.canceled) || !oldSelf.canceled || (has(self.canceled) && self.canceled)",fieldPath=".canceled",message="cannot be set back to false: create another JobExecution instead"
 	// +required
 	Spec JobExecutionSpec `json:"spec"`

@@ -20,6 +20,18 @@ type JobTemplateSpec struct {
 	// +optional
 	SamplePayload *string `json:"samplePayload,omitempty"`
 
+	// suspend refuses new JobExecutions while it is true, with the reason TemplateSuspended. Those that were accepted
+	// before are not affected.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// startDeadlineSeconds is the number of seconds, counted from the creation of a JobExecution, in which its pods have
+	// to start. If none has started by then, the JobExecution fails with the reason StartDeadlineExceeded, and its Job
+	// is deleted. If it is not set, a JobExecution waits for as long as it takes.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	StartDeadlineSeconds *int32 `json:"startDeadlineSeconds,omitempty"`
+
 	// ttlSecondsAfterFinished is the number of seconds after which a finished JobExecution and its Job are deleted.
 	// It is copied to each JobExecution that does not set its own. If neither sets it, a JobExecution is kept until
 	// its finished Job is deleted, by the Job's own ttlSecondsAfterFinished or by hand.
@@ -28,11 +40,32 @@ type JobTemplateSpec struct {
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
+// JobTemplateStatus tells whether Dispatcher would accept the JobTemplate today. It refuses nobody: JobExecutions of a
+// JobTemplate that is not ready are admitted and tried like others.
+type JobTemplateStatus struct {
+	// conditions are Ready and Stalled. Ready is True if the JobTemplate renders and the API server would create its
+	// Job. Stalled is True if it is not ready and only a change of the JobTemplate or of its namespace can help.
+	// +listType=map
+	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// observedGeneration is the metadata.generation that this status was set for.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+}
+
 // JobTemplate is a Job that is stored to be run on demand. To run it, create a JobExecution that names it.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=jt,categories=dispatcher
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.spec.jobTemplate.spec.template.spec.containers[*].image`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Suspend",type=boolean,JSONPath=`.spec.suspend`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="TTL",type=integer,JSONPath=`.spec.ttlSecondsAfterFinished`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",fieldPath=".metadata.name",message="must be at most 63 characters: it is the value of a label on every execution, Job and pod"
@@ -46,6 +79,10 @@ type JobTemplate struct {
 	// spec is the Job to run.
 	// +required
 	Spec JobTemplateSpec `json:"spec"`
+
+	// status tells whether the JobTemplate would be accepted today.
+	// +optional
+	Status JobTemplateStatus `json:"status,omitempty"`
 }
 
 // JobTemplateList is a list of JobTemplates.
