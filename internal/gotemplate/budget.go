@@ -76,6 +76,9 @@ type budget struct {
 
 	// hint is what the message about a missing value should add, if there is one.
 	hint string
+
+	// binaryFrom is the function that first made binary data in the template that is being rendered, if one did.
+	binaryFrom string
 }
 
 func newBudget(ctx context.Context, limits limits) budget {

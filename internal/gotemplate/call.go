@@ -45,9 +45,10 @@ var (
 	reflectValueType = reflect.TypeFor[reflect.Value]()
 )
 
-// guard returns f as templates call it: within b. It takes the same arguments, so that text/template checks them as it
-// always does. A panic of the function becomes its error.
-func guard(f function, b *budget) any {
+// guard returns the function of that name as templates call it: within b. It takes the same arguments, so that
+// text/template checks them as it always does. A panic of the function becomes its error.
+func guard(name string, b *budget) any {
+	f := functions[name]
 	fn := reflect.ValueOf(f.fn)
 	typ := fn.Type()
 	in := make([]reflect.Type, typ.NumIn())
@@ -57,6 +58,9 @@ func guard(f function, b *budget) any {
 	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
 	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
 		result, err := f.call(b, fn, args)
+		if err == nil {
+			err = b.checkText(name, result)
+		}
 		if err != nil {
 			result = reflect.Zero(typ.Out(0))
 		}

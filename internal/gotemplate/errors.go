@@ -35,9 +35,7 @@ func newError(source int, message string) Error {
 	return Error{Source: source, Message: message, Redacted: message}
 }
 
-var errUTF8 = errors.New(
-	"the result is not valid UTF-8: trunc, substr and the like cut between bytes, not between characters",
-)
+var errUTF8 = errors.New("the template is not valid UTF-8")
 
 // ends says whether err ends the whole render: it would be the same for each further template.
 func ends(err error) bool {

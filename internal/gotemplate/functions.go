@@ -17,7 +17,8 @@ var functions = func() map[string]function {
 		all[name] = function{fn: fromSprig[name], bound: bound}
 	}
 	for _, own := range []map[string]function{
-		builtinFunctions, comparisons, dateFunctions, encodingFunctions, dictFunctions, listFunctions, ownFunctions,
+		builtinFunctions, comparisons, textFunctions, dateFunctions, encodingFunctions, dictFunctions, listFunctions,
+		urlFunctions, ownFunctions,
 	} {
 		maps.Copy(all, own)
 	}
@@ -60,19 +61,18 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"hello": boundConstant(16),
 
 	// Text.
-	"abbrev": boundText(2), "abbrevboth": boundText(2), "trunc": boundText(1), "trim": boundText(1), "upper": boundText(3),
-	"lower": boundText(3), "title": boundText(3), "untitle": boundText(3), "substr": boundText(1), "repeat": boundRepeat,
-	"trimall": boundTrimAll, "trimAll": boundTrimAll, "trimSuffix": boundText(1), "trimPrefix": boundText(1),
-	"initials": boundText(3), "swapcase": boundText(3), "shuffle": boundText(4), "snakecase": boundText(4),
-	"camelcase": boundText(4), "kebabcase": boundText(4), "wrap": boundText(2), "wrapWith": boundWrapWith,
-	"contains": boundWalk, "hasPrefix": boundWalk, "hasSuffix": boundWalk, "quote": boundPrinted(4),
-	"squote": boundPrinted(2), "cat": boundPrinted(2), "indent": boundIndent, "nindent": boundIndent,
+	"trim": boundText(1), "upper": boundText(3), "lower": boundText(3), "title": boundText(3),
+	"untitle": boundText(3), "trimall": boundTrimAll, "trimAll": boundTrimAll, "trimSuffix": boundText(1),
+	"trimPrefix": boundText(1), "swapcase": boundText(3), "shuffle": boundText(4), "snakecase": boundText(4),
+	"camelcase": boundText(4), "kebabcase": boundText(4), "contains": boundWalk, "hasPrefix": boundWalk,
+	"hasSuffix": boundWalk, "quote": boundPrinted(4), "squote": boundPrinted(2), "cat": boundPrinted(2),
 	"replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
 	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplitN, "join": boundJoin,
 	"sortAlpha": boundSorted, "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
-	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1), "dir": boundText(1),
-	"clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1), "osClean": boundText(1),
-	"osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk, "urlParse": boundText(8), "urlJoin": boundText(8),
+	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1),
+	"dir": boundText(1), "clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1),
+	"osClean": boundText(1), "osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk,
+	"urlJoin":       boundText(8),
 	"semverCompare": boundShort,
 
 	// Random.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // if it were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
 var encodingFunctions = map[string]function{
 	"fromJson":     {fromJSON, boundFromJSON},
-	"mustFromJson": {mustFromJSON, boundFromJSON},
+	"mustFromJson": {mustFromJSON, boundMustFromJSON},
 	"toYaml":       {toYAML, boundYAML},
 	"fromYaml":     {fromYAML, boundFromYAML},
 	"b64dec":       {func(s string) (string, error) { return decoded(base64.StdEncoding.DecodeString(s)) }, boundText(1)},
@@ -27,18 +26,26 @@ var encodingFunctions = map[string]function{
 
 func decoded(text []byte, err error) (string, error) { return string(text), err }
 
-// boundFromJSON is for functions that read JSON. It estimates what the values of a JSON text take in memory: a small
-// map takes the most.
-func boundFromJSON(c *call) (int, error) {
+// boundMustFromJSON is for functions that read JSON. It estimates what the values of a JSON text take in memory: a
+// small map takes the most.
+func boundMustFromJSON(c *call) (int, error) {
 	text := c.text(0)
-	if !json.Valid([]byte(text)) {
-		c.hint = "the text given to fromJson is not JSON"
-	}
 	size := len(text) + 336*strings.Count(text, "{") + 64*(strings.Count(text, "[")+strings.Count(text, ","))
 	if err := c.fits(size); err != nil {
 		return 0, err
 	}
 	return size, c.step(size / 64)
+}
+
+// boundFromJSON also notes why the value is missing, for the message about it.
+func boundFromJSON(c *call) (int, error) {
+	size, err := boundMustFromJSON(c)
+	if err == nil {
+		if problem, ok := errors.AsType[*notJSONError](readableJSON(c.text(0))); ok {
+			c.hint = "the text given to fromJson is " + problem.Error()
+		}
+	}
+	return size, err
 }
 
 // boundPrettyJSON is for functions that print JSON over several lines.
@@ -103,21 +110,32 @@ func boundFromYAML(c *call) (int, error) {
 // fromJSON returns nil for what is not JSON, as sprig does.
 func fromJSON(text string) (any, error) {
 	value, err := mustFromJSON(text)
-	if errors.Is(err, errNesting) {
-		return nil, err
+	if _, ok := errors.AsType[*notJSONError](err); ok {
+		return nil, nil
 	}
-	return value, nil
+	return value, err
+}
+
+// readableJSON says why mustFromJSON does not read a text.
+func readableJSON(text string) error {
+	value := strings.TrimPrefix(text, byteOrderMark)
+	return checkJSON(value, len(text)-len(value))
 }
 
 func mustFromJSON(text string) (any, error) {
+	if err := readableJSON(text); err != nil {
+		return nil, err
+	}
+	return decodedJSON(strings.TrimPrefix(text, byteOrderMark))
+}
+
+// decodedJSON returns the value of a JSON text.
+func decodedJSON(text string) (any, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
 		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("there is more text after the JSON value")
 	}
 	return withNumbers(value, 0)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"unicode"
 )
 
 // errMissing says that a value is needed and missing. Who knows which value it is adds that.
@@ -16,8 +15,6 @@ var ownFunctions = map[string]function{
 	"required":   {required, boundConstant(16)},
 	"shellQuote": {shellQuote, boundPrinted(5)},
 	"semver":     {newVersion, boundShort},
-	// sprig's takes the bytes of a UTF-8 text for characters.
-	"nospace": {nospace, boundText(1)},
 }
 
 // required returns value, or an error with message if it is missing or empty text.
@@ -35,15 +32,6 @@ func shellQuote(value any) string {
 		text = fmt.Sprint(value)
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-func nospace(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
 
 // index is text/template's, except that a key which a map does not have is missing, not empty: `index

@@ -273,7 +273,7 @@ func callFunction(name string, b *budget, args []reflect.Value) (result any, err
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	results := reflect.ValueOf(guard(functions[name], b)).Call(args)
+	results := reflect.ValueOf(guard(name, b)).Call(args)
 	if failed := results[1]; !failed.IsNil() {
 		return nil, failed.Interface().(error)
 	}

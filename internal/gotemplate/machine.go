@@ -44,7 +44,7 @@ func newMachine(s *Set) *machine {
 		leaveFunction:   m.budget.leave,
 	}
 	for name := range s.calls {
-		bound[name] = guard(functions[name], &m.budget)
+		bound[name] = guard(name, &m.budget)
 	}
 	set := template.New("").Funcs(bound)
 	for _, tree := range s.trees {
@@ -73,7 +73,7 @@ func (m *machine) run(i int, escape Escaper, data any) (text string, err error) 
 	if cap(m.out) > 64<<10 {
 		m.out = nil
 	}
-	m.out, m.literal, m.escape, m.hint = m.out[:0], 0, escape, ""
+	m.out, m.literal, m.escape, m.hint, m.binaryFrom = m.out[:0], 0, escape, "", ""
 	m.depth, m.levels = 0, 0
 	if err := m.templates[i].Execute(m, data); err != nil {
 		return "", err
@@ -101,6 +101,9 @@ func (m *machine) emit(value reflect.Value) (string, error) {
 	text, err := m.print(value)
 	if err != nil {
 		return "", err
+	}
+	if !utf8.ValidString(text) {
+		return "", &binaryError{m.binaryFrom}
 	}
 	if m.escape != nil {
 		m.out = m.escape.Literal(m.out, m.literal)

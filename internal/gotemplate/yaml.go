@@ -14,7 +14,7 @@ func YAML(value any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := mustFromJSON(string(text))
+	tree, err := decodedJSON(string(text))
 	if err != nil {
 		return nil, err
 	}
