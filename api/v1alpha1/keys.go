@@ -32,6 +32,10 @@ const (
 	// execution that has this annotation and lacks a default stays without it. Only the manager may set it.
 	AnnotationDefaulted = "dispatcher.ivan.vc/defaulted"
 
+	// AnnotationLeftOut is, on a Job, which list items of its template it does not have, because the template uses
+	// leaveOut: spec.template.spec.containers[0].args[1,3].
+	AnnotationLeftOut = "dispatcher.ivan.vc/left-out"
+
 	// AnnotationJobTTL is, on a Job that has not finished, the ttlSecondsAfterFinished that its template sets, if that is
 	// less than MinJobTTLSeconds.
 	AnnotationJobTTL = "dispatcher.ivan.vc/job-ttl-seconds-after-finished"

@@ -57,7 +57,7 @@ func guard(name string, b *budget) any {
 	}
 	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
 	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
-		result, err := f.call(b, fn, args)
+		result, err := f.call(name, b, fn, args)
 		if err == nil {
 			err = b.checkText(name, result)
 		}
@@ -69,7 +69,7 @@ func guard(name string, b *budget) any {
 }
 
 // call calls the function within b. fn is f.fn.
-func (f function) call(b *budget, fn reflect.Value, args []reflect.Value) (result reflect.Value, err error) {
+func (f function) call(name string, b *budget, fn reflect.Value, args []reflect.Value) (result reflect.Value, err error) {
 	typ := fn.Type()
 	defer func() {
 		if r := recover(); r != nil {
@@ -79,7 +79,7 @@ func (f function) call(b *budget, fn reflect.Value, args []reflect.Value) (resul
 			err = fmt.Errorf("%s %w", missingArgument(spread(args, typ.IsVariadic())), errMissing)
 		}
 	}()
-	size, err := f.admit(b, args, typ.IsVariadic())
+	size, err := f.admit(name, b, args, typ.IsVariadic())
 	if err != nil {
 		return result, err
 	}
@@ -106,12 +106,15 @@ func missingArgument(args []any) string {
 }
 
 // admit measures the arguments and returns how many bytes the function makes of them at most, if that is within b.
-func (f function) admit(b *budget, args []reflect.Value, variadic bool) (int, error) {
+func (f function) admit(name string, b *budget, args []reflect.Value, variadic bool) (int, error) {
 	if err := b.step(callSteps); err != nil {
 		return 0, err
 	}
 	c := &call{budget: b, args: spread(args, variadic)}
-	var err error
+	err := checkLeftOut(name, c.args)
+	if err != nil {
+		return 0, err
+	}
 	if c.extent, err = b.measure(c.args...); err != nil {
 		return 0, err
 	}

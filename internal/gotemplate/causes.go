@@ -163,6 +163,8 @@ func goTypeName(typ string) string {
 		return "a time"
 	case typ == "gotemplate.version":
 		return "a version"
+	case typ == "gotemplate.leftOut":
+		return "what leaveOut gives"
 	case strings.HasPrefix(typ, "struct") || strings.Contains(typ, "."):
 		return "an object"
 	default:

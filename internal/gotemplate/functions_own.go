@@ -12,6 +12,7 @@ var errMissing = errors.New("has no value")
 
 // ownFunctions are those that sprig does not have, or that are not right in it.
 var ownFunctions = map[string]function{
+	"leaveOut":   {leaveOut, boundConstant(16)},
 	"required":   {required, boundConstant(16)},
 	"shellQuote": {shellQuote, boundPrinted(5)},
 	"semver":     {newVersion, boundShort},

@@ -68,7 +68,7 @@ func FuzzRender(f *testing.F) {
 		set.limits = fuzzLimits
 		var rendered string
 		took := cputime.Of(func() {
-			errs = set.Render(t.Context(), dataOf(payload), func(_ int, text string) { rendered = text })
+			errs = set.Render(t.Context(), dataOf(payload), func(_ int, is Rendered) { rendered = is.Text })
 		})
 		if took > runaway {
 			t.Errorf("took %v of CPU time", took)

@@ -175,7 +175,7 @@ func renderPatiently(t *testing.T, template string) []Error {
 	if strings.Contains(template, "x*y|x") {
 		set.limits.time = 200 * time.Millisecond // Only the clock ends this one.
 	}
-	return set.Render(t.Context(), dataOf("payload"), func(int, string) {})
+	return set.Render(t.Context(), dataOf("payload"), func(int, Rendered) {})
 }
 
 // allocatedBytes returns how many bytes f allocated in all, or some KiB less.
@@ -265,14 +265,14 @@ func TestClockAndCaller(t *testing.T) {
 	t.Run("the caller gives up", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("gone"))
-		errs := set.Render(ctx, dataOf(""), func(int, string) {})
+		errs := set.Render(ctx, dataOf(""), func(int, Rendered) {})
 		if len(errs) != 1 || !errs[0].Retryable || !strings.Contains(messages(errs), context.Canceled.Error()) {
 			t.Errorf("got %v", errs)
 		}
 	})
 	t.Run("the time is up", func(t *testing.T) {
 		set.limits.time = time.Millisecond
-		errs := set.Render(t.Context(), dataOf(""), func(int, string) {})
+		errs := set.Render(t.Context(), dataOf(""), func(int, Rendered) {})
 		if len(errs) != 1 || !errs[0].Retryable || !strings.Contains(messages(errs), "took longer than 1ms") {
 			t.Errorf("got %v", errs)
 		}
@@ -281,7 +281,7 @@ func TestClockAndCaller(t *testing.T) {
 		set.limits.time, set.limits.steps = time.Nanosecond, 1000
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		errs := set.Render(ctx, dataOf(""), func(int, string) {})
+		errs := set.Render(ctx, dataOf(""), func(int, Rendered) {})
 		if len(errs) != 1 || errs[0].Retryable {
 			t.Errorf("got %v", errs)
 		}

@@ -1,6 +1,7 @@
 package gotemplate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type machine struct {
 	out     []byte
 	literal int
 	escape  Escaper
+	// leftOut says that the source being rendered has printed what leaveOut gives.
+	leftOut bool
 }
 
 var errPanic = errors.New("cannot be rendered")
@@ -63,7 +66,7 @@ func (m *machine) start(ctx context.Context, limits limits) {
 }
 
 // run renders the i-th source.
-func (m *machine) run(i int, escape Escaper, data any) (text string, err error) {
+func (m *machine) run(i int, escape Escaper, data any) (rendered Rendered, err error) {
 	// text/template passes on panics that are not its own. Not one is known.
 	defer func() {
 		if r := recover(); r != nil {
@@ -74,14 +77,19 @@ func (m *machine) run(i int, escape Escaper, data any) (text string, err error) 
 		m.out = nil
 	}
 	m.out, m.literal, m.escape, m.hint, m.binaryFrom = m.out[:0], 0, escape, "", ""
-	m.depth, m.levels = 0, 0
+	m.depth, m.levels, m.leftOut = 0, 0, false
 	if err := m.templates[i].Execute(m, data); err != nil {
-		return "", err
+		return Rendered{}, err
 	}
-	if !utf8.Valid(m.out) {
-		return "", errUTF8
+	switch {
+	case !utf8.Valid(m.out):
+		return Rendered{}, errUTF8
+	case m.leftOut && len(bytes.TrimSpace(m.out)) > 0:
+		return Rendered{}, errLeftOutBeside
+	case m.leftOut:
+		return Rendered{LeftOut: true}, nil
 	}
-	return string(m.out), nil
+	return Rendered{Text: string(m.out)}, nil
 }
 
 // Write takes the author's literal text, and nothing for each action: what actions print comes to emit.
@@ -98,6 +106,10 @@ func (m *machine) Write(text []byte) (int, error) {
 
 // emit prints what an action gives.
 func (m *machine) emit(value reflect.Value) (string, error) {
+	if v := indirect(value); v.IsValid() && v.Type() == leftOutType {
+		m.leftOut = true
+		return "", m.step(1)
+	}
 	text, err := m.print(value)
 	if err != nil {
 		return "", err

@@ -46,7 +46,7 @@ func (m *meter) measure(v any, level int) (extent, error) {
 		return extent{memory: 8, nodes: 1, missing: 1}, nil
 	case string:
 		return textExtent(v), nil
-	case bool, int, int64, float64:
+	case bool, int, int64, float64, leftOut:
 		return extent{memory: 16, nodes: 1}, nil
 	case instant:
 		return extent{memory: 96, text: 64 + len(v.zone), nodes: 5}, nil

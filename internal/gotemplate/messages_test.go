@@ -41,6 +41,7 @@ var wrongValues = map[string]func() any{
 	"a time":                       func() any { return newInstant(time.Unix(0, 0)) },
 	"a version":                    func() any { return version{Original: "1"} },
 	"an object":                    func() any { return dataOf("x") },
+	"what leaveOut gives":          func() any { return leftOut{} },
 }
 
 // TestMessagesOnWrongValues calls every function from a template with each wrong value in each position, and with the
@@ -93,7 +94,7 @@ func argumentsWith(arity, position int, wrong string, other any) []any {
 
 func checkMessage(t *testing.T, set *Set, args []any) {
 	t.Helper()
-	for _, err := range set.Render(t.Context(), args, func(int, string) {}) {
+	for _, err := range set.Render(t.Context(), args, func(int, Rendered) {}) {
 		_, said, _ := strings.Cut(err.Message, ": ")
 		// The action stands at the end, and may have the name of a function in it.
 		said = strings.ReplaceAll(said, set.sources[0].Text, "")
@@ -162,7 +163,7 @@ func TestLimitNamesTheCall(t *testing.T) {
 			t.Fatal(errs)
 		}
 		set.limits.steps = 1000
-		errs = set.Render(t.Context(), dataOf("x"), func(int, string) {})
+		errs = set.Render(t.Context(), dataOf("x"), func(int, Rendered) {})
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].Message, want) {
 			t.Errorf("%s: got %q, want %q", text, messages(errs), want)
 		}

@@ -35,7 +35,7 @@ func TestRedactedMessages(t *testing.T) {
 			t.Errorf("%s does not compile: %v", reason, errs)
 			continue
 		}
-		errs = set.Render(t.Context(), "boom", func(int, string) {})
+		errs = set.Render(t.Context(), "boom", func(int, Rendered) {})
 		if len(errs) != 1 {
 			t.Errorf("%s: got %v, want one error", reason, errs)
 			continue
@@ -57,7 +57,7 @@ func TestRedactedMessagesStayOfUse(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
-		errs = set.Render(t.Context(), "{}", func(int, string) {})
+		errs = set.Render(t.Context(), "{}", func(int, Rendered) {})
 		if len(errs) != 1 || !strings.Contains(errs[0].Redacted, want) {
 			t.Errorf("%s: got %v, want %q", text, errs, want)
 		}

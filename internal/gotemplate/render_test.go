@@ -57,7 +57,7 @@ func renderUntil(ctx context.Context, template, payload string) (text string, er
 	if len(errs) > 0 {
 		return "", errs
 	}
-	errs = set.Render(ctx, dataOf(payload), func(_ int, rendered string) { text = rendered })
+	errs = set.Render(ctx, dataOf(payload), func(_ int, rendered Rendered) { text = rendered.Text })
 	return text, errs
 }
 

@@ -18,10 +18,17 @@ type Set struct {
 	machines sync.Pool
 }
 
+// Rendered is what a template rendered to.
+type Rendered struct {
+	Text string
+	// LeftOut says that the template asks to leave out what it stands for, by the function leaveOut. Text is then empty.
+	LeftOut bool
+}
+
 // Render renders all templates of the set for data, and calls set with the number of each source and what it rendered
 // to. They share one budget. All errors are reported, up to 50, except that one that would come again for each
 // further template ends the render. It ends early when ctx ends.
-func (s *Set) Render(ctx context.Context, data any, set func(source int, text string)) (errs []Error) {
+func (s *Set) Render(ctx context.Context, data any, set func(source int, rendered Rendered)) (errs []Error) {
 	if len(s.sources) == 0 {
 		return nil
 	}
@@ -31,9 +38,9 @@ func (s *Set) Render(ctx context.Context, data any, set func(source int, text st
 	}
 	m.start(ctx, s.limits)
 	for i, source := range s.sources {
-		text, err := m.run(i, source.Escape, data)
+		rendered, err := m.run(i, source.Escape, data)
 		if err == nil {
-			set(i, text)
+			set(i, rendered)
 			continue
 		}
 		errs = append(errs, renderError(i, source.Text, err, m.hint))

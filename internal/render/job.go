@@ -43,7 +43,7 @@ func own(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) {
 
 // jobOf returns the Job of a jobTemplate that was rendered, without an owner.
 func jobOf(
-	rendered *batchv1.JobTemplateSpec, template *dispatcherv1alpha1.JobTemplate, data renderData,
+	rendered renderedSpec, template *dispatcherv1alpha1.JobTemplate, data renderData,
 ) (*batchv1.Job, field.ErrorList) {
 	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
 		return nil, field.ErrorList{
@@ -75,6 +75,9 @@ func jobOf(
 	}
 	if job.Name == "" {
 		job.Name = data.Name
+	}
+	if errs := rendered.left.annotate(job); len(errs) > 0 {
+		return nil, errs
 	}
 	keepUntilRecorded(job)
 	// The template's own labels are kept from the pods: a label that a tool puts on all objects of an application would

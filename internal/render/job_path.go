@@ -1,6 +1,10 @@
 package render
 
-import "strings"
+import (
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+)
 
 // podTemplatePaths are fields that Job validation names by another path than the one that they have in the object.
 var podTemplatePaths = map[string]string{
@@ -9,8 +13,9 @@ var podTemplatePaths = map[string]string{
 }
 
 // TemplatePath turns the path of a Job's field, as the API server names it, into the path that this field has in the
-// JobTemplate that the Job was rendered from. No path is the path of the whole Job.
-func TemplatePath(path string) string {
+// JobTemplate that the Job was rendered from, where lists have the items that are left out of the Job. No path is the
+// path of the whole Job.
+func TemplatePath(job *batchv1.Job, path string) string {
 	if path == "" || path == "<nil>" {
 		return jobTemplatePath.String()
 	}
@@ -20,5 +25,5 @@ func TemplatePath(path string) string {
 			break
 		}
 	}
-	return jobTemplatePath.String() + "." + path
+	return jobTemplatePath.String() + "." + leftOutOf(job).path(path)
 }

@@ -13,7 +13,7 @@ func TestTemplatePath(t *testing.T) {
 		{"a policy that names no field", "", "spec.jobTemplate"},
 		{"a nil path as it prints", "<nil>", "spec.jobTemplate"},
 	} {
-		if got := TemplatePath(test.job); got != test.want {
+		if got := TemplatePath(nil, test.job); got != test.want {
 			t.Errorf("%s: TemplatePath(%q) = %q, want %q", test.reason, test.job, got, test.want)
 		}
 	}

@@ -125,7 +125,7 @@ func TestTheNameOfAJobIsBounded(t *testing.T) {
 		template, execution := templateOf(spec), &dispatcherv1alpha1.JobExecution{}
 		execution.Spec.Payload = strings.Repeat("a", length)
 		_, errs := NewDirect(1).Job(t.Context(), template, execution)
-		_, assembled, err := Assemble(template, execution, []string{execution.Spec.Payload})
+		_, assembled, err := Assemble(template, execution, []Rendered{{Text: execution.Spec.Payload}})
 		if err != nil {
 			t.Fatal(err)
 		}

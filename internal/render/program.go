@@ -59,6 +59,12 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 	return p, nil
 }
 
+// renderedSpec is a jobTemplate whose templates were rendered.
+type renderedSpec struct {
+	*batchv1.JobTemplateSpec
+	left leftOut
+}
+
 // render runs every template of the program and returns a new jobTemplate without any, or all the errors, each at its
 // path below spec.jobTemplate. It ends early when ctx ends, and in any case within the budget of gotemplate. Use
 // Retryable to tell errors that say nothing about the template.
@@ -66,16 +72,19 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 // told makes the errors of problems: fieldErrors for the author of the template, redactedErrors for its callers.
 func (p *program) render(
 	ctx context.Context, data renderData, told func([]gotemplate.Error) field.ErrorList,
-) (*batchv1.JobTemplateSpec, field.ErrorList) {
-	spec := p.spec.DeepCopy()
-	problems := p.set.Render(ctx, data.values(), func(i int, text string) { p.strings[i].set(spec, text) })
+) (renderedSpec, field.ErrorList) {
+	spec, omitted := p.spec.DeepCopy(), omission{}
+	problems := p.set.Render(ctx, data.values(), func(i int, rendered Rendered) {
+		omitted.put(p.strings[i].place, spec, rendered)
+	})
 	if len(problems) > 0 {
-		return nil, told(problems)
+		return renderedSpec{}, told(problems)
 	}
+	left := omitted.apply(spec)
 	if errs := checkProcesses(spec); len(errs) > 0 {
-		return nil, errs
+		return renderedSpec{}, left.inTemplate(errs)
 	}
-	return spec, nil
+	return renderedSpec{spec, left}, nil
 }
 
 // bytes estimates the memory that the program takes.

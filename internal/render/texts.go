@@ -15,14 +15,15 @@ import (
 // A Job that was rendered in another process comes back as the texts of its template's strings, and not as a Job: that
 // process can then choose these texts and nothing else, and this one makes the Job.
 
-// Texts returns the texts that the strings of template have in a Job that was rendered from it, in the order of the
-// fields.
-func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []string {
+// Texts returns what the strings of template rendered to in a Job that was rendered from it, in the order of the
+// fields. All strings of a list item that the Job does not have are left out.
+func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []Rendered {
 	rendered := &batchv1.JobTemplateSpec{ObjectMeta: job.ObjectMeta, Spec: job.Spec}
-	places := templatedPlaces(&template.Spec.JobTemplate)
-	texts := make([]string, len(places))
-	for i, at := range places {
-		texts[i] = at.get(rendered)
+	left := leftOutOf(job)
+	templated := templatedStrings(&template.Spec.JobTemplate)
+	texts := make([]Rendered, len(templated))
+	for i, s := range templated {
+		texts[i] = s.get(rendered, left)
 	}
 	return texts
 }
@@ -30,7 +31,7 @@ func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []string 
 // Assemble returns the Job of execution from the texts that its template's strings render to. It renders nothing. An
 // error says that these cannot be the texts of this template.
 func Assemble(
-	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []string,
+	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []Rendered,
 ) (*batchv1.Job, field.ErrorList, error) {
 	job, errs, err := assemble(template, newData(template, execution.Name, execution.Spec.Payload), texts)
 	if job != nil {
@@ -40,62 +41,71 @@ func Assemble(
 }
 
 // AssembleTrial is Assemble for a Job of an Examination, which has no execution.
-func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []string) (*batchv1.Job, field.ErrorList, error) {
+func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []Rendered) (*batchv1.Job, field.ErrorList, error) {
 	template = named(template)
 	return assemble(template, newData(template, trialName(template.Name), ""), texts)
 }
 
 func assemble(
-	template *dispatcherv1alpha1.JobTemplate, data renderData, texts []string,
+	template *dispatcherv1alpha1.JobTemplate, data renderData, texts []Rendered,
 ) (*batchv1.Job, field.ErrorList, error) {
 	spec := template.Spec.JobTemplate.DeepCopy()
-	places := templatedPlaces(spec)
-	if len(places) != len(texts) {
-		return nil, nil, fmt.Errorf("got %d texts for %d templates", len(texts), len(places))
+	templated := templatedStrings(spec)
+	if len(templated) != len(texts) {
+		return nil, nil, fmt.Errorf("got %d texts for %d templates", len(texts), len(templated))
 	}
-	for i, at := range places {
-		at.set(spec, texts[i])
+	omitted := omission{}
+	for i, s := range templated {
+		if texts[i].LeftOut && !mayLeaveOut(s.text) {
+			return nil, nil, fmt.Errorf("%s is left out, and its template does not ask for that", s.path)
+		}
+		omitted.put(s.place, spec, texts[i])
 	}
-	job, errs := jobOf(spec, template, data)
+	job, errs := jobOf(renderedSpec{spec, omitted.apply(spec)}, template, data)
 	return job, errs, nil
 }
 
-// templatedPlaces returns where spec has templates.
-func templatedPlaces(spec *batchv1.JobTemplateSpec) []place {
-	var places []place
+// templatedStrings returns the strings of spec that are templates.
+func templatedStrings(spec *batchv1.JobTemplateSpec) []templatedString {
+	var templated []templatedString
 	walk(spec, func(at func() place, text string) {
 		if strings.Contains(text, "{{") {
-			places = append(places, at())
+			templated = append(templated, templatedString{at(), text})
 		}
 	})
-	return places
+	return templated
 }
 
-// get returns the string at p in spec, or nothing where spec does not reach as far: most metadata does not reach a
+// get returns what s rendered to in spec, or nothing where spec does not reach as far: most metadata does not reach a
 // Job.
-func (p place) get(spec *batchv1.JobTemplateSpec) string {
+func (s templatedString) get(spec *batchv1.JobTemplateSpec, left leftOut) Rendered {
+	nothing := Rendered{LeftOut: mayLeaveOut(s.text)}
 	v := reflect.ValueOf(spec).Elem()
-	for _, h := range p.hops {
+	for i, h := range s.hops {
 		switch h.kind {
 		case reflect.Struct:
 			v = v.Field(h.index)
 		case reflect.Slice:
-			if h.index >= v.Len() {
-				return ""
+			index, ok := h.index, true
+			if len(left) > 0 {
+				index, ok = left.position(pathBelow(s.hops[:i]), h.index)
 			}
-			v = v.Index(h.index)
+			if !ok || index >= v.Len() {
+				return nothing
+			}
+			v = v.Index(index)
 		case reflect.Pointer:
 			v = v.Elem()
 		case reflect.Map:
 			v = v.MapIndex(h.key)
 		}
 		if !v.IsValid() {
-			return ""
+			return nothing
 		}
 	}
 	if v.Type() == intOrStringType {
 		port := v.Interface().(intstr.IntOrString)
-		return port.String()
+		return Rendered{Text: port.String()}
 	}
-	return v.String()
+	return Rendered{Text: v.String()}
 }

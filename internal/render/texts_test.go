@@ -21,7 +21,7 @@ func TestTexts(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
 			template, execution := &dispatcherv1alpha1.JobTemplate{}, &dispatcherv1alpha1.JobExecution{}
 			read(t, path, template)
-			compare := func(job *batchv1.Job, assemble func(texts []string) (*batchv1.Job, error)) {
+			compare := func(job *batchv1.Job, assemble func(texts []Rendered) (*batchv1.Job, error)) {
 				again, err := assemble(Texts(template, job))
 				if diff := cmp.Diff(job, again); diff != "" || err != nil {
 					t.Errorf("%v (-rendered +assembled):\n%s", err, diff)
@@ -29,7 +29,7 @@ func TestTexts(t *testing.T) {
 				compared++
 			}
 			for _, job := range renderer.Examine(t.Context(), template).Jobs {
-				compare(job, func(texts []string) (*batchv1.Job, error) {
+				compare(job, func(texts []Rendered) (*batchv1.Job, error) {
 					job, errs, err := AssembleTrial(template, texts)
 					if len(errs) > 0 {
 						t.Error(errs)
@@ -42,7 +42,7 @@ func TestTexts(t *testing.T) {
 			}
 			template.UID = ""
 			if job, errs := renderer.Job(t.Context(), template, execution); len(errs) == 0 {
-				compare(job, func(texts []string) (*batchv1.Job, error) {
+				compare(job, func(texts []Rendered) (*batchv1.Job, error) {
 					job, errs, err := Assemble(template, execution, texts)
 					if len(errs) > 0 {
 						t.Error(errs)
@@ -59,7 +59,7 @@ func TestTexts(t *testing.T) {
 
 func TestTextsOfAnotherTemplate(t *testing.T) {
 	template := templateOf(jobWithArgs("{{ .Payload }}", "{{ .Name }}"))
-	for _, texts := range [][]string{nil, {"a"}, {"a", "b", "c"}} {
+	for _, texts := range [][]Rendered{nil, make([]Rendered, 1), make([]Rendered, 3)} {
 		if _, _, err := Assemble(template, &dispatcherv1alpha1.JobExecution{}, texts); err == nil {
 			t.Errorf("%d texts were taken for two templates", len(texts))
 		}
@@ -72,7 +72,7 @@ func TestTextsCannotLeaveTheNamespace(t *testing.T) {
 	template.Spec.JobTemplate.Namespace = "{{ .Namespace }}"
 	execution := &dispatcherv1alpha1.JobExecution{}
 	execution.Namespace = template.Namespace
-	if _, errs, err := Assemble(template, execution, []string{"kube-system"}); len(errs) != 1 || err != nil {
+	if _, errs, err := Assemble(template, execution, []Rendered{{Text: "kube-system"}}); len(errs) != 1 || err != nil {
 		t.Errorf("got %v, %v", errs, err)
 	}
 }

@@ -58,21 +58,47 @@ type walker struct {
 
 // place returns where the walker is.
 func (w *walker) place() place {
-	at := place{path: jobTemplatePath, hops: slices.Clone(w.hops)}
+	at := place{path: pathOf(w.hops), hops: slices.Clone(w.hops)}
 	var fields []string
 	for _, h := range w.hops {
-		switch {
-		case h.kind == reflect.Slice:
-			at.path = at.path.Index(h.index)
-		case h.kind == reflect.Map:
-			at.path = at.path.Key(h.key.String())
-		case h.name != "":
-			at.path = at.path.Child(h.name)
+		if h.kind == reflect.Struct && h.name != "" {
 			fields = append(fields, h.name)
 		}
 	}
 	at.fields = strings.Join(fields, ".")
 	return at
+}
+
+// pathOf returns the path to which the hops lead.
+func pathOf(hops []hop) *field.Path {
+	path := jobTemplatePath
+	for _, h := range hops {
+		switch {
+		case h.kind == reflect.Slice:
+			path = path.Index(h.index)
+		case h.kind == reflect.Map:
+			path = path.Key(h.key.String())
+		case h.name != "":
+			path = path.Child(h.name)
+		}
+	}
+	return path
+}
+
+// reach returns what hops lead to in spec. There must be no hop of a map among them.
+func reach(spec *batchv1.JobTemplateSpec, hops []hop) reflect.Value {
+	v := reflect.ValueOf(spec).Elem()
+	for _, h := range hops {
+		switch h.kind {
+		case reflect.Struct:
+			v = v.Field(h.index)
+		case reflect.Slice:
+			v = v.Index(h.index)
+		case reflect.Pointer:
+			v = v.Elem()
+		}
+	}
+	return v
 }
 
 // inside walks v, to which h leads from where the walker is.
@@ -134,20 +160,13 @@ func (w *walker) fields(v reflect.Value) {
 // set sets the string at p in spec. A name or number of a port that is plainly a number becomes one, as it would in
 // YAML.
 func (p place) set(spec *batchv1.JobTemplateSpec, text string) {
-	v := reflect.ValueOf(spec).Elem()
-	for _, h := range p.hops {
-		switch h.kind {
-		case reflect.Struct:
-			v = v.Field(h.index)
-		case reflect.Slice:
-			v = v.Index(h.index)
-		case reflect.Pointer:
-			v = v.Elem()
-		case reflect.Map:
-			v.SetMapIndex(h.key, reflect.ValueOf(text).Convert(v.Type().Elem()))
-			return
-		}
+	last := len(p.hops) - 1
+	if h := p.hops[last]; h.kind == reflect.Map {
+		m := reach(spec, p.hops[:last])
+		m.SetMapIndex(h.key, reflect.ValueOf(text).Convert(m.Type().Elem()))
+		return
 	}
+	v := reach(spec, p.hops)
 	if v.Type() == intOrStringType {
 		v.Set(reflect.ValueOf(intOrString(text)))
 		return

@@ -241,17 +241,18 @@ func TestOneDeathPerPayload(t *testing.T) {
 // TestNonsense: a worker may answer anything.
 func TestNonsense(t *testing.T) {
 	answers := map[string]string{
-		"nothing":                     "",
-		"a text":                      "I am a worker",
-		"a long frame":                "raw:\xff\xff\xff\xff",
-		"bytes after the last field":  answerText(t, &answer{jobs: [][]string{{"x"}}}) + "more",
-		"a known template is unknown": answerText(t, &answer{unknown: true}),
-		"no Job and no error":         answerText(t, &answer{}),
-		"two Jobs":                    answerText(t, &answer{jobs: [][]string{{"x"}, {"x"}}}),
-		"too many texts":              answerText(t, &answer{jobs: [][]string{{"x", "y"}}}),
-		"too few texts":               answerText(t, &answer{jobs: [][]string{{}}}),
-		"an unknown type of error":    answerText(t, &answer{errs: field.ErrorList{{Type: "FieldValueStrange"}}}),
-		"more errors than are sent":   "\x00\x00\x63",
+		"nothing":                        "",
+		"a text":                         "I am a worker",
+		"a long frame":                   "raw:\xff\xff\xff\xff",
+		"bytes after the last field":     answerText(t, &answer{jobs: [][]render.Rendered{{{Text: "x"}}}}) + "more",
+		"a known template is unknown":    answerText(t, &answer{unknown: true}),
+		"no Job and no error":            answerText(t, &answer{}),
+		"two Jobs":                       answerText(t, &answer{jobs: [][]render.Rendered{{{Text: "x"}}, {{Text: "x"}}}}),
+		"too many texts":                 answerText(t, &answer{jobs: [][]render.Rendered{{{Text: "x"}, {Text: "y"}}}}),
+		"too few texts":                  answerText(t, &answer{jobs: [][]render.Rendered{{}}}),
+		"a text that cannot be left out": answerText(t, &answer{jobs: [][]render.Rendered{{{LeftOut: true}}}}),
+		"an unknown type of error":       answerText(t, &answer{errs: field.ErrorList{{Type: "FieldValueStrange"}}}),
+		"more errors than are sent":      "\x00\x00\x63",
 	}
 	p := newPool(t, 1, func(p *Pool) {
 		p.args = []string{nonsenseWorker}
@@ -271,7 +272,7 @@ func TestNonsense(t *testing.T) {
 	if p.exits(reasonProtocol) != len(answers) {
 		t.Errorf("%d workers were killed for %d answers", p.exits(reasonProtocol), len(answers))
 	}
-	if got := job(t, p, answerText(t, &answer{jobs: [][]string{{"sense"}}})); got != "sense" {
+	if got := job(t, p, answerText(t, &answer{jobs: [][]render.Rendered{{{Text: "sense"}}}})); got != "sense" {
 		t.Errorf("a good answer: got %q", got)
 	}
 }
@@ -288,7 +289,7 @@ func TestClosedPipe(t *testing.T) {
 	if len(errs) == 0 || render.Retryable(errs) || p.exits(reasonProtocol) != 1 {
 		t.Errorf("got %v, and %d workers were killed", errs, p.exits(reasonProtocol))
 	}
-	if got := job(t, p, answerText(t, &answer{jobs: [][]string{{"sense"}}})); got != "sense" {
+	if got := job(t, p, answerText(t, &answer{jobs: [][]render.Rendered{{{Text: "sense"}}}})); got != "sense" {
 		t.Errorf("the next worker: got %q", got)
 	}
 }

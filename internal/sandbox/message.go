@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // kind is what a request asks for.
@@ -100,9 +101,9 @@ type answer struct {
 	warnings     []string
 	usesMetadata bool
 
-	// jobs are the texts of each Job: one of a request for a Job, up to two of an examination, none if there are
-	// errors.
-	jobs [][]string
+	// jobs are what the strings of each Job rendered to: one of a request for a Job, up to two of an examination, none if
+	// there are errors.
+	jobs [][]render.Rendered
 }
 
 // Bounds of an answer. The renderer keeps to less.
@@ -132,7 +133,11 @@ func (a *answer) frame() ([]byte, error) {
 	frame = appendTexts(frame, a.warnings[:min(len(a.warnings), maxWarnings)])
 	frame = appendNumber(frame, len(a.jobs))
 	for _, texts := range a.jobs {
-		frame = appendTexts(frame, texts)
+		frame = appendNumber(frame, len(texts))
+		for _, rendered := range texts {
+			frame = appendNumber(frame, number(rendered.LeftOut))
+			frame = appendText(frame, rendered.Text)
+		}
 	}
 	return seal(frame)
 }
@@ -155,9 +160,20 @@ func parseAnswer(content []byte) (*answer, error) {
 		a.warnings = append(a.warnings, shortened(warning))
 	}
 	for range f.number(maxJobs) {
-		a.jobs = append(a.jobs, f.texts(maxTexts))
+		a.jobs = append(a.jobs, parseTexts(&f))
 	}
 	return a, f.end()
+}
+
+// parseTexts reads what the strings of a Job rendered to. Each takes two bytes at least, so that a short frame cannot
+// announce a long list.
+func parseTexts(f *fields) []render.Rendered {
+	n := f.number(min(maxTexts, len(f.rest)/2))
+	texts := make([]render.Rendered, 0, n)
+	for range n {
+		texts = append(texts, render.Rendered{LeftOut: f.number(1) == 1, Text: f.text(maxFrame)})
+	}
+	return texts
 }
 
 // errorTypes are the types of error that a render can end with.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 func TestAnswersKeepTheirContent(t *testing.T) {
@@ -23,7 +25,7 @@ func TestAnswersKeepTheirContent(t *testing.T) {
 			field.InternalError(at, errStopped),
 		},
 		warnings: []string{"a", ""},
-		jobs:     [][]string{{"", "x", "π\x00"}, {}},
+		jobs:     [][]render.Rendered{{{}, {Text: "x"}, {Text: "π\x00"}, {LeftOut: true}}, {}},
 	}
 	frame, err := want.frame()
 	if err != nil {
@@ -77,7 +79,7 @@ func TestLargeFramesAreRefused(t *testing.T) {
 
 // TestFramesThatEndEarly: only where a frame would begin may the requests of a worker end.
 func TestFramesThatEndEarly(t *testing.T) {
-	frame, err := (&answer{jobs: [][]string{{"x"}}}).frame()
+	frame, err := (&answer{jobs: [][]render.Rendered{{{Text: "x"}}}}).frame()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +99,7 @@ func TestAnswersThatEndEarly(t *testing.T) {
 	frame, err := (&answer{
 		errs:     field.ErrorList{field.Invalid(jobTemplatePath, "value", "detail")},
 		warnings: []string{"warning"},
-		jobs:     [][]string{{"text"}, {"another"}},
+		jobs:     [][]render.Rendered{{{Text: "text"}}, {{Text: "another"}}},
 	}).frame()
 	if err != nil {
 		t.Fatal(err)
@@ -116,8 +118,8 @@ func TestAnswersAreBounded(t *testing.T) {
 	warnings := appendTexts(append(newFrame(0), 0, 0, 0), make([]string, maxWarnings+1))
 	for reason, content := range map[string][]byte{
 		"errors": contentOf(t, &answer{errs: slices.Repeat(field.ErrorList{invalid}, maxAnswerErrors+1)}),
-		"Jobs":   contentOf(t, &answer{jobs: make([][]string, maxJobs+1)}),
-		"texts":  contentOf(t, &answer{jobs: [][]string{make([]string, maxTexts+1)}}),
+		"Jobs":   contentOf(t, &answer{jobs: make([][]render.Rendered, maxJobs+1)}),
+		"texts":  contentOf(t, &answer{jobs: [][]render.Rendered{make([]render.Rendered, maxTexts+1)}}),
 		// The manager's own code sends no more of these, so the answer is made by hand.
 		"warnings": append(warnings, 0)[headerSize:],
 	} {
@@ -143,12 +145,12 @@ func contentOf(t *testing.T, a *answer) []byte {
 // TestTextsAreUTF8: what goes into a Job or an error can be encoded.
 func TestTextsAreUTF8(t *testing.T) {
 	a, err := parseAnswer(contentOf(t, &answer{
-		errs: field.ErrorList{field.Invalid(jobTemplatePath, "\xff", "\xff")}, warnings: []string{"\xff"}, jobs: [][]string{{"\xff"}},
+		errs: field.ErrorList{field.Invalid(jobTemplatePath, "\xff", "\xff")}, warnings: []string{"\xff"}, jobs: [][]render.Rendered{{{Text: "\xff"}}},
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{a.errs[0].Detail, a.errs[0].BadValue.(string), a.warnings[0], a.jobs[0][0]} {
+	for _, text := range []string{a.errs[0].Detail, a.errs[0].BadValue.(string), a.warnings[0], a.jobs[0][0].Text} {
 		if !utf8.ValidString(text) {
 			t.Errorf("%q is no UTF-8", text)
 		}
@@ -159,7 +161,7 @@ func TestTextsAreUTF8(t *testing.T) {
 // again when it is sent on.
 func FuzzAnswer(f *testing.F) {
 	for _, a := range []*answer{
-		{}, {unknown: true}, {jobs: [][]string{{"x"}}}, {warnings: []string{"w"}},
+		{}, {unknown: true}, {jobs: [][]render.Rendered{{{Text: "x"}}}}, {warnings: []string{"w"}},
 		{errs: field.ErrorList{field.Invalid(jobTemplatePath, "x", "y"), field.InternalError(jobTemplatePath, errStopped)}},
 	} {
 		frame, err := a.frame()

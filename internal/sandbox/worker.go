@@ -163,8 +163,8 @@ func (w *worker) examine(ctx context.Context, template *dispatcherv1alpha1.JobTe
 	}
 }
 
-func textsOf(template *dispatcherv1alpha1.JobTemplate, jobs ...*batchv1.Job) [][]string {
-	texts := make([][]string, len(jobs))
+func textsOf(template *dispatcherv1alpha1.JobTemplate, jobs ...*batchv1.Job) [][]render.Rendered {
+	texts := make([][]render.Rendered, len(jobs))
 	for i, job := range jobs {
 		texts[i] = render.Texts(template, job)
 	}

@@ -3,6 +3,7 @@ package trial
 import (
 	"strings"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -16,24 +17,24 @@ const (
 )
 
 // templateErrors returns the causes of a refused Job as errors of its template's fields.
-func templateErrors(status metav1.Status) field.ErrorList {
+func templateErrors(job *batchv1.Job, status metav1.Status) field.ErrorList {
 	if status.Details == nil || len(status.Details.Causes) == 0 {
-		return field.ErrorList{templateError(metav1.StatusCause{Message: status.Message})}
+		return field.ErrorList{templateError(job, metav1.StatusCause{Message: status.Message})}
 	}
 	causes := status.Details.Causes[:min(len(status.Details.Causes), maxCauses)]
 	errs := make(field.ErrorList, 0, len(causes))
 	for _, cause := range causes {
-		errs = append(errs, templateError(cause))
+		errs = append(errs, templateError(job, cause))
 	}
 	return errs
 }
 
 // templateError returns an error that prints as the cause does, but for the middle of a long one. A cause's message begins with its type and the bad
 // value (see field.Error's ErrorBody): the type is removed, the value stays in the detail.
-func templateError(cause metav1.StatusCause) *field.Error {
+func templateError(job *batchv1.Job, cause metav1.StatusCause) *field.Error {
 	err := &field.Error{
 		Type:     field.ErrorType(cause.Type),
-		Field:    render.TemplatePath(cause.Field),
+		Field:    render.TemplatePath(job, cause.Field),
 		BadValue: field.OmitValueType{},
 		Detail:   cause.Message,
 	}

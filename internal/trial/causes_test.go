@@ -6,10 +6,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 // What a cause says must come out as it went in: only the path is ours.
@@ -31,7 +34,7 @@ func TestTemplateErrorsKeepTheMessage(t *testing.T) {
 		field.NotFound(path, "volume"),
 	}).Status()
 
-	got := apierrors.NewInvalid(kind, "a", templateErrors(refused)).Status().Details.Causes
+	got := apierrors.NewInvalid(kind, "a", templateErrors(nil, refused)).Status().Details.Causes
 
 	want := refused.Details.Causes
 	for i := range want {
@@ -70,7 +73,7 @@ func TestTemplateErrorsOfOtherOrigin(t *testing.T) {
 			"spec.jobTemplate.spec.suspend: Invalid value: odd",
 		},
 	} {
-		if got := templateErrors(test.status).ToAggregate().Error(); got != test.want {
+		if got := templateErrors(nil, test.status).ToAggregate().Error(); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.reason, got, test.want)
 		}
 	}
@@ -89,7 +92,7 @@ func TestTemplateErrorsAreBounded(t *testing.T) {
 	for _, status := range []metav1.Status{
 		{Details: &metav1.StatusDetails{Causes: causes}}, {Message: causes[0].Message},
 	} {
-		errs := templateErrors(status)
+		errs := templateErrors(nil, status)
 		if len(errs) == 0 || len(errs) > maxCauses {
 			t.Errorf("%d errors, want 1 to %d", len(errs), maxCauses)
 		}
@@ -99,5 +102,24 @@ func TestTemplateErrorsAreBounded(t *testing.T) {
 				t.Fatalf("a detail of %d bytes: %.200q", len(err.Detail), err.Detail)
 			}
 		}
+	}
+}
+
+// TestLeftOutItemsAreCounted: the API server counts the items that the Job has, and the author those of the template.
+func TestLeftOutItemsAreCounted(t *testing.T) {
+	const left, path = "spec.template.spec.containers[0].args[1]", "spec.template.spec.containers[0].args"
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+		Annotations: map[string]string{dispatcherv1alpha1.AnnotationLeftOut: left},
+	}}
+	refused := metav1.Status{Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{
+		{Type: metav1.CauseTypeFieldValueInvalid, Field: path + "[0]"},
+		{Type: metav1.CauseTypeFieldValueInvalid, Field: path + "[1]"},
+	}}}
+	errs := templateErrors(job, refused)
+	if len(errs) != 2 || errs[0].Field != "spec.jobTemplate."+path+"[0]" || errs[1].Field != "spec.jobTemplate."+path+"[2]" {
+		t.Errorf("got %v", errs)
+	}
+	if got, _ := templateWarning(job, path+"[1]: is odd"); got != "spec.jobTemplate."+path+"[2]: is odd" {
+		t.Errorf("got the warning %s", got)
 	}
 }

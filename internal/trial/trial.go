@@ -69,22 +69,22 @@ func (c *Client) Try(ctx context.Context, job *batchv1.Job) (Result, error) {
 	}
 	answer := request.Do(ctx)
 	tried := &batchv1.Job{}
-	result, err := resultOf(tried, answer.Into(tried))
+	result, err := resultOf(job, tried, answer.Into(tried))
 	if err != nil {
 		return Result{}, fmt.Errorf("trying the rendered Job: %w", err)
 	}
 	for _, warning := range answer.Warnings() {
-		if text, ok := templateWarning(warning.Text); ok {
+		if text, ok := templateWarning(job, warning.Text); ok {
 			result.Warnings = append(result.Warnings, text)
 		}
 	}
 	return result, nil
 }
 
-// resultOf sorts the answer to a dry run, which is err or the Job that would be stored.
-func resultOf(job *batchv1.Job, err error) (Result, error) {
+// resultOf sorts the answer to a dry run of job, which is err or tried, the Job that would be stored.
+func resultOf(job, tried *batchv1.Job, err error) (Result, error) {
 	if err == nil {
-		return Result{Job: job}, nil
+		return Result{Job: tried}, nil
 	}
 	refused, ok := errors.AsType[*apierrors.StatusError](err)
 	// A proxy has not judged the Job, but what is too large for a proxy is too large.
@@ -95,7 +95,7 @@ func resultOf(job *batchv1.Job, err error) (Result, error) {
 	result := Result{Refusal: refused}
 	switch refused.ErrStatus.Code {
 	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
-		result.Errors = templateErrors(refused.ErrStatus)
+		result.Errors = templateErrors(job, refused.ErrStatus)
 	}
 	return result, nil
 }

@@ -56,7 +56,7 @@ func TestResultOf(t *testing.T) {
 		{"an answer that says nothing", &apierrors.StatusError{}, notJudged},
 		{"no answer", context.DeadlineExceeded, notJudged},
 	} {
-		result, err := resultOf(&batchv1.Job{}, test.err)
+		result, err := resultOf(nil, &batchv1.Job{}, test.err)
 		got := stored
 		switch {
 		case err != nil:
@@ -67,7 +67,7 @@ func TestResultOf(t *testing.T) {
 			got = refused
 		}
 		if got != test.want {
-			t.Errorf("%s: resultOf(%v) = %d, want %d", test.reason, test.err, got, test.want)
+			t.Errorf("%s: resultOf(nil, %v) = %d, want %d", test.reason, test.err, got, test.want)
 		}
 		wantRefusal := test.want == refused || test.want == invalid
 		if (result.Job != nil) != (test.want == stored) || (result.Refusal != nil) != wantRefusal {

@@ -12,7 +12,7 @@ func TestTemplateWarning(t *testing.T) {
 		{"without a path", "odd", "spec.jobTemplate: odd"},
 		{"about the stand-in name", "metadata.name: a DNS label is recommended", ""},
 	} {
-		if got, told := templateWarning(test.text); got != test.want || told != (test.want != "") {
+		if got, told := templateWarning(nil, test.text); got != test.want || told != (test.want != "") {
 			t.Errorf("%s: got %q, %v; want %q", test.reason, got, told, test.want)
 		}
 	}

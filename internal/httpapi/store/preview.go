@@ -70,7 +70,7 @@ func translateTrial(result trial.Result, named Target, job *batchv1.Job) *proble
 	case apierrors.IsAlreadyExists(result.Refusal):
 		return problem.New(problem.JobNameConflict, "JobTemplate %q in namespace %q names its Job %q, and there is a Job of "+
 			"this name already", named.Template, named.Namespace, job.Name).
-			At(render.TemplatePath("metadata.name"), "is the name of a Job that exists")
+			At(render.TemplatePath(job, "metadata.name"), "is the name of a Job that exists")
 	case apierrors.IsForbidden(result.Refusal) &&
 		!apierrors.HasStatusCause(result.Refusal, corev1.NamespaceTerminatingCause):
 		return forbidden(result.Refusal, status, "Dispatcher is not allowed to create Jobs in namespace %q", named.Namespace)
