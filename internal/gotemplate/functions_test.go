@@ -1,17 +1,13 @@
 package gotemplate
 
 import (
-	"maps"
-	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/Masterminds/sprig/v3"
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestEveryFunctionIsDecided fails when a new sprig brings a function that nobody has looked at.
@@ -43,25 +39,6 @@ func TestMethods(t *testing.T) {
 		if methods := out.NumMethod() + reflect.PointerTo(out).NumMethod(); methods > 0 && !slices.Contains(ours, out) {
 			t.Errorf("%s gives a %s, which has %d methods", name, out, methods)
 		}
-	}
-}
-
-// TestDocumentation holds docs/templates.md to the table of functions that are left out.
-func TestDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../../docs/templates.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Functions that are not available\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`.*`) \\|").FindAllStringSubmatch(section, -1) {
-		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(row[1], -1) {
-			documented[name[1]] = true
-		}
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(unavailable)), slices.Sorted(maps.Keys(documented))); diff != "" {
-		t.Errorf("functions left out (-in the code +in docs/templates.md):\n%s", diff)
 	}
 }
 

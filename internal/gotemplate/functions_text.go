@@ -11,7 +11,7 @@ import (
 // textFunctions cut texts between characters (code points), where sprig's cut between bytes: what they make of valid
 // UTF-8 is valid. A number that makes no sense is an error, where sprig panics or returns the text as it is.
 var textFunctions = map[string]function{
-	"trunc":      {truncated, boundText(1)},
+	"trunc":      {truncatedText, boundText(1)},
 	"substr":     {substring, boundText(1)},
 	"abbrev":     {func(width int, text string) (string, error) { return abbreviated(0, width, text) }, boundText(2)},
 	"abbrevboth": {abbreviated, boundText(2)},
@@ -38,8 +38,8 @@ func offsetOf(text string, n int) int {
 	return len(text)
 }
 
-// truncated returns the first characters of a text, or the last ones for a negative count.
-func truncated(count int, text string) string {
+// truncatedText returns the first characters of a text, or the last ones for a negative count.
+func truncatedText(count int, text string) string {
 	if count >= 0 {
 		return text[:offsetOf(text, count)]
 	}
@@ -87,12 +87,12 @@ func abbreviated(offset, width int, text string) (string, error) {
 	}
 	offset = min(offset, length-(width-len(ellipsis)))
 	if offset <= len(ellipsis)+1 { // An ellipsis would not be shorter, as in sprig.
-		return truncated(width-len(ellipsis), text) + ellipsis, nil
+		return truncatedText(width-len(ellipsis), text) + ellipsis, nil
 	}
 	if offset+width-len(ellipsis) >= length {
-		return ellipsis + truncated(len(ellipsis)-width, text), nil
+		return ellipsis + truncatedText(len(ellipsis)-width, text), nil
 	}
-	return ellipsis + truncated(width-2*len(ellipsis), text[offsetOf(text, offset):]) + ellipsis, nil
+	return ellipsis + truncatedText(width-2*len(ellipsis), text[offsetOf(text, offset):]) + ellipsis, nil
 }
 
 func wrapWith(width int, separator, text string) string {
