@@ -71,6 +71,11 @@ var _ = Describe("Admission of JobTemplates", func() {
 			job(t).Template.Spec.RestartPolicy = corev1.RestartPolicyAlways
 			container(t).ImagePullPolicy = "{{ lower \"SOMETIMES\" }}"
 		}, podPath+".spec.restartPolicy", containerPath+".imagePullPolicy"),
+		Entry("an item behind one that is left out", func(t *dispatcherv1alpha1.JobTemplate) {
+			job(t).Template.Spec.Tolerations = []corev1.Toleration{
+				{Key: "{{ leaveOut }}", Operator: corev1.TolerationOpExists}, {Key: "a", Operator: "Sometimes"},
+			}
+		}, podPath+".spec.tolerations[1].operator"),
 		Entry("a samplePayload that it does not accept", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Env[0].Value = `{{ (fromJson .Payload).name | required "name is missing" }}`
 			t.Spec.SamplePayload = new(`{"nmae":"x"}`)
