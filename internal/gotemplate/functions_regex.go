@@ -14,6 +14,9 @@ const (
 	// maxSearch bounds one search: the size of the compiled expression times the length of the text. One search takes
 	// about a second at most.
 	maxSearch = 1 << 26
+	// maxExpanded is how many parts an expression may have when its repetitions are written out, as they are in the
+	// compiled one. Each part makes some 800 bytes.
+	maxExpanded = 8000
 )
 
 // boundSearch is for functions that search once: `regexMatch PATTERN TEXT`.
@@ -26,6 +29,9 @@ func boundSearch(c *call) (int, error) {
 	if err != nil {
 		return 0, nil // The function itself says so, or takes it for no match.
 	}
+	if expandedParts(parsed) > maxExpanded {
+		return 0, &limitError{"what a regular expression may take: fewer repetitions ({...}) are needed"}
+	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
 		return 0, err
@@ -34,6 +40,21 @@ func boundSearch(c *call) (int, error) {
 		return 0, &limitError{"what a regular expression may take: a shorter text or expression is needed"}
 	}
 	return len(text), c.step(100 + len(program.Inst) + len(text)/64)
+}
+
+// expandedParts returns how many parts an expression has when its repetitions are written out.
+func expandedParts(expression *syntax.Regexp) int {
+	parts := 1 + len(expression.Rune)
+	if expression.Op == syntax.OpCharClass {
+		parts = 1
+	}
+	for _, inner := range expression.Sub {
+		parts = plus(parts, expandedParts(inner))
+	}
+	if expression.Op == syntax.OpRepeat {
+		parts = times(parts, max(expression.Min, expression.Max, 1))
+	}
+	return parts
 }
 
 // boundSearchAll is for functions that search again after each match, in which it can take the square of the text's

@@ -117,6 +117,7 @@ var hostile = []struct{ name, template, want string }{
 	{"a huge regular expression", `{{ regexMatch (repeat 100000 "(a|b)") "x" }}`, "at most 1000 bytes"},
 	{"counted repeats", `{{ regexMatch "((a{1000}){1000}){1000}" "x" | not }}{{ mustRegexMatch "((a{1000}){1000}){1000}" "x" }}`, "invalid repeat count"},
 	{"many counted repeats of a long text", `{{ regexMatch (print "a{900}|b{900}|c{900}|d{900}|e{900}|f{900}|g{900}|h{900}") (repeat 10000 "a") }}`, "a regular expression may take"},
+	{"many counted repeats of a short text", `{{ regexMatch "a{900}|b{900}|c{900}|d{900}|e{900}|f{900}|g{900}|h{900}|i{900}" "x" }}`, "fewer repetitions"},
 	{"a regular expression that searches the rest after each match", `{{ regexReplaceAll "x*y|x" (repeat 1000000 "x") "z" }}`, "longer than"},
 	{"comparing each with each", `{{ $a := list }}{{ uniq (until 100000) }}`, limitSteps},
 	{"trimming by many characters", `{{ trimAll (repeat 100000 "é") (repeat 100000 "ö") }}`, limitSteps},
