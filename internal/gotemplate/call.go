@@ -69,7 +69,9 @@ func guard(name string, b *budget) any {
 }
 
 // call calls the function within b. fn is f.fn.
-func (f function) call(name string, b *budget, fn reflect.Value, args []reflect.Value) (result reflect.Value, err error) {
+func (f function) call(
+	name string, b *budget, fn reflect.Value, args []reflect.Value,
+) (result reflect.Value, err error) {
 	typ := fn.Type()
 	defer func() {
 		if r := recover(); r != nil {

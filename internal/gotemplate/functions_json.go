@@ -65,10 +65,10 @@ func jsonProblem(text string, err *json.SyntaxError, skipped int) error {
 
 // quotedCharacter names a character in a message.
 func quotedCharacter(char rune) string {
-	switch {
-	case char == '"':
+	switch char {
+	case '"':
 		return `'"'`
-	case char == utf8.RuneError:
+	case utf8.RuneError:
 		return "character"
 	default:
 		return strconv.Quote(string(char))

@@ -39,7 +39,9 @@ func boundFromForm(c *call) (int, error) {
 func urlDecoded(text string) (string, error) {
 	decoded, err := url.QueryUnescape(text)
 	if err != nil {
-		return "", fmt.Errorf("the %% at byte %d has no two hexadecimal digits behind it: write %%25 for a %%", badEscape(text)+1)
+		return "", fmt.Errorf(
+			"the %% at byte %d has no two hexadecimal digits behind it: write %%25 for a %%", badEscape(text)+1,
+		)
 	}
 	if invalidUTF8(decoded) >= 0 {
 		return "", errNotText

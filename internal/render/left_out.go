@@ -109,7 +109,7 @@ func leftOutOf(job *batchv1.Job) leftOut {
 		return nil
 	}
 	left := leftOut{}
-	for _, list := range strings.Fields(job.Annotations[dispatcherv1alpha1.AnnotationLeftOut]) {
+	for list := range strings.FieldsSeq(job.Annotations[dispatcherv1alpha1.AnnotationLeftOut]) {
 		at := strings.LastIndexByte(list, '[')
 		if at < 0 {
 			continue

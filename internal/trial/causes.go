@@ -29,8 +29,9 @@ func templateErrors(job *batchv1.Job, status metav1.Status) field.ErrorList {
 	return errs
 }
 
-// templateError returns an error that prints as the cause does, but for the middle of a long one. A cause's message begins with its type and the bad
-// value (see field.Error's ErrorBody): the type is removed, the value stays in the detail.
+// templateError returns an error that prints as the cause does, but for the middle of a long one. A cause's message
+// begins with its type and the bad value (see field.Error's ErrorBody): the type is removed, the value stays in the
+// detail.
 func templateError(job *batchv1.Job, cause metav1.StatusCause) *field.Error {
 	err := &field.Error{
 		Type:     field.ErrorType(cause.Type),
