@@ -65,7 +65,7 @@ func boundNumbers(c *call) (int, error) {
 	if c.extent.memory > 8192 || len(c.args) > 100 {
 		return 0, fmt.Errorf("takes at most 100 numbers")
 	}
-	return 64, nil
+	return 64, c.step(c.extent.text / 32)
 }
 
 // boundDecimals is for arithmetic with any number of digits: each factor adds some three hundred.
@@ -101,6 +101,9 @@ func boundPairs(c *call) (int, error) {
 
 // boundSorted is for functions that sort what they are given as texts.
 func boundSorted(c *call) (int, error) {
+	if c.extent.missing > 0 {
+		return 0, errMissing
+	}
 	return c.extent.printed(1) + times(c.extent.nodes, 16), c.step(times(c.extent.printed(1), 20) / 256)
 }
 

@@ -42,18 +42,20 @@ func (c *call) number(i int) int {
 
 var (
 	errorType        = reflect.TypeFor[error]()
+	anyType          = reflect.TypeFor[any]()
 	reflectValueType = reflect.TypeFor[reflect.Value]()
 )
 
 // guard returns the function of that name as templates call it: within b. It takes the same arguments, so that
-// text/template checks them as it always does. A panic of the function becomes its error.
+// text/template checks them as it always does, except that it takes a number of any type where the function needs an
+// int or a float64. A panic of the function becomes its error.
 func guard(name string, b *budget) any {
 	f := functions[name]
 	fn := reflect.ValueOf(f.fn)
 	typ := fn.Type()
 	in := make([]reflect.Type, typ.NumIn())
 	for i := range in {
-		in[i] = typ.In(i)
+		in[i] = acceptedType(typ.In(i))
 	}
 	guarded := reflect.FuncOf(in, []reflect.Type{typ.Out(0), errorType}, typ.IsVariadic())
 	return reflect.MakeFunc(guarded, func(args []reflect.Value) []reflect.Value {
@@ -81,6 +83,11 @@ func (f function) call(
 			err = fmt.Errorf("%s %w", missingArgument(spread(args, typ.IsVariadic())), errMissing)
 		}
 	}()
+	converted, err := numbersFor(typ, args)
+	if err != nil {
+		return result, err
+	}
+	args = converted
 	size, err := f.admit(name, b, args, typ.IsVariadic())
 	if err != nil {
 		return result, err
@@ -90,7 +97,7 @@ func (f function) call(
 
 // panicError is the error of a function that panicked. Functions of sprig do with most arguments that they do not take.
 func panicError(panicked any, args []any) error {
-	if _, ok := panicked.(runtime.Error); ok && slices.Contains(args, nil) {
+	if _, ok := panicked.(runtime.Error); ok && slices.ContainsFunc(args, isMissing) {
 		return errMissing
 	}
 	if err, ok := panicked.(error); ok {
@@ -101,10 +108,16 @@ func panicError(panicked any, args []any) error {
 
 // missingArgument names the argument that has no value, or a part of which has none.
 func missingArgument(args []any) string {
-	if i := slices.Index(args, nil); i >= 0 {
+	if i := slices.IndexFunc(args, isMissing); i >= 0 {
 		return fmt.Sprintf("argument %d", i+1)
 	}
 	return "a part of an argument"
+}
+
+// isMissing says whether a value is missing. A missing dictionary may have its type.
+func isMissing(value any) bool {
+	dict, ok := value.(map[string]any)
+	return value == nil || ok && dict == nil
 }
 
 // admit measures the arguments and returns how many bytes the function makes of them at most, if that is within b.

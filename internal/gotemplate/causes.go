@@ -50,6 +50,9 @@ func evaluationCause(message, context, action string) (cause string, missing boo
 		if functionName.MatchString(context) { // It is about what is piped into the function.
 			return fmt.Sprintf("%s: the last argument has no value, in: %s", context, action), true
 		}
+		if strings.IndexAny(context, "\"`'0123456789") == 0 { // It is the last argument of the call that gave nothing.
+			return "a value in parentheses is missing, in: " + action, true
+		}
 		return context + " has no value", true
 	case isNull:
 		return fmt.Sprintf("null has no %s, in: %s", null, action), true
@@ -76,6 +79,9 @@ var wordings = []struct {
 		return needed(found[1]) + goTypeName(found[2])
 	}},
 	{regexp.MustCompile(`(?s)^expected (\w+|unsigned integer); found (.+)$`), func(found []string) string {
+		if found[2] == "nil" {
+			return needed(found[1]) + goTypeName("nil")
+		}
 		return needed(found[1]) + found[2]
 	}},
 	{regexp.MustCompile(`(?s)^can't handle (.+) for arg of type (.+)$`), func(found []string) string {
@@ -114,6 +120,15 @@ var wordings = []struct {
 		}},
 	{regexp.MustCompile(`^interface conversion: .+ is (.+), not (.+)$`), func(found []string) string {
 		return fmt.Sprintf("takes %s, and not %s", goTypeName(found[2]), goTypeName(found[1]))
+	}},
+	{regexp.MustCompile(`^strings: negative Repeat count$`), func([]string) string {
+		return "a number cannot be negative"
+	}},
+	{regexp.MustCompile(`^(\S+) overflows int$`), func(found []string) string {
+		return found[1] + " is too large for a number in a template: write it as text"
+	}},
+	{regexp.MustCompile("(?s)^error parsing regexp: ([^:`]+).*$"), func(found []string) string {
+		return "a text that is not a regular expression: " + found[1]
 	}},
 	{regexp.MustCompile(`^runtime error: integer divide by zero$`), func([]string) string {
 		return "division by zero"
@@ -154,11 +169,15 @@ func goTypeName(typ string) string {
 		return "a dictionary"
 	case strings.HasPrefix(typ, "[") || typ == "slice" || typ == "array":
 		return "a list"
+	case strings.HasPrefix(typ, "complex"):
+		return "a complex number"
 	case strings.HasPrefix(typ, "float"):
 		return "a fraction"
 	case strings.HasPrefix(typ, "int") && !strings.HasPrefix(typ, "interface"),
 		strings.HasPrefix(typ, "uint"), typ == "unsigned integer":
 		return "a number"
+	case typ == "gotemplate.digits":
+		return "a number with too many digits"
 	case typ == "gotemplate.instant":
 		return "a time"
 	case typ == "gotemplate.version":

@@ -17,13 +17,33 @@ var functions = func() map[string]function {
 		all[name] = function{fn: fromSprig[name], bound: bound}
 	}
 	for _, own := range []map[string]function{
-		builtinFunctions, comparisons, textFunctions, dateFunctions, encodingFunctions, dictFunctions, listFunctions,
-		urlFunctions, ownFunctions,
+		builtinFunctions, comparisons, equalityFunctions, numberFunctions, textFunctions, dateFunctions,
+		encodingFunctions, dictFunctions, listFunctions, urlFunctions, randomFunctions, ownFunctions,
 	} {
 		maps.Copy(all, own)
 	}
+	for name, must := range failing {
+		all[name] = function{fn: fromSprig[must], bound: sprigBounds[must]}
+	}
+	for _, name := range printing {
+		all[name] = function{fn: showing(all[name].fn), bound: all[name].bound}
+	}
 	return all
 }()
+
+// failing are functions of sprig that drop their error or panic with it, and those that return it.
+var failing = map[string]string{
+	"toJson": "mustToJson", "toPrettyJson": "mustToPrettyJson", "toRawJson": "mustToRawJson",
+	"regexMatch": "mustRegexMatch", "regexFind": "mustRegexFind", "regexFindAll": "mustRegexFindAll",
+	"regexSplit": "mustRegexSplit", "regexReplaceAll": "mustRegexReplaceAll",
+	"regexReplaceAllLiteral": "mustRegexReplaceAllLiteral",
+}
+
+// printing are the functions that print values of any type. Numbers are printed as in JSON.
+var printing = []string{
+	"print", "println", "html", "js", "urlquery", "quote", "squote", "cat", "join", "toString", "toStrings", "sortAlpha",
+	"shellQuote",
+}
 
 // isFunction says whether a template may use a function of this name.
 func isFunction(name string) bool {
@@ -51,7 +71,7 @@ var unavailable = func() map[string]string {
 var builtinFunctions = map[string]function{
 	"html": {template.HTMLEscaper, boundPrinted(6)}, "js": {template.JSEscaper, boundPrinted(8)},
 	"urlquery": {template.URLQueryEscaper, boundPrinted(3)}, "print": {fmt.Sprint, boundPrinted(1)},
-	"println": {fmt.Sprintln, boundPrinted(1)}, "printf": {fmt.Sprintf, boundPrintf}, "index": {index, boundConstant(64)},
+	"println": {fmt.Sprintln, boundPrinted(1)}, "printf": {printf, boundPrintf}, "index": {index, boundConstant(64)},
 	"len": {length, boundConstant(8)}, "not": {not, boundConstant(8)},
 }
 
@@ -66,53 +86,32 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"trimPrefix": boundText(1), "swapcase": boundText(3), "shuffle": boundText(4), "snakecase": boundText(4),
 	"camelcase": boundText(4), "kebabcase": boundText(4), "contains": boundWalk, "hasPrefix": boundWalk,
 	"hasSuffix": boundWalk, "quote": boundPrinted(4), "squote": boundPrinted(2), "cat": boundPrinted(2),
-	"replace": boundReplace, "plural": boundText(1), "toString": boundPrinted(1), "toStrings": boundText(3),
-	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplitN, "join": boundJoin,
-	"sortAlpha": boundSorted, "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
+	"replace": boundReplace, "toString": boundPrinted(1), "toStrings": listOrValue(boundPrinted(3)),
+	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplitN, "join": listOrValue(boundJoin),
+	"sortAlpha": listOrValue(boundSorted), "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
 	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1),
 	"dir": boundText(1), "clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1),
 	"osClean": boundText(1), "osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk,
-	"urlJoin":       boundText(8),
-	"semverCompare": boundShort,
+	"urlJoin": notMissing(boundText(8)),
 
-	// Random.
-	"randAlphaNum": boundByFirstArg(4), "randAlpha": boundByFirstArg(4), "randAscii": boundByFirstArg(4),
-	"randNumeric": boundByFirstArg(4), "randBytes": boundByFirstArg(3), "randInt": boundConstant(8),
 	"uuidv4": boundConstant(64), "encryptAES": boundText(4), "decryptAES": boundText(4),
-
-	// Numbers.
-	"atoi": boundNumbers, "int": boundNumbers, "int64": boundNumbers, "float64": boundNumbers, "toDecimal": boundNumbers,
-	"add": boundNumbers, "add1": boundNumbers, "sub": boundNumbers, "mul": boundNumbers, "div": boundNumbers,
-	"mod": boundNumbers, "addf": boundDecimals, "add1f": boundDecimals, "subf": boundDecimals, "mulf": boundDecimals,
-	"divf": boundDecimals, "biggest": boundNumbers, "max": boundNumbers, "min": boundNumbers, "maxf": boundNumbers,
-	"minf": boundNumbers, "ceil": boundNumbers, "floor": boundNumbers, "round": boundNumbers,
-	"until": boundRange(-1, 0, -1), "untilStep": boundRange(0, 1, 2), "seq": boundSeq,
 
 	// Lists.
 	"list": boundShallow(32), "tuple": boundShallow(32), "first": boundConstant(16), "mustFirst": boundConstant(16),
 	"last": boundConstant(16), "mustLast": boundConstant(16), "rest": boundShallow(32), "mustRest": boundShallow(32),
 	"initial": boundShallow(32), "mustInitial": boundShallow(32), "reverse": boundShallow(32),
 	"mustReverse": boundShallow(32), "compact": boundShallow(32), "mustCompact": boundShallow(32),
-	"concat": boundShallow(48), "chunk": boundChunk, "mustChunk": boundChunk, "has": boundWalk, "mustHas": boundWalk,
-	"uniq": boundPairs, "mustUniq": boundPairs, "without": boundPairs, "mustWithout": boundPairs,
-
-	// Dictionaries.
-	"get": boundConstant(16), "hasKey": boundConstant(8), "pluck": boundShallow(32), "pick": boundDict,
-	"omit": boundDict, "dig": boundConstant(16),
+	"concat": boundShallow(48), "chunk": boundChunk, "mustChunk": boundChunk,
 
 	// Defaults and types.
 	"default": boundConstant(16), "empty": boundConstant(8), "coalesce": boundConstant(16), "all": boundConstant(8),
-	"any": boundConstant(8), "ternary": boundConstant(16), "typeOf": boundConstant(64), "typeIs": boundConstant(8),
-	"typeIsLike": boundConstant(8), "kindOf": boundConstant(64), "kindIs": boundConstant(8), "deepEqual": boundWalk,
-	"fail": boundText(1),
+	"any": boundConstant(8), "ternary": boundConstant(16), "fail": boundText(1),
 
-	// JSON. toJson and the others drop their error, must... return it.
-	"toJson": boundText(6), "mustToJson": boundText(6), "toRawJson": boundText(6), "mustToRawJson": boundText(6),
-	"toPrettyJson": boundPrettyJSON, "mustToPrettyJson": boundPrettyJSON,
+	// JSON. failing has those without must.
+	"mustToJson": boundText(6), "mustToRawJson": boundText(6), "mustToPrettyJson": boundPrettyJSON,
 
-	// Regular expressions.
-	"regexMatch": boundSearch, "mustRegexMatch": boundSearch, "regexFind": boundSearch, "mustRegexFind": boundSearch,
-	"regexFindAll": boundSearchAll, "mustRegexFindAll": boundSearchAll, "regexSplit": boundSearchAll,
-	"mustRegexSplit": boundSearchAll, "regexReplaceAll": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
-	"regexReplaceAllLiteral": boundSearchAll, "mustRegexReplaceAllLiteral": boundSearchAll, "regexQuoteMeta": boundText(2),
+	// Regular expressions. failing has those without must.
+	"mustRegexMatch": boundSearch, "mustRegexFind": boundSearch, "mustRegexFindAll": boundSearchAll,
+	"mustRegexSplit": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
+	"mustRegexReplaceAllLiteral": boundSearchAll, "regexQuoteMeta": boundText(2),
 }

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
+	"strconv"
+	"strings"
 )
 
 // comparisons are text/template's, except that whole numbers and fractions can be compared with each other, as they
@@ -61,30 +64,89 @@ func ordered(holds func(int) bool) func(a, b reflect.Value) (bool, error) {
 
 // compare compares two texts or two numbers.
 func compare(a, b reflect.Value) (int, error) {
-	switch {
-	case a.Kind() == reflect.String && b.Kind() == reflect.String:
+	if a.Kind() == reflect.String && b.Kind() == reflect.String {
 		return cmp.Compare(a.String(), b.String()), nil
-	case a.CanInt() && b.CanInt():
-		return cmp.Compare(a.Int(), b.Int()), nil
-	case a.CanUint() && b.CanUint():
-		return cmp.Compare(a.Uint(), b.Uint()), nil
 	}
-	x, xOK := float(a)
-	y, yOK := float(b)
-	if !xOK || !yOK {
+	c, ok := compareNumbers(a, b)
+	if !ok {
 		return 0, fmt.Errorf("cannot compare %s with %s", typeName(plain(a)), typeName(plain(b)))
 	}
-	return cmp.Compare(x, y), nil
+	return c, nil
 }
 
-func float(v reflect.Value) (float64, bool) {
+// compareNumbers compares two numbers by what they are worth, whatever their types are. No digit is lost.
+func compareNumbers(a, b reflect.Value) (c int, ok bool) {
+	x, xOK := numberIn(a)
+	y, yOK := numberIn(b)
+	if !xOK || !yOK {
+		return 0, false
+	}
+	switch x := x.(type) {
+	case int64:
+		switch y := y.(type) {
+		case int64:
+			return cmp.Compare(x, y), true
+		case float64:
+			return compareWithFloat(x, y), true
+		}
+	case float64:
+		switch y := y.(type) {
+		case int64:
+			return -compareWithFloat(y, x), true
+		case float64:
+			return cmp.Compare(x, y), true
+		}
+	}
+	return compareDigits(wholePart(x), wholePart(y)), true // One is beyond all that has a fraction.
+}
+
+// numberIn returns a number as an int64, a float64 or digits.
+func numberIn(v reflect.Value) (number any, ok bool) {
 	switch {
 	case v.CanInt():
-		return float64(v.Int()), true
-	case v.CanUint():
-		return float64(v.Uint()), true
+		return v.Int(), true
 	case v.CanFloat():
-		return v.Float(), true
+		return v.Float(), !math.IsNaN(v.Float())
+	case v.IsValid() && v.Type() == digitsType:
+		return plain(v), true
 	}
-	return 0, false
+	return nil, false
 }
+
+func compareWithFloat(n int64, f float64) int {
+	switch whole := math.Trunc(f); {
+	case whole >= -math.MinInt64:
+		return -1
+	case whole < math.MinInt64:
+		return 1
+	case int64(whole) != n:
+		return cmp.Compare(n, int64(whole))
+	default:
+		return cmp.Compare(whole, f)
+	}
+}
+
+// wholePart returns the digits of a number without its fraction.
+func wholePart(number any) string {
+	if f, ok := number.(float64); ok {
+		return strconv.FormatFloat(math.Trunc(f), 'f', -1, 64)
+	}
+	return fmt.Sprint(number)
+}
+
+// compareDigits compares two whole numbers by their decimal digits.
+func compareDigits(a, b string) int {
+	x, negative := strings.CutPrefix(a, "-")
+	y, negativeToo := strings.CutPrefix(b, "-")
+	switch {
+	case negative != negativeToo && negative:
+		return -1
+	case negative != negativeToo:
+		return 1
+	case negative:
+		x, y = y, x
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
+}
+
+var digitsType = reflect.TypeFor[digits]()

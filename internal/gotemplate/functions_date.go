@@ -3,62 +3,13 @@ package gotemplate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
 
-// instant is a time as templates see it. It has only those methods of time.Time that make little: text/template calls
-// methods itself, outside of the budget. And it has no pointer to its time zone, which could be printed.
-type instant struct {
-	seconds     int64
-	nanoseconds int64
-	zone        string
-	offset      int
-}
-
-func newInstant(t time.Time) instant {
-	zone, offset := t.Zone()
-	return instant{t.Unix(), int64(t.Nanosecond()), zone, offset}
-}
-
-func (i instant) time() time.Time {
-	t := time.Unix(i.seconds, i.nanoseconds)
-	if i.offset == 0 && (i.zone == "UTC" || i.zone == "") {
-		return t.UTC()
-	}
-	return t.In(time.FixedZone(i.zone, i.offset))
-}
-
-func (i instant) String() string               { return i.time().String() }
-func (i instant) MarshalText() ([]byte, error) { return i.time().MarshalText() }
-func (i instant) Unix() int64                  { return i.time().Unix() }
-func (i instant) UnixMilli() int64             { return i.time().UnixMilli() }
-func (i instant) UnixNano() int64              { return i.time().UnixNano() }
-func (i instant) Year() int                    { return i.time().Year() }
-func (i instant) Month() string                { return i.time().Month().String() }
-func (i instant) Day() int                     { return i.time().Day() }
-func (i instant) YearDay() int                 { return i.time().YearDay() }
-func (i instant) Weekday() string              { return i.time().Weekday().String() }
-func (i instant) Hour() int                    { return i.time().Hour() }
-func (i instant) Minute() int                  { return i.time().Minute() }
-func (i instant) Second() int                  { return i.time().Second() }
-func (i instant) UTC() instant                 { return newInstant(i.time().UTC()) }
-
-// Format prints the time as layout says.
-func (i instant) Format(layout string) (string, error) {
-	if len(layout) > maxLayout {
-		return "", errLayout
-	}
-	return i.time().Format(layout), nil
-}
-
-// maxLayout is how long a layout may be.
-const maxLayout = 256
-
-var errLayout = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
-
 // dateFunctions are sprig's, except that they know no local time: what they make does not depend on where this process
-// runs. An unknown time zone is an error, where sprig takes UTC.
+// runs. And what they cannot read is an error, where sprig takes the time now, UTC, or 0.
 var dateFunctions = map[string]function{
 	"now":              {func() instant { return newInstant(time.Now().UTC()) }, boundConstant(32)},
 	"ago":              {ago, boundShort},
@@ -69,28 +20,63 @@ var dateFunctions = map[string]function{
 	"htmlDateInZone":   {htmlDateInZone, boundShort},
 	"date_modify":      {modified, boundShort},
 	"dateModify":       {modified, boundShort},
-	"must_date_modify": {mustModified, boundShort},
-	"mustDateModify":   {mustModified, boundShort},
+	"must_date_modify": {modified, boundShort},
+	"mustDateModify":   {modified, boundShort},
 	"toDate":           {toDate, boundShort},
-	"mustToDate":       {mustToDate, boundShort},
-	"unixEpoch":        {func(date instant) string { return strconv.FormatInt(date.Unix(), 10) }, boundConstant(32)},
+	"mustToDate":       {toDate, boundShort},
+	"unixEpoch":        {unixEpoch, boundShort},
 	"duration":         {duration, boundShort},
 	"durationRound":    {durationRound, boundShort},
 }
 
-// toTime takes a time, or seconds since 1970. Anything else is now, as in sprig.
-func toTime(date any) time.Time {
-	switch date := date.(type) {
-	case instant:
-		return date.time()
-	case int64:
-		return time.Unix(date, 0)
-	case int:
-		return time.Unix(int64(date), 0)
-	case int32:
-		return time.Unix(int64(date), 0)
+const (
+	aTime       = "a time, such as 2006-01-02T15:04:05Z, 2006-01-02, or seconds since 1970"
+	aDuration   = "a duration, such as 1h30m"
+	aZone       = "a time zone, such as Europe/Paris"
+	someSeconds = "a number of seconds"
+)
+
+// firstSecond and lastSecond are the first second of the year 0 and the last one of the year 9999: RFC 3339 has no
+// others.
+const firstSecond, lastSecond = -62167219200, 253402300799
+
+var (
+	errYears   = errors.New("the time is not in the years 0 to 9999")
+	errSeconds = fmt.Errorf("%w: it takes seconds since 1970, so divide milliseconds by 1000", errYears)
+)
+
+// toTime takes a time, a text in RFC 3339, a date without a time, or seconds since 1970. It returns the others in UTC.
+func toTime(date any) (time.Time, error) {
+	if date, ok := date.(instant); ok {
+		return date.time(), nil
 	}
-	return time.Now()
+	if text, ok := date.(string); ok {
+		for _, layout := range []string{time.RFC3339, time.DateOnly} {
+			if t, err := time.Parse(layout, text); err == nil {
+				return inYears(t.UTC())
+			}
+		}
+	}
+	n, err := numberOf(date, aTime)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if f, ok := n.(float64); ok && f > firstSecond && f < lastSecond {
+		whole, part := math.Modf(f)
+		return inYears(time.Unix(int64(whole), int64(part*1e9)).UTC())
+	}
+	if n, ok := n.(int64); ok && n >= firstSecond && n <= lastSecond {
+		return time.Unix(n, 0).UTC(), nil
+	}
+	return time.Time{}, errSeconds
+}
+
+// inYears refuses times whose year does not have four digits.
+func inYears(t time.Time) (time.Time, error) {
+	if s := t.Unix(); s < firstSecond || s > lastSecond {
+		return t, errYears
+	}
+	return t, nil
 }
 
 func inZone(layout string, date any, zone string) (string, error) {
@@ -98,72 +84,123 @@ func inZone(layout string, date any, zone string) (string, error) {
 		return "", errLayout
 	}
 	location, err := time.LoadLocation(zone)
-	if err != nil || zone == "Local" {
-		return "", errors.New("unknown time zone " + strconv.Quote(zone))
+	if err != nil || zone == "Local" || zone == "" {
+		return "", unreadable(aZone, zone)
 	}
-	return toTime(date).In(location).Format(layout), nil
+	t, err := toTime(date)
+	if err != nil {
+		return "", err
+	}
+	return t.In(location).Format(layout), nil
 }
 
 func htmlDateInZone(date any, zone string) (string, error) { return inZone(time.DateOnly, date, zone) }
 
 // ago returns the time since date, like sprig's ago.
-func ago(date any) string { return time.Since(toTime(date)).Round(time.Second).String() }
-
-func modified(by string, date instant) instant {
-	if changed, err := mustModified(by, date); err == nil {
-		return changed
-	}
-	return date
+func ago(date any) (string, error) {
+	d, err := since(date)
+	return d.Round(time.Second).String(), err
 }
 
-func mustModified(by string, date instant) (instant, error) {
+// since returns the time since date.
+func since(date any) (time.Duration, error) {
+	t, err := toTime(date)
+	if err != nil {
+		return 0, err
+	}
+	d := time.Since(t)
+	if d == math.MaxInt64 || d == math.MinInt64 {
+		return 0, errors.New("the time is more than 292 years away")
+	}
+	return d, nil
+}
+
+// modified returns the time that is later than date by a duration, or earlier if that is negative.
+func modified(by string, date any) (instant, error) {
 	d, err := time.ParseDuration(by)
-	return newInstant(date.time().Add(d)), err
-}
-
-func toDate(layout, text string) instant {
-	date, _ := mustToDate(layout, text)
-	return date
-}
-
-func mustToDate(layout, text string) (instant, error) {
-	date, err := time.ParseInLocation(layout, text, time.UTC)
-	return newInstant(date), err
-}
-
-func duration(seconds any) string {
-	var n int64
-	switch seconds := seconds.(type) {
-	case string:
-		n, _ = strconv.ParseInt(seconds, 10, 64)
-	case int64:
-		n = seconds
-	case int:
-		n = int64(seconds)
+	if err != nil {
+		return instant{}, unreadable(aDuration, by)
 	}
-	return (time.Duration(n) * time.Second).String()
+	t, err := toTime(date)
+	if err != nil {
+		return instant{}, err
+	}
+	t, err = inYears(t.Add(d))
+	return newInstant(t), err
 }
 
-// durationRound names a duration by its largest unit only, like 3d.
-func durationRound(value any) string {
-	var d time.Duration
-	switch value := value.(type) {
-	case string:
-		d, _ = time.ParseDuration(value)
-	case int64:
-		d = time.Duration(value)
-	case instant:
-		d = time.Since(value.time())
+// toDate reads a text that has the form of layout.
+func toDate(layout, text string) (instant, error) {
+	if len(layout) > maxLayout {
+		return instant{}, errLayout
+	}
+	t, err := time.ParseInLocation(layout, text, time.UTC)
+	if err != nil {
+		return instant{}, unreadable("a time in the layout", text)
+	}
+	return newInstant(t), nil
+}
+
+func unixEpoch(date any) (string, error) {
+	t, err := toTime(date)
+	return strconv.FormatInt(t.Unix(), 10), err
+}
+
+// duration writes a number of seconds as a duration.
+func duration(value any) (string, error) {
+	n, err := numberOf(value, someSeconds)
+	if err != nil {
+		return "", err
+	}
+	whole, part := int64(0), time.Duration(0)
+	if f, ok := n.(float64); ok {
+		n, part = math.Trunc(f), time.Duration((f-math.Trunc(f))*1e9)
+	}
+	if whole, err = truncated(n); err != nil {
+		return "", err
+	}
+	if most := int64(math.MaxInt64 / time.Second); whole >= most || whole <= -most {
+		return "", errors.New("the duration is more than 292 years")
+	}
+	return (time.Duration(whole)*time.Second + part).String(), nil
+}
+
+// durationRound names a duration by its largest unit only, like 3d. It takes a duration as text, nanoseconds, or a time
+// from which on it counts.
+func durationRound(value any) (string, error) {
+	d, err := durationOf(value)
+	if err != nil {
+		return "", err
 	}
 	const day = 24 * time.Hour
-	d = max(d, -d)
+	d = max(d, -max(d, -math.MaxInt64))
 	for _, unit := range []struct {
 		name string
 		size time.Duration
 	}{{"y", 365 * day}, {"mo", 30 * day}, {"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
-		if d > unit.size {
-			return strconv.FormatInt(int64(d/unit.size), 10) + unit.name
+		if d >= unit.size {
+			return strconv.FormatInt(int64(d/unit.size), 10) + unit.name, nil
 		}
 	}
-	return "0s"
+	return "0s", nil
+}
+
+func durationOf(value any) (time.Duration, error) {
+	switch value := value.(type) {
+	case instant:
+		return since(value)
+	case string:
+		if d, err := time.ParseDuration(value); err == nil {
+			return d, nil
+		}
+		if t, err := time.Parse(time.RFC3339, value); err == nil {
+			return since(newInstant(t))
+		}
+		return 0, unreadable(aDuration, value)
+	}
+	n, err := whole(value)
+	if err != nil {
+		return 0, unreadable(aDuration, value)
+	}
+	return time.Duration(n), nil
 }

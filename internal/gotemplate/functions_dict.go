@@ -19,22 +19,24 @@ var dictFunctions = func() map[string]function {
 		"dict":         {newDict, boundDict},
 		"set":          {fromSprig["set"], boundSet},
 		"unset":        {fromSprig["unset"], boundUnset},
-		"keys":         {dictKeys, boundKeys},
-		"values":       {dictValues, boundKeys},
+		"keys":         {dictKeys, notMissing(boundKeys)},
+		"values":       {dictValues, notMissing(boundKeys)},
+		"pick":         {fromSprig["pick"], notMissing(boundDict)},
+		"omit":         {fromSprig["omit"], notMissing(boundDict)},
+		"get":          {get, boundConstant(16)},
+		"hasKey":       {fromSprig["hasKey"], boundConstant(8)},
+		"pluck":        {pluck, boundShallow(32)},
+		"dig":          {dig, boundConstant(16)},
 		"deepCopy":     {deepCopied, boundMemory(2)},
 		"mustDeepCopy": {deepCopied, boundMemory(2)},
 	}
-	for _, name := range []string{"merge", "mergeOverwrite"} {
-		merge := fromSprig[name].(func(map[string]any, ...map[string]any) any)
-		fn := func(into map[string]any, from ...map[string]any) any { return merge(into, copiedDicts(from)...) }
-		all[name] = function{fn, boundMerge}
-	}
-	for _, name := range []string{"mustMerge", "mustMergeOverwrite"} {
-		merge := fromSprig[name].(func(map[string]any, ...map[string]any) (any, error))
+	for name, must := range map[string]string{"merge": "mustMerge", "mergeOverwrite": "mustMergeOverwrite"} {
+		merge := fromSprig[must].(func(map[string]any, ...map[string]any) (any, error))
 		fn := func(into map[string]any, from ...map[string]any) (any, error) {
 			return merge(into, copiedDicts(from)...)
 		}
-		all[name] = function{fn, boundMerge}
+		all[name] = function{fn, notMissing(boundMerge)}
+		all[must] = all[name]
 	}
 	return all
 }()
@@ -77,6 +79,9 @@ func boundSet(c *call) (int, error) {
 // boundUnset is for `unset DICT KEY`.
 func boundUnset(c *call) (int, error) {
 	dict, _ := c.args[0].(map[string]any)
+	if dict == nil {
+		return 0, errMissing
+	}
 	return 16, c.meter.willSet(dict, c.text(1), nil, false)
 }
 
@@ -93,6 +98,16 @@ func boundDict(c *call) (int, error) {
 	return size + dictMemory, err
 }
 
+// notMissing is for functions whose arguments must all be there.
+func notMissing(bound func(*call) (int, error)) func(*call) (int, error) {
+	return func(c *call) (int, error) {
+		if slices.ContainsFunc(c.args, isMissing) {
+			return 0, errMissing
+		}
+		return bound(c)
+	}
+}
+
 // boundKeys is for functions that sort keys.
 func boundKeys(c *call) (int, error) {
 	n := len(c.args)
@@ -102,6 +117,53 @@ func boundKeys(c *call) (int, error) {
 		}
 	}
 	return times(n, 16) + 64, c.step(n / 4)
+}
+
+// get returns the value of a key, or empty text where it, or the dictionary, is missing.
+func get(dict map[string]any, key string) any {
+	if value := dict[key]; value != nil {
+		return value
+	}
+	return ""
+}
+
+// pluck returns the values that dictionaries have for a key.
+func pluck(key string, dicts ...map[string]any) []any {
+	all := []any{}
+	for _, dict := range dicts {
+		if value := dict[key]; value != nil {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+// dig is `dig KEY... DEFAULT DICT`: the value that is reached by the keys, or the default where one on the way is
+// missing.
+func dig(args ...any) (any, error) {
+	if len(args) < 3 {
+		return nil, errors.New("takes one or more keys, a default and a dictionary")
+	}
+	last := len(args) - 1
+	otherwise, value := args[last-1], args[last]
+	for i, arg := range args[:last-1] {
+		key, ok := arg.(string)
+		if !ok {
+			return nil, fmt.Errorf("a key must be text, and argument %d is %s", i+1, typeName(arg))
+		}
+		if isMissing(value) {
+			return otherwise, nil
+		}
+		dict, ok := value.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("takes a dictionary with the key %q, and not %s", key, typeName(value))
+		}
+		value = dict[key]
+	}
+	if isMissing(value) {
+		return otherwise, nil
+	}
+	return value, nil
 }
 
 func dictKeys(dicts ...map[string]any) []string {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math/big"
 	"reflect"
 	"strconv"
 	"strings"
@@ -140,6 +142,29 @@ func decodedJSON(text string) (any, error) {
 	return withNumbers(value, 0)
 }
 
+// placeError says which part of a value that is read is wrong.
+type placeError struct {
+	place string // such as .items[0].id
+	err   error
+}
+
+func (e *placeError) Error() string {
+	if e.place == "" {
+		return e.err.Error()
+	}
+	return e.place + ": " + e.err.Error()
+}
+
+func (e *placeError) Unwrap() error { return e.err }
+
+// within returns err as an error of a part of the value where it came up.
+func within(part string, err error) error {
+	if inner, ok := errors.AsType[*placeError](err); ok {
+		inner.place = part + inner.place
+	}
+	return err
+}
+
 // withNumbers replaces the json.Numbers in value, in place.
 func withNumbers(value any, depth int) (_ any, err error) {
 	if depth > maxNesting {
@@ -147,22 +172,28 @@ func withNumbers(value any, depth int) (_ any, err error) {
 	}
 	switch v := value.(type) {
 	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n, nil
+		n, err := readNumber(v.String())
+		if err != nil {
+			return nil, &placeError{err: err}
 		}
-		f, _ := v.Float64()
-		return f, nil
+		return n, nil
 	case []any:
 		for i := range v {
 			if v[i], err = withNumbers(v[i], depth+1); err != nil {
-				return nil, err
+				return nil, within(fmt.Sprintf("[%d]", i), err)
 			}
 		}
 	case map[string]any:
-		for k := range v {
-			if v[k], err = withNumbers(v[k], depth+1); err != nil {
-				return nil, err
+		wrong := ""
+		for k, item := range v {
+			n, itemErr := withNumbers(item, depth+1)
+			if itemErr != nil && (err == nil || k < wrong) { // Maps have no order, and the error must be the same.
+				wrong, err = k, itemErr
 			}
+			v[k] = n
+		}
+		if err != nil {
+			return nil, within("."+wrong, err)
 		}
 	}
 	return value, nil
@@ -176,10 +207,31 @@ func toYAML(value any) (string, error) {
 
 // fromYAML reads one YAML document. It takes no aliases: a short text with them can stand for a value of any size.
 func fromYAML(text string) (any, error) {
-	var document yamlv3.Node
-	if err := yamlv3.Unmarshal([]byte(text), &document); err != nil {
-		return nil, err
+	decoder := yamlv3.NewDecoder(strings.NewReader(text))
+	var value any
+	for read := 0; ; read++ {
+		var document yamlv3.Node
+		if err := decoder.Decode(&document); err == io.EOF {
+			return value, nil
+		} else if err != nil {
+			return nil, errors.New("not YAML: " + strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		next, err := yamlDocument(&document)
+		if err != nil {
+			return nil, err
+		}
+		if read > 0 && next != nil {
+			return nil, errDocuments
+		}
+		if read == 0 {
+			value = next
+		}
 	}
+}
+
+var errDocuments = errors.New("the text has more than one YAML document: split it at its --- lines")
+
+func yamlDocument(document *yamlv3.Node) (any, error) {
 	if len(document.Content) == 0 {
 		return nil, nil
 	}
@@ -236,15 +288,29 @@ func yamlScalar(node *yamlv3.Node) (any, error) {
 		var value bool
 		err := node.Decode(&value)
 		return value, err
-	case "!!int":
-		if n, err := strconv.ParseInt(node.Value, 0, 64); err == nil {
-			return n, nil
-		}
-		fallthrough
-	case "!!float":
-		var value float64
-		err := node.Decode(&value)
-		return value, err
+	case "!!int", "!!float":
+		return yamlNumber(node)
+	}
+	if _, err := readNumber(node.Value); node.Style == 0 && err != nil && !errors.Is(err, errNoNumber) {
+		return nil, fmt.Errorf("line %d: %w", node.Line, err) // The YAML library takes 1e400 for text.
 	}
 	return node.Value, nil
+}
+
+// yamlNumber reads a number, which may also be written like 0x1f or 1_000.
+func yamlNumber(node *yamlv3.Node) (any, error) {
+	if n, err := strconv.ParseInt(node.Value, 0, 64); err == nil {
+		return n, nil
+	}
+	text := strings.ReplaceAll(node.Value, "_", "")
+	n, err := readNumber(text)
+	if errors.Is(err, errNoNumber) && len(text) <= maxDigits {
+		if large, ok := new(big.Int).SetString(text, 0); ok {
+			n, err = readNumber(large.String())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", node.Line, err)
+	}
+	return n, nil
 }

@@ -58,11 +58,9 @@ func sliced(list any, indexes ...any) (any, error) {
 	}
 	bounds := []int{0, items.Len()}
 	for i, index := range indexes {
-		number := reflect.ValueOf(index)
-		if !number.IsValid() || !number.CanInt() {
-			return nil, fmt.Errorf("an index must be a whole number, and not %s", typeName(index))
+		if bounds[i], err = indexOf(index); err != nil {
+			return nil, err
 		}
-		bounds[i] = int(number.Int())
 	}
 	if items.Len() == 0 {
 		return nil, nil
@@ -73,10 +71,32 @@ func sliced(list any, indexes ...any) (any, error) {
 	return items.Slice(bounds[0], bounds[1]).Interface(), nil
 }
 
+// indexOf returns an index of a list.
+func indexOf(value any) (int, error) {
+	i, err := wholeArgument(value)
+	if err != nil {
+		return 0, fmt.Errorf("an index must be a whole number, and not %s", typeName(value))
+	}
+	return i, nil
+}
+
 func listOf(list any) (reflect.Value, error) {
 	items := reflect.ValueOf(list)
+	if list == nil {
+		return items, errMissing
+	}
 	if items.Kind() != reflect.Slice {
 		return items, fmt.Errorf("takes a list, and not %s", typeName(list))
 	}
 	return items, nil
+}
+
+// listOrValue is for functions that take a value in place of a list with only this value. A dictionary is none.
+func listOrValue(bound func(*call) (int, error)) func(*call) (int, error) {
+	return func(c *call) (int, error) {
+		if last := c.args[len(c.args)-1]; reflect.ValueOf(last).Kind() == reflect.Map && !isMissing(last) {
+			return 0, mismatch("a list", last)
+		}
+		return bound(c)
+	}
 }

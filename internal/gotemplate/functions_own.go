@@ -12,10 +12,17 @@ var errMissing = errors.New("has no value")
 
 // ownFunctions are those that sprig does not have, or that are not right in it.
 var ownFunctions = map[string]function{
-	"leaveOut":   {leaveOut, boundConstant(16)},
-	"required":   {required, boundConstant(16)},
-	"shellQuote": {shellQuote, boundPrinted(5)},
-	"semver":     {newVersion, boundShort},
+	"leaveOut":      {leaveOut, boundConstant(16)},
+	"required":      {required, boundConstant(16)},
+	"shellQuote":    {shellQuote, boundPrinted(5)},
+	"semver":        {newVersion, boundShort},
+	"semverCompare": {semverCompare, boundShort},
+	// These tell no types of this package.
+	"typeOf":     {typeOf, boundConstant(64)},
+	"typeIs":     {typeIs, boundConstant(8)},
+	"typeIsLike": {typeIsLike, boundConstant(8)},
+	"kindOf":     {kindOf, boundConstant(64)},
+	"kindIs":     {func(kind string, value any) bool { return kind == kindOf(value) }, boundConstant(8)},
 }
 
 // required returns value, or an error with message if it is missing or empty text.
@@ -48,14 +55,15 @@ func index(item reflect.Value, indexes ...reflect.Value) (reflect.Value, error) 
 				return item, errors.New("a key of a dictionary is text")
 			}
 			item = item.MapIndex(at)
-		case reflect.Slice, reflect.Array, reflect.String:
-			if !at.IsValid() || !at.CanInt() {
-				return item, errors.New("an index of a list is a number")
+		case reflect.Slice, reflect.Array:
+			i, err := indexOf(plain(at))
+			if err != nil {
+				return item, err
 			}
-			if i := at.Int(); i < 0 || i >= int64(item.Len()) {
+			if i < 0 || i >= item.Len() {
 				return item, fmt.Errorf("index %d is out of range: there are %d items", i, item.Len())
 			}
-			item = item.Index(int(at.Int()))
+			item = item.Index(i)
 		default:
 			return item, fmt.Errorf("takes a list or a dictionary, and not %s", typeName(plain(item)))
 		}
@@ -88,4 +96,34 @@ func indirect(v reflect.Value) reflect.Value {
 		v = v.Elem()
 	}
 	return v
+}
+
+// typeOf names the type of a value as sprig does, which has no name for a missing one.
+func typeOf(value any) (string, error) {
+	switch value.(type) {
+	case nil:
+		return "", errMissing
+	case instant:
+		return "time.Time", nil
+	case version:
+		return "*semver.Version", nil
+	case digits:
+		return "json.Number", nil
+	}
+	return fmt.Sprintf("%T", value), nil
+}
+
+func typeIs(name string, value any) bool {
+	typ, err := typeOf(value)
+	return err == nil && typ == name
+}
+
+func typeIsLike(name string, value any) bool { return typeIs(name, value) || typeIs("*"+name, value) }
+
+// kindOf names the kind of a value as sprig does. That of a missing one is invalid.
+func kindOf(value any) string {
+	if _, ok := value.(digits); ok {
+		return "string"
+	}
+	return reflect.ValueOf(value).Kind().String()
 }

@@ -8,11 +8,26 @@ type version struct {
 	Prerelease, Metadata, Original string
 }
 
+const aVersion = "a version, such as 1.2.3"
+
+// semverCompare says whether a version meets a constraint, such as ^1.2.
+func semverCompare(constraint, text string) (bool, error) {
+	c, err := semver.NewConstraint(constraint)
+	if err != nil {
+		return false, unreadable("a constraint for versions, such as ^1.2", constraint)
+	}
+	v, err := semver.NewVersion(text)
+	if err != nil {
+		return false, unreadable(aVersion, text)
+	}
+	return c.Check(v), nil
+}
+
 // newVersion parses a semantic version.
 func newVersion(text string) (version, error) {
 	v, err := semver.NewVersion(text)
 	if err != nil {
-		return version{}, err
+		return version{}, unreadable(aVersion, text)
 	}
 	return version{v.Major(), v.Minor(), v.Patch(), v.Prerelease(), v.Metadata(), v.Original()}, nil
 }

@@ -138,6 +138,9 @@ func (m *machine) print(value reflect.Value) (string, error) {
 	if !value.IsValid() {
 		return "", errMissing
 	}
+	if value.CanComplex() {
+		return "", fmt.Errorf("%s cannot be printed", typeName(plain(value)))
+	}
 	printed := plain(value)
 	e, err := m.measure(printed)
 	if err != nil {
@@ -149,7 +152,7 @@ func (m *machine) print(value reflect.Value) (string, error) {
 	if err := errors.Join(m.walk(e), m.fits(e.printed(1))); err != nil {
 		return "", err
 	}
-	return fmt.Sprint(printed), nil
+	return fmt.Sprint(shown(printed)), nil
 }
 
 // ranged refuses what text/template cannot range over, which it would print, and takes the steps of sorting a map.

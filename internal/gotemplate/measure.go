@@ -48,6 +48,8 @@ func (m *meter) measure(v any, level int) (extent, error) {
 		return textExtent(v), nil
 	case bool, int, int64, float64, leftOut:
 		return extent{memory: 16, nodes: 1}, nil
+	case digits:
+		return extent{memory: 32 + len(v.text), text: len(v.text), nodes: 2}, nil
 	case instant:
 		return extent{memory: 96, text: 64 + len(v.zone), nodes: 5}, nil
 	case version:

@@ -14,7 +14,8 @@ import (
 // wordsOfGo are words that authors of templates cannot know.
 var wordsOfGo = []string{
 	"nil pointer", "interface conversion", "interface {", "reflect", "runtime error", "index out of range",
-	"slice bounds", "invalid memory", "map[", "[]", "float64", "int64", "gotemplate", " struct", "makeslice", "EOF",
+	"slice bounds", "invalid memory", "map[", "[]", "float64", "int64", "gotemplate", " struct", "makeslice", "EOF", "<nil>",
+	"%!", "json:", "yaml:", "strconv", "parsing time", "regexp: ", "big.", "unsupported",
 }
 
 // wrongValues are values of every kind that a template can get hold of.

@@ -8,7 +8,7 @@ import (
 
 func isContainer(v any) bool {
 	switch v.(type) {
-	case nil, string, bool, int, int64, float64, instant, version, leftOut:
+	case nil, string, bool, int, int64, float64, digits, instant, version, leftOut:
 		return false
 	}
 	return true
