@@ -31,6 +31,7 @@ func cause(err error, message, context, action string) (cause string, missing bo
 	case errors.Is(err, errMissing):
 		return fmt.Sprintf("%s: %s, in: %s", name, message, action), true
 	case strings.HasPrefix(name, "_"): // One of ours: no author has written it.
+		message, _ = reword(message)
 		return message, false
 	case name == "fail" || name == "required":
 		return name + ": " + message, false
@@ -43,7 +44,6 @@ var functionName = regexp.MustCompile(`^\w+$`)
 
 // evaluationCause is cause for what text/template says itself.
 func evaluationCause(message, context, action string) (cause string, missing bool) {
-	null, isNull := strings.CutPrefix(message, "nil pointer evaluating interface {}")
 	field, isField := strings.CutPrefix(message, "can't evaluate field ")
 	switch {
 	case strings.HasPrefix(message, "invalid value; expected "):
@@ -54,8 +54,6 @@ func evaluationCause(message, context, action string) (cause string, missing boo
 			return "a value in parentheses is missing, in: " + action, true
 		}
 		return context + " has no value", true
-	case isNull:
-		return fmt.Sprintf("null has no %s, in: %s", null, action), true
 	case isField:
 		field, typ, _ := strings.Cut(field, " in type ")
 		before, _, found := strings.Cut(context, "."+field)

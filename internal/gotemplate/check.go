@@ -117,15 +117,19 @@ func (c *checker) pipe(pipe *parse.PipeNode, in scope) reflect.Type {
 	c.depth++
 	defer func() { c.depth-- }()
 	var typ reflect.Type
-	for _, cmd := range pipe.Cmds {
+	for at, cmd := range pipe.Cmds {
 		for i, arg := range cmd.Args {
 			if !c.count(arg.Position()) {
 				return nil
 			}
-			typ = c.operand(arg, in)
+			expression := expressionOf(arg)
+			var first reflect.Type
+			typ, first = c.operand(arg, in)
 			if id, ok := arg.(*parse.IdentifierNode); ok {
 				c.function(id, in.root)
 			}
+			method := i == 0 && (len(cmd.Args) > 1 || at > 0)
+			cmd.Args[i] = c.withFields(arg, first, expression, method)
 			if i > 0 {
 				typ = nil
 			}
@@ -137,31 +141,31 @@ func (c *checker) pipe(pipe *parse.PipeNode, in scope) reflect.Type {
 	return typ
 }
 
-// operand checks an operand and returns its type, where that is known.
-func (c *checker) operand(node parse.Node, in scope) reflect.Type {
+// operand checks an operand and returns its type, and that of the value whose fields it takes, where they are known.
+func (c *checker) operand(node parse.Node, in scope) (typ, first reflect.Type) {
 	switch n := node.(type) {
 	case *parse.DotNode:
-		return in.dot
+		return in.dot, nil
 	case *parse.FieldNode:
-		return c.fields(n.Pos, "", in.dot, n.Ident)
+		return c.fields(n.Pos, "", in.dot, n.Ident), in.dot
 	case *parse.VariableNode:
 		if n.Ident[0] != "$" {
-			return nil
+			return nil, nil
 		}
-		return c.fields(n.Pos, "$", in.root, n.Ident[1:])
+		return c.fields(n.Pos, "$", in.root, n.Ident[1:]), in.root
 	case *parse.ChainNode:
 		if !c.count(n.Pos) {
-			return nil
+			return nil, nil
 		}
-		typ := c.operand(n.Node, in)
+		first, _ := c.operand(n.Node, in)
 		if id, ok := n.Node.(*parse.IdentifierNode); ok {
 			c.function(id, in.root)
 		}
-		return c.fields(n.Pos, "("+n.Node.String()+")", typ, n.Field)
+		return c.fields(n.Pos, "("+n.Node.String()+")", first, n.Field), first
 	case *parse.PipeNode:
-		return c.pipe(n, in)
+		return c.pipe(n, in), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // fields checks a chain of fields that begins at a value of type typ.

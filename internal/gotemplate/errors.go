@@ -71,6 +71,7 @@ func explain(text string, err error, hint string, redact *redactor) string {
 		}
 		return Abridge(message)
 	}
+	context = withoutFieldCalls(context)
 	at := offset(text, location)
 	action := actionAt(text, at)
 	if redact != nil {

@@ -18,6 +18,7 @@ const (
 	iterateFunction = "_iterate" // at the head of each loop body
 	enterFunction   = "_enter"   // at the head of each defined template
 	leaveFunction   = "_leave"   // at its end
+	fieldFunction   = "_field"   // in place of fields of values whose type is not known
 )
 
 // machine runs the templates of one set, one render at a time. It is what the set's functions are bound to.
@@ -45,6 +46,7 @@ func newMachine(s *Set) *machine {
 		iterateFunction: m.budget.iterate,
 		enterFunction:   m.budget.enter,
 		leaveFunction:   m.budget.leave,
+		fieldFunction:   fieldOf,
 	}
 	for name := range s.calls {
 		bound[name] = guard(name, &m.budget)
