@@ -87,14 +87,13 @@ var sprigBounds = map[string]func(*call) (int, error){
 	"camelcase": boundText(4), "kebabcase": boundText(4), "contains": boundWalk, "hasPrefix": boundWalk,
 	"hasSuffix": boundWalk, "quote": boundPrinted(4), "squote": boundPrinted(2), "cat": boundPrinted(2),
 	"replace": boundReplace, "toString": boundPrinted(1), "toStrings": listOrValue(boundPrinted(3)),
-	"split": boundSplit(128), "splitList": boundSplit(32), "splitn": boundSplitN, "join": listOrValue(boundJoin),
+	"splitList": boundSplit(32), "join": listOrValue(boundJoin),
 	"sortAlpha": listOrValue(boundSorted), "sha1sum": boundWalk, "sha256sum": boundWalk, "sha512sum": boundWalk,
 	"adler32sum": boundWalk, "b64enc": boundText(2), "b32enc": boundText(2), "base": boundText(1),
 	"dir": boundText(1), "clean": boundText(1), "ext": boundText(1), "isAbs": boundWalk, "osBase": boundText(1),
 	"osClean": boundText(1), "osDir": boundText(1), "osExt": boundText(1), "osIsAbs": boundWalk,
-	"urlJoin": notMissing(boundText(8)),
 
-	"uuidv4": boundConstant(64), "encryptAES": boundText(4), "decryptAES": boundText(4),
+	"uuidv4": boundConstant(64), "encryptAES": boundText(4),
 
 	// Lists.
 	"list": boundShallow(32), "tuple": boundShallow(32), "first": boundConstant(16), "mustFirst": boundConstant(16),

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/Masterminds/sprig/v3"
 )
@@ -27,6 +29,9 @@ var dictFunctions = func() map[string]function {
 		"hasKey":       {fromSprig["hasKey"], boundConstant(8)},
 		"pluck":        {pluck, boundShallow(32)},
 		"dig":          {dig, boundConstant(16)},
+		"split":        {split, boundSplit(128)},
+		"splitn":       {splitN, boundSplitN},
+		"urlJoin":      {urlJoin, notMissing(boundText(8))},
 		"deepCopy":     {deepCopied, boundMemory(2)},
 		"mustDeepCopy": {deepCopied, boundMemory(2)},
 	}
@@ -164,6 +169,24 @@ func dig(args ...any) (any, error) {
 		return otherwise, nil
 	}
 	return value, nil
+}
+
+// split returns the parts of a text as a dictionary with the keys _0, _1, ... sprig's is one that no function takes.
+func split(separator, text string) map[string]any { return splitN(separator, -1, text) }
+
+func splitN(separator string, count int, text string) map[string]any {
+	parts := map[string]any{}
+	for i, part := range strings.SplitN(text, separator, count) {
+		parts["_"+strconv.Itoa(i)] = part
+	}
+	return parts
+}
+
+// urlJoin makes a URL of its parts. Those that are null are left out.
+func urlJoin(parts map[string]any) string {
+	given := maps.Clone(parts)
+	maps.DeleteFunc(given, func(_ string, part any) bool { return part == nil })
+	return sprigFunctions["urlJoin"].(func(map[string]any) string)(given)
 }
 
 func dictKeys(dicts ...map[string]any) []string {

@@ -14,6 +14,7 @@ var errMissing = errors.New("has no value")
 var ownFunctions = map[string]function{
 	"leaveOut":      {leaveOut, boundConstant(16)},
 	"required":      {required, boundConstant(16)},
+	"decryptAES":    {decryptAES, boundText(4)},
 	"shellQuote":    {shellQuote, boundPrinted(5)},
 	"semver":        {newVersion, boundShort},
 	"semverCompare": {semverCompare, boundShort},
