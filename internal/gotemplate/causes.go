@@ -123,7 +123,7 @@ var wordings = []struct {
 		return "a number cannot be negative"
 	}},
 	{regexp.MustCompile(`^(\S+) overflows int$`), func(found []string) string {
-		return found[1] + " is too large for a number in a template: write it as text"
+		return found[1] + " is too large for a number: write it as text"
 	}},
 	{regexp.MustCompile("(?s)^error parsing regexp: ([^:`]+).*$"), func(found []string) string {
 		return "a text that is not a regular expression: " + found[1]

@@ -151,7 +151,7 @@ func TestNumberErrors(t *testing.T) {
 		`{{ divf 1 0 }}`:                           "divf: division by zero",
 		`{{ mulf 1e308 10 }}`:                      "mulf: the number is too large",
 		`{{ int 1e30 }}`:                           "int: the number is too large",
-		`{{ 12345678901234567890 }}`:               "too large for a number in a template: write it as text",
+		`{{ 12345678901234567890 }}`:               "too large for a number: write it as text",
 		`{{ seq }}`:                                "seq: takes one to three numbers",
 		`{{ seq 1 0 3 }}`:                          "a step of 0",
 		`{{ until 1.5 }}`:                          "until: takes a whole number, and not a fraction",
