@@ -13,9 +13,6 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// maxNote is what the API server takes as the note of an event.
-const maxNote = 1024
-
 // However long the texts and names are that a message repeats, it fits an event and stays UTF-8.
 func TestMessagesAreBounded(t *testing.T) {
 	long, name := strings.Repeat("ü", 4000), strings.Repeat("n", 63)

@@ -112,7 +112,7 @@ func (r *reconciler) recordEvent(before, after *dispatcherv1alpha1.JobExecution)
 	default:
 		return
 	}
-	r.recorder.Eventf(before, relatedJob(after), eventType, now.Reason, action, "%s", now.Message)
+	r.recorder.Eventf(before, relatedJob(after), eventType, now.Reason, action, "%s", eventNote(after))
 }
 
 // relatedJob returns the Job that the event is also about, or nil.

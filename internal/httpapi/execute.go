@@ -53,7 +53,7 @@ func (e *executor) execute(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	request, claim, err := e.request(w, r, named)
+	request, claim, err := e.request(w, r, caller, named)
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,7 @@ func (e *executor) executeAndWait(
 func (e *executor) request(
 	w http.ResponseWriter,
 	r *http.Request,
+	caller *access.Caller,
 	named store.Target,
 ) (store.Request, *budget.Claim, error) {
 	place := placeOf(r)
@@ -136,6 +137,7 @@ func (e *executor) request(
 		Namespace:  named.Namespace,
 		Template:   named.Template,
 		Payload:    payload,
+		Caller:     caller.Name(),
 		ID:         rec.requestID,
 		ReceivedAt: rec.receivedAt,
 	}, claim, nil

@@ -43,7 +43,10 @@ func TestExecuteCreatesAnExecution(t *testing.T) {
 				len(got.Status.Conditions) != 1 {
 				t.Errorf("the answer must have its kind and status, and no managedFields; got %+v", got)
 			}
-			wantSpec := dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: test.wantTemplate, Payload: "my test payload"}
+			wantSpec := dispatcherv1alpha1.JobExecutionSpec{
+				JobTemplateName: test.wantTemplate, Payload: "my test payload",
+				Caller: &dispatcherv1alpha1.Caller{Username: "system:anonymous", Via: dispatcherv1alpha1.CallerViaHTTP},
+			}
 			if diff := cmp.Diff(wantSpec, got.Spec); diff != "" {
 				t.Errorf("spec (-want +got):\n%s", diff)
 			}

@@ -36,7 +36,7 @@ func (e *executor) preview(
 	if err != nil {
 		return err
 	}
-	request, claim, err := e.request(w, r, named)
+	request, claim, err := e.request(w, r, caller, named)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func BenchmarkRender(b *testing.B) {
 		if len(errs) > 0 {
 			b.Fatal(errs)
 		}
-		data := newData(template, "run-1", "gpu")
+		data := newData(template, trialExecution(template, "gpu"))
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -16,9 +16,14 @@ type renderData struct {
 	Namespace string
 	// Payload as it was sent.
 	Payload string
+	// Caller of the execution, empty where none was recorded.
+	Caller callerData
 	// JobTemplate is the template itself.
 	JobTemplate templateData
 }
+
+// callerData is what a template sees of who created the execution.
+type callerData struct{ Username, Via string }
 
 // templateData is what a template sees of the JobTemplate that holds it.
 type templateData struct {
@@ -28,9 +33,11 @@ type templateData struct {
 }
 
 // values is renderData as templates see it. Labels and annotations are dictionaries like all others there, so that the
-// functions for dictionaries take them, and copies, since `set` changes its argument.
+// functions for dictionaries take them, and copies, since `set` changes its argument. Caller is one so that its fields
+// are missing where no caller was recorded, and not empty.
 type values struct {
 	Name, Namespace, Payload string
+	Caller                   map[string]any
 	JobTemplate              struct {
 		Name                string
 		Labels, Annotations map[string]any
@@ -38,7 +45,10 @@ type values struct {
 }
 
 func (d renderData) values() values {
-	v := values{Name: d.Name, Namespace: d.Namespace, Payload: d.Payload}
+	v := values{Name: d.Name, Namespace: d.Namespace, Payload: d.Payload, Caller: map[string]any{}}
+	if d.Caller != (callerData{}) {
+		v.Caller["Username"], v.Caller["Via"] = d.Caller.Username, d.Caller.Via
+	}
 	v.JobTemplate.Name = d.JobTemplate.Name
 	v.JobTemplate.Labels = dictionary(d.JobTemplate.Labels)
 	v.JobTemplate.Annotations = dictionary(d.JobTemplate.Annotations)
@@ -53,12 +63,19 @@ func dictionary(m map[string]string) map[string]any {
 	return dict
 }
 
-// newData returns the data for an execution of template that is called name and carries payload.
-func newData(template *dispatcherv1alpha1.JobTemplate, name, payload string) renderData {
+// newData returns the data for execution, of which it reads the name, the payload and the caller.
+func newData(
+	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) renderData {
+	caller := callerData{}
+	if c := execution.Spec.Caller; c != nil {
+		caller = callerData{Username: c.Username, Via: string(c.Via)}
+	}
 	return renderData{
-		Name:      name,
+		Name:      execution.Name,
 		Namespace: template.Namespace,
-		Payload:   payload,
+		Payload:   execution.Spec.Payload,
+		Caller:    caller,
 		JobTemplate: templateData{
 			Name:        template.Name,
 			Labels:      template.Labels,

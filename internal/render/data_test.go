@@ -16,7 +16,7 @@ func TestTemplatesDoNotSeeWhatKubectlAppliedLast(t *testing.T) {
 		"team": "x", corev1.LastAppliedConfigAnnotation: "{}",
 	}}}
 	want := map[string]string{"team": "x"}
-	if diff := cmp.Diff(want, newData(template, "e", "").JobTemplate.Annotations); diff != "" {
+	if diff := cmp.Diff(want, newData(template, &dispatcherv1alpha1.JobExecution{}).JobTemplate.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 	if len(template.Annotations) != 2 {

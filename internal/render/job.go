@@ -20,7 +20,7 @@ import (
 func (p *program) job(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) (*batchv1.Job, field.ErrorList) {
-	data := newData(template, execution.Name, execution.Spec.Payload)
+	data := newData(template, execution)
 	rendered, errs := p.render(ctx, data, p.redactedErrors)
 	if len(errs) > 0 {
 		return nil, withoutValues(errs)

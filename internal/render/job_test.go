@@ -56,7 +56,9 @@ func TestNothingIsShared(t *testing.T) {
 // TestTrialName checks the name of the execution of a trial: the API server judges it as part of the Job.
 func TestTrialName(t *testing.T) {
 	for _, name := range []string{"a", "example", strings.Repeat("a", 63), strings.Repeat("a", 51) + "-bcd", strings.Repeat("a", 50) + "-.b.c.d"} {
-		execution := trialName(name)
+		template := templateOf(jobWithArgs(""))
+		template.Name = name
+		execution := trialExecution(template, "").Name
 		if problems := validation.NameIsDNSSubdomain(execution, false); len(problems) > 0 || len(execution) > 63 {
 			t.Errorf("the execution of %s is called %s: %v", name, execution, problems)
 		}

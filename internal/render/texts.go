@@ -33,7 +33,7 @@ func Texts(template *dispatcherv1alpha1.JobTemplate, job *batchv1.Job) []Rendere
 func Assemble(
 	template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution, texts []Rendered,
 ) (*batchv1.Job, field.ErrorList, error) {
-	job, errs, err := assemble(template, newData(template, execution.Name, execution.Spec.Payload), texts)
+	job, errs, err := assemble(template, newData(template, execution), texts)
 	if job != nil {
 		own(job, execution)
 	}
@@ -43,7 +43,7 @@ func Assemble(
 // AssembleTrial is Assemble for a Job of an Examination, which has no execution.
 func AssembleTrial(template *dispatcherv1alpha1.JobTemplate, texts []Rendered) (*batchv1.Job, field.ErrorList, error) {
 	template = named(template)
-	return assemble(template, newData(template, trialName(template.Name), ""), texts)
+	return assemble(template, newData(template, trialExecution(template, "")), texts)
 }
 
 func assemble(

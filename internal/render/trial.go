@@ -57,7 +57,7 @@ func renderedWith(payload string, errs field.ErrorList) field.ErrorList {
 func (p *program) tryPayload(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, payload string,
 ) (*batchv1.Job, field.ErrorList) {
-	data := newData(template, trialName(template.Name), payload)
+	data := newData(template, trialExecution(template, payload))
 	rendered, errs := p.render(ctx, data, p.fieldErrors)
 	if len(errs) > 0 {
 		return nil, errs
@@ -75,5 +75,11 @@ func named(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTemp
 	return template
 }
 
-// trialName is the name of an execution that is not stored.
-func trialName(template string) string { return ExecutionName(template, "0123456789") }
+// trialExecution returns an execution that is not stored, with a caller that is made up.
+func trialExecution(template *dispatcherv1alpha1.JobTemplate, payload string) *dispatcherv1alpha1.JobExecution {
+	execution := &dispatcherv1alpha1.JobExecution{}
+	execution.Name = ExecutionName(template.Name, "0123456789")
+	execution.Spec.Payload = payload
+	execution.Spec.Caller = &dispatcherv1alpha1.Caller{Username: "alice", Via: dispatcherv1alpha1.CallerViaHTTP}
+	return execution
+}

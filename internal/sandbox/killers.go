@@ -35,7 +35,7 @@ type killers struct {
 	templates *lru.Cache // digest to *suspect
 }
 
-// callKey is a template and a payload. The name of the execution is left out: it hardly ever matters.
+// callKey is a template and a payload. Name and caller of the execution are left out: they hardly ever matter.
 type callKey struct {
 	kind              kind
 	template, payload digest

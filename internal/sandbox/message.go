@@ -25,13 +25,14 @@ const (
 // digest tells templates, and payloads, apart.
 type digest [sha256.Size]byte
 
-// request asks a worker for a Job or for an examination. The worker sees nothing of an execution but its name and
-// payload.
+// request asks a worker for a Job or for an examination. The worker sees nothing of an execution but its name, its
+// payload and its caller.
 type request struct {
 	kind          kind
 	hash          digest // of the encoded template
 	template      []byte // encoded; empty where the worker is expected to know it
 	name, payload string
+	caller        *dispatcherv1alpha1.Caller // nil where none was recorded
 }
 
 func (r *request) frame() ([]byte, error) {
@@ -41,6 +42,11 @@ func (r *request) frame() ([]byte, error) {
 	frame = appendText(frame, r.template)
 	frame = appendText(frame, r.name)
 	frame = appendText(frame, r.payload)
+	frame = appendNumber(frame, number(r.caller != nil))
+	if r.caller != nil {
+		frame = appendText(frame, r.caller.Username)
+		frame = appendText(frame, string(r.caller.Via))
+	}
 	return seal(frame)
 }
 
@@ -51,6 +57,12 @@ func parseRequest(content []byte) (*request, error) {
 	r.template = f.bytes(maxFrame)
 	r.name = string(f.bytes(maxFrame))
 	r.payload = string(f.bytes(maxFrame))
+	if f.number(1) == 1 {
+		username := string(f.bytes(maxFrame))
+		r.caller = &dispatcherv1alpha1.Caller{
+			Username: username, Via: dispatcherv1alpha1.CallerVia(f.bytes(maxFrame)),
+		}
+	}
 	return r, f.end()
 }
 

@@ -100,7 +100,10 @@ func (p *Pool) ask(
 	}
 	defer release()
 	c := &call{
-		request: request{kind: kind, hash: encoded.hash, name: execution.Name, payload: execution.Spec.Payload},
+		request: request{
+			kind: kind, hash: encoded.hash,
+			name: execution.Name, payload: execution.Spec.Payload, caller: execution.Spec.Caller,
+		},
 		flow:    flow{origin: render.Origin(ctx), namespace: template.Namespace},
 		encoded: encoded.template,
 		accept:  accept,

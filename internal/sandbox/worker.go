@@ -145,7 +145,7 @@ func (w *worker) template(r *request) (*dispatcherv1alpha1.JobTemplate, error) {
 func (w *worker) job(ctx context.Context, template *dispatcherv1alpha1.JobTemplate, r *request) *answer {
 	execution := &dispatcherv1alpha1.JobExecution{}
 	execution.Name, execution.Namespace, execution.Spec.Payload = r.name, template.Namespace, r.payload
-	execution.Spec.JobTemplateName = template.Name
+	execution.Spec.JobTemplateName, execution.Spec.Caller = template.Name, r.caller
 	job, errs := w.renderer.Job(ctx, template, execution)
 	if len(errs) > 0 {
 		return &answer{errs: errs}

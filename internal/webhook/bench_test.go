@@ -25,7 +25,7 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 	templates := newLookup(&stubReader{template: jobTemplate("a", "{{ .Payload }}")}, nil)
 	for name, hook := range map[string]*admission.Webhook{
-		"default": admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: templates}),
+		"default": admission.WithDefaulter(scheme, &jobExecutionDefaulter{manager: knownAccount(), templates: templates}),
 		"validate": admission.WithValidator(scheme, &jobExecutionValidator{
 			manager: knownAccount(), templates: templates, renderer: render.NewDirect(8),
 		}),

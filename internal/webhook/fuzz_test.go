@@ -90,7 +90,7 @@ func fuzzedHooks(t *testing.T, template *dispatcherv1alpha1.JobTemplate) []http.
 		admission.WithValidator(scheme, &jobExecutionValidator{
 			manager: knownAccount(), templates: lookup, renderer: render.NewDirect(1),
 		}),
-		admission.WithDefaulter(scheme, &jobExecutionDefaulter{templates: lookup}),
+		admission.WithDefaulter(scheme, &jobExecutionDefaulter{manager: knownAccount(), templates: lookup}),
 	} {
 		handler, err := admission.StandaloneWebhook(hook.WithRecoverPanic(false), admission.StandaloneOptions{})
 		if err != nil {

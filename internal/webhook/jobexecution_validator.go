@@ -14,7 +14,7 @@ import (
 )
 
 // jobExecutionValidator refuses a JobExecution whose template does not exist or does not render with its payload, and
-// one with annotations that only the manager sets.
+// one with annotations or a caller that only the manager sets.
 type jobExecutionValidator struct {
 	manager   *account
 	templates *templateLookup
@@ -55,6 +55,9 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 		return err
 	}
 	if err := checkReservedAnnotations(ctx, v.manager, nil, execution); err != nil {
+		return err
+	}
+	if err := checkCaller(ctx, v.manager, request, execution); err != nil {
 		return err
 	}
 	execution = execution.DeepCopy()

@@ -70,7 +70,7 @@ func TestWebhooksAnswerInTime(t *testing.T) {
 			return err
 		}, admissionTimeout, apierrors.IsServiceUnavailable},
 		{"the defaults of an execution cannot be read", func(ctx context.Context) error {
-			return (&jobExecutionDefaulter{templates: blocked}).Default(ctx, jobExecution("e", "a", ""))
+			return (&jobExecutionDefaulter{manager: knownAccount(), templates: blocked}).Default(ctx, jobExecution("e", "a", ""))
 		}, admissionTimeout, apierrors.IsServiceUnavailable},
 		{"a template does not render", func(ctx context.Context) error {
 			validator := &jobTemplateValidator{access: &stubAccess{}, renderer: stuck{}, trial: &stubTrial{}}
@@ -135,7 +135,7 @@ func TestTheTimeOfTheCacheIsNotThatOfTheAPIServer(t *testing.T) {
 func TestDefaultsOfAnImpossibleName(t *testing.T) {
 	for _, name := range []string{"", "../a", "a/b", "A"} {
 		reader := &stubReader{}
-		defaulter := &jobExecutionDefaulter{templates: newLookup(reader, reader)}
+		defaulter := &jobExecutionDefaulter{manager: knownAccount(), templates: newLookup(reader, reader)}
 		if err := defaulter.Default(requestContext(t), jobExecution("e", name, "")); err != nil || reader.gets > 0 {
 			t.Errorf("%q: asked %d times, error %v", name, reader.gets, err)
 		}

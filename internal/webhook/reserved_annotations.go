@@ -34,6 +34,15 @@ func (a *account) username(ctx context.Context) (string, error) {
 	return review.Status.UserInfo.Username, nil
 }
 
+// sent says whether the manager sent the request. Its HTTP API does, for its callers.
+func (a *account) sent(ctx context.Context, request admission.Request) (bool, error) {
+	own, err := a.username(ctx)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return own != "" && own == request.UserInfo.Username, nil
+}
+
 // checkReservedAnnotations refuses to add, change or remove an annotation that only the manager sets, unless the
 // manager does it. before is nil for a new execution.
 func checkReservedAnnotations(
@@ -59,12 +68,8 @@ func checkReservedAnnotations(
 	if err != nil {
 		return err
 	}
-	own, err := manager.username(ctx)
-	switch {
-	case err != nil:
-		return unavailable(err)
-	case own != "" && own == request.UserInfo.Username:
-		return nil
+	if sent, err := manager.sent(ctx, request); err != nil || sent {
+		return err
 	}
 	return apierrors.NewInvalid(jobExecutionKind, execution.Name, errs)
 }

@@ -22,15 +22,16 @@ import (
 //
 // An execution from the HTTP API has its defaults already and says so in an annotation, which saves a call. It must
 // have the label by which executions are found, and nobody may set that to another template. The validating webhook is
-// called for every new execution, and refuses the annotation from other users. Of the updates of executions, it is only
-// asked about changes of annotations, so that an update of the status or a finalizer costs no call.
+// called for every new execution, and refuses the annotation from other users. Of the updates of executions, the one is
+// only asked about changes of the caller, and the other about changes of annotations, so that an update of the status or
+// a finalizer costs no call.
 //
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"what-runs-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations"}]}`
 // +kubebuilder:webhook:path=/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=ignore,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=delete,versions=v1alpha1,name=jobtemplate-deletion.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;update,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"annotations-changed","expression":"request.operation == 'CREATE' || object.metadata.?annotations != oldObject.metadata.?annotations"}]}`
-// +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"defaults-are-missing","expression":"!(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
+// +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;update,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"fields-to-set","expression":"request.operation == 'UPDATE' ? object.?spec.?caller != oldObject.?spec.?caller : !(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
 
 // Setup registers every webhook with the manager's webhook server. A panic in a webhook is answered as an error,
 // which is controller-runtime's default. The informers of the manager must have the options of objects.
@@ -68,12 +69,13 @@ func newHooks(
 ) hooks {
 	shared := newCalls()
 	access := fairReviews{shared, cached}
+	manager := &account{reviews: access}
 	templates := newTemplateLookup(objects.Templates(cached, fairReader{apiReader, shared}))
 	return hooks{
 		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: newFairTrier(shared, jobs)},
-		defaults:  &jobExecutionDefaulter{templates: templates},
+		defaults:  &jobExecutionDefaulter{manager: manager, templates: templates},
 		executions: &jobExecutionValidator{
-			manager: &account{reviews: access}, templates: templates, renderer: renderer,
+			manager: manager, templates: templates, renderer: renderer,
 		},
 		deletions: &deletionWarner{executions: cached, calls: shared},
 	}

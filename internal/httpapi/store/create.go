@@ -22,6 +22,9 @@ type Request struct {
 	// Payload is the body as it was sent.
 	Payload string
 
+	// Caller is the name of the user who calls.
+	Caller string
+
 	// ID and ReceivedAt tell the execution of this call from all others. They are stored with it.
 	ID         string
 	ReceivedAt time.Time
@@ -37,7 +40,11 @@ func (r Request) execution() *dispatcherv1alpha1.JobExecution {
 				dispatcherv1alpha1.AnnotationReceivedAt: r.ReceivedAt.UTC().Format(time.RFC3339Nano),
 			},
 		},
-		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: r.Template, Payload: r.Payload},
+		Spec: dispatcherv1alpha1.JobExecutionSpec{
+			JobTemplateName: r.Template,
+			Payload:         r.Payload,
+			Caller:          &dispatcherv1alpha1.Caller{Username: r.Caller, Via: dispatcherv1alpha1.CallerViaHTTP},
+		},
 	}
 }
 
