@@ -73,11 +73,14 @@ func readNumber(text string) (any, error) {
 	if found == nil || len(found[2])+len(found[3]) == 0 || found[3] == "." && found[2] == "" {
 		return nil, errNoNumber
 	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err == nil && f != 0 && len(found[2])+len(found[3]) <= 15 {
+		return f, nil // A float64 holds so many digits.
+	}
 	whole := wholeDigits(found)
 	if whole != "" && found[3] == "" && found[4] == "" {
 		return digits{whole}, nil
 	}
-	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil:
 		return nil, errTooLarge
