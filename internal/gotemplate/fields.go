@@ -154,12 +154,15 @@ func fieldCall(value parse.Node, before, expression string, names []string) *par
 	text := func(text, printed string) parse.Node {
 		return &parse.StringNode{NodeType: parse.NodeString, Pos: pos, Text: text, Quoted: printed}
 	}
-	args := []parse.Node{text(Abridge(before), callStart), value}
+	if len(expression) > maxQuoted {
+		before, expression = "a value", "a value" // Half of it could have half of a constant, which no redactor finds.
+	}
+	args := []parse.Node{text(before, callStart), value}
 	for _, name := range names[:len(names)-1] {
 		args = append(args, text(name, ""))
 	}
 	// The last argument is what text/template names where the result is of no use.
-	args = append(args, text(names[len(names)-1], expressionStart+Abridge(expression)+expressionEnd))
+	args = append(args, text(names[len(names)-1], expressionStart+expression+expressionEnd))
 	return pipeOf(command(pos, fieldFunction, args...))
 }
 

@@ -28,6 +28,9 @@ func TestRedactedMessages(t *testing.T) {
 		"a missing value":          `{{ get (dict "a" "` + secret + `") "b" }}{{ (index (list nil) 0).` + `x }}`,
 		"a value beside":           `{{ (dict "` + secret + `" 1).b }}`,
 		"an action that is long":   `{{ index (dict "a" "` + strings.Repeat(secret, 40) + `") "b" "c" }}`,
+		"a value without fields":   `{{ (index (dict "a" "` + secret + `") "a").b }}`,
+		"a field over the edge":    `{{ (index (dict "a" "` + strings.Repeat("x", 225) + secret + `") "a").b }}`,
+		"a field of nothing":       `{{ upper (index (dict "a" "` + strings.Repeat("x", 225) + secret + `") "b").b }}`,
 		"a constant over the edge": `{{ index (dict "a" "` + strings.Repeat("x", 225) + secret + `") "b" "c" }}`,
 	} {
 		set, errs := Compile([]Source{{Text: text}}, reflect.TypeFor[string]())
