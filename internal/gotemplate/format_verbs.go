@@ -130,6 +130,7 @@ func (d directive) number(n any) (format string, printed any, err error) {
 
 // plainNumber is number for %v.
 func (d directive) plainNumber(n any) (format string, printed any, err error) {
+	d.flags = strings.ReplaceAll(d.flags, "+", "") // For %v, it is about the names of fields.
 	f, ok := n.(float64)
 	if !ok {
 		integer, _ := new(big.Int).SetString(wholeText(n), 10)
@@ -141,9 +142,6 @@ func (d directive) plainNumber(n any) (format string, printed any, err error) {
 	case d.precision != "":
 		return d.as('g'), f, nil
 	case strings.Contains(text, "e"):
-		if strings.Contains(d.flags, "+") && f > 0 {
-			text = "+" + text
-		}
 		return d.as('s'), text, nil
 	}
 	_, behind, _ := strings.Cut(text, ".")

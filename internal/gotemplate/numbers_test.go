@@ -90,6 +90,7 @@ func TestPrintf(t *testing.T) {
 		`{{ printf "%v" .JobTemplate }}`:                                              "{example map[team:blue] map[note:hello]}",
 		`{{ printf "%s %v" (toDate "2006" "2024") (semver "1.2") }}`:                  "2024-01-01 00:00:00 +0000 UTC 1.2.0",
 		`{{ printf "%s" "%!d(string=a)" }}`:                                           "%!d(string=a)",
+		`{{ printf "%+v %+d" (list 1 1.5) 1 }}`:                                       "[1 1.5] +1",
 		`{{ printf "%%!" }}`:                                                          "%!",
 		`{{ printf "" }}`:                                                             "",
 	} {
