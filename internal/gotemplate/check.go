@@ -24,6 +24,10 @@ const (
 type problem struct {
 	pos     parse.Pos
 	message string
+	// line is the offset of the line that is wrong, where only that is known.
+	line int
+	// foreign says that the action may be meant for another program.
+	foreign bool
 }
 
 // checker checks the parse trees of one source, and puts into them the calls that bound them.
@@ -49,7 +53,13 @@ type scope struct{ dot, root reflect.Type }
 
 // report notes a problem. What an author wrote may be repeated in it, and may be as long as a template may be.
 func (c *checker) report(pos parse.Pos, format string, args ...any) {
-	c.problems = append(c.problems, problem{pos, Abridge(fmt.Sprintf(format, args...))})
+	c.problems = append(c.problems, problem{pos: pos, message: Abridge(fmt.Sprintf(format, args...))})
+}
+
+// reportForeign is report for what another program may understand.
+func (c *checker) reportForeign(pos parse.Pos, format string, args ...any) {
+	c.report(pos, format, args...)
+	c.problems[len(c.problems)-1].foreign = true
 }
 
 // count counts a node and says whether to go on.
@@ -107,7 +117,7 @@ func (c *checker) template(n *parse.TemplateNode, in scope) {
 		c.pipe(n.Pipe, in)
 	}
 	if _, ok := c.defined[n.Name]; !ok {
-		c.report(n.Pos, "there is no template %q in this string", n.Name)
+		c.reportForeign(n.Pos, "there is no template %q in this string", n.Name)
 	}
 	n.Name = c.rename(n.Name)
 }
@@ -160,6 +170,9 @@ func (c *checker) operand(node parse.Node, in scope) (typ, first reflect.Type) {
 		first, _ := c.operand(n.Node, in)
 		if id, ok := n.Node.(*parse.IdentifierNode); ok {
 			c.function(id, in.root)
+			if _, ok := unavailable[id.Ident]; ok { // None of them gives an object: this is ${{ env.NAME }} or the like.
+				c.problems[len(c.problems)-1].foreign = true
+			}
 		}
 		return c.fields(n.Pos, "("+n.Node.String()+")", first, n.Field), first
 	case *parse.PipeNode:
@@ -178,7 +191,7 @@ func (c *checker) fields(pos parse.Pos, prefix string, typ reflect.Type, names [
 		case reflect.Struct:
 			f, ok := typ.FieldByName(name)
 			if !ok {
-				c.report(pos, "there is no %s.%s, but %s", prefix, name, fieldNames(prefix, typ))
+				c.reportForeign(pos, "there is no %s.%s, but %s", prefix, name, fieldNames(prefix, typ))
 				return nil
 			}
 			typ = f.Type
@@ -229,7 +242,7 @@ func (c *checker) function(n *parse.IdentifierNode, root reflect.Type) {
 		if advice != "" {
 			advice = ": " + advice
 		}
-		c.report(n.Pos, "there is no function %q%s", n.Ident, advice)
+		c.reportForeign(n.Pos, "there is no function %q%s", n.Ident, advice)
 		return
 	}
 	if _, ok := functions[n.Ident]; ok {

@@ -1,6 +1,7 @@
 package gotemplate
 
 import (
+	"fmt"
 	"reflect"
 	"strconv"
 	"text/template/parse"
@@ -49,12 +50,23 @@ type compiler struct {
 // source compiles one source.
 func (c *compiler) source(i int) {
 	text := c.set.sources[i].Text
-	for _, p := range c.trees(i) {
+	problems := c.trees(i)
+	hinted := false
+	for _, p := range problems[:min(len(problems), maxErrorsOfSource)] {
 		if len(c.errs) == maxErrors {
 			c.errs = append(c.errs, tooManyErrors)
 			return
 		}
-		c.errs = append(c.errs, newError(i, position(text, int(p.pos))+p.message))
+		err := newError(i, Position(text, int(p.pos))+p.message)
+		err.Excerpt = Excerpt(text, max(int(p.pos), p.line))
+		if !hinted && p.foreign && !c.usesData(actionFrom(text, int(p.pos))) {
+			err.Message += literalBraces
+			err.Redacted, hinted = err.Message, true
+		}
+		c.errs = append(c.errs, err)
+	}
+	if more := len(problems) - maxErrorsOfSource; more > 0 {
+		c.errs = append(c.errs, newError(i, fmt.Sprintf("%d more errors are not listed here", more)))
 	}
 }
 

@@ -15,6 +15,9 @@ type Error struct {
 	Source int
 	// Message says what is wrong, and where in the text of the template.
 	Message string
+	// Excerpt is what to quote of the template: the line that is wrong, or the part of it around the place. It is empty
+	// if the error is not about one template.
+	Excerpt string
 	// Redacted is Message without what the template contains as constants, for whoever may run the template and need
 	// not be allowed to read it. What a template says by fail or required is for them.
 	Redacted string
@@ -25,8 +28,13 @@ type Error struct {
 
 func (e Error) Error() string { return e.Message }
 
-// maxErrors is how many errors of one set are reported. One more stands for those that are not.
-const maxErrors = 50
+const (
+	// maxErrors is how many errors of one set are reported. One more stands for those that are not.
+	maxErrors = 50
+	// maxErrorsOfSource is how many errors of one template are reported when it is compiled. One more stands for those
+	// that are not.
+	maxErrorsOfSource = 5
+)
 
 var tooManyErrors = newError(-1, "has more errors than are listed here")
 
@@ -48,19 +56,19 @@ func ends(err error) bool {
 func renderError(i int, text string, err error, hint string) Error {
 	if stopped, ok := errors.AsType[*stoppedError](err); ok {
 		retryable := newError(i, stopped.cause.Error())
+		retryable.Excerpt = Excerpt(text, 0)
 		retryable.Retryable = true
 		return retryable
 	}
-	return Error{
-		Source:   i,
-		Message:  explain(text, err, hint, nil),
-		Redacted: explain(text, err, hint, new(newRedactor(text))),
-	}
+	message, at := explain(text, err, hint, nil)
+	redacted, _ := explain(text, err, hint, new(newRedactor(text)))
+	return Error{Source: i, Message: message, Redacted: redacted, Excerpt: Excerpt(text, at)}
 }
 
 // explain says what went wrong in text, without the words that text/template puts around it:
-// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE. With a redactor, it hides the constants of text.
-func explain(text string, err error, hint string, redact *redactor) string {
+// template: NAME:LINE:COLUMN: executing NAME at <CONTEXT>: MESSAGE. With a redactor, it hides the constants of text. It
+// also returns the offset in text where it went wrong.
+func explain(text string, err error, hint string, redact *redactor) (message string, at int) {
 	location, rest, _ := strings.Cut(err.Error(), ": executing ")
 	_, rest, _ = strings.Cut(rest, `" at <`)
 	context, message, ok := strings.Cut(rest, ">: ")
@@ -69,10 +77,10 @@ func explain(text string, err error, hint string, redact *redactor) string {
 		if redact != nil {
 			message = redact.message(message)
 		}
-		return Abridge(message)
+		return Abridge(message), 0
 	}
 	context = withoutFieldCalls(context)
-	at := offset(text, location)
+	at = offset(text, location)
 	action := actionAt(text, at)
 	if redact != nil {
 		context, action = redact.action(context), redact.action(action)
@@ -84,7 +92,11 @@ func explain(text string, err error, hint string, redact *redactor) string {
 	if missing && hint != "" {
 		message += ": " + hint
 	}
-	return position(text, at) + Abridge(message)
+	message = Position(text, at) + Abridge(message)
+	if isWord(action) && wrongArguments.MatchString(err.Error()) {
+		message += literalBraces
+	}
+	return message, at
 }
 
 // saidByTemplate says whether a message is what the template itself says to its callers.
@@ -105,9 +117,9 @@ func actionAt(text string, at int) string {
 // noPosition is the position of a problem whose message already says where it is, or of which only the string is known.
 const noPosition parse.Pos = -1
 
-// position names the place of an offset in text, like "line 2, column 5: ". The line is left out where there is but
+// Position names the place of an offset in text, like "line 2, column 5: ". The line is left out where there is but
 // one.
-func position(text string, offset int) string {
+func Position(text string, offset int) string {
 	if offset < 0 || offset > len(text) {
 		return ""
 	}
@@ -119,7 +131,7 @@ func position(text string, offset int) string {
 	return fmt.Sprintf("line %d, column %d: ", strings.Count(before, "\n")+1, column)
 }
 
-// offset is the opposite of position, for text/template's NAME:LINE:COLUMN. Its lines count from 1, its columns from 0.
+// offset is the opposite of Position, for text/template's NAME:LINE:COLUMN. Its lines count from 1, its columns from 0.
 func offset(text, location string) int {
 	parts := strings.Split(location, ":")
 	if len(parts) < 3 {

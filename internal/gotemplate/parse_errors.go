@@ -26,11 +26,20 @@ func parseProblem(text string, err error) problem {
 		at, word := openBlock(text)
 		return problem{pos: at, message: fmt.Sprintf("{{ %s }} has no {{ end }}", word)}
 	}
-	at := failedAction(text, err)
-	if at == noPosition && strings.Contains(text, "\n") {
-		return problem{pos: at, message: Abridge(fmt.Sprintf("line %d: %s", line, plainParseError("", rest)))}
+	p := problem{pos: failedAction(text, err), foreign: !ofBlocks(rest)}
+	if p.pos == noPosition && strings.Contains(text, "\n") {
+		p.message = Abridge(fmt.Sprintf("line %d: %s", line, plainParseError("", rest)))
+		p.line = offset(text, fmt.Sprintf(":%d:0", line))
+		return p
 	}
-	return problem{pos: at, message: Abridge(plainParseError(text[max(at, 0):], rest))}
+	p.message = Abridge(plainParseError(text[max(p.pos, 0):], rest))
+	return p
+}
+
+// ofBlocks says whether a message of the parser is about a block of a template: the author means it for a template.
+func ofBlocks(message string) bool {
+	return message == "unexpected {{end}}" || message == "unexpected {{else}}" ||
+		strings.HasPrefix(message, "missing value for ")
 }
 
 // maxActions is in how many actions of a template the one with an error is looked for.

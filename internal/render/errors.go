@@ -20,9 +20,11 @@ func (p *program) redactedErrors(problems []gotemplate.Error) field.ErrorList {
 	return p.fieldErrors(redacted)
 }
 
-// fieldErrors returns problems at the paths of the strings that have them, for the author of the template.
+// fieldErrors returns problems at the paths of the strings that have them, for the author of the template. Each quotes
+// the line that is wrong, but no line is quoted twice in a row.
 func (p *program) fieldErrors(problems []gotemplate.Error) field.ErrorList {
 	var errs field.ErrorList
+	var before gotemplate.Error
 	for _, problem := range problems {
 		switch {
 		case problem.Source < 0:
@@ -30,9 +32,13 @@ func (p *program) fieldErrors(problems []gotemplate.Error) field.ErrorList {
 		case problem.Retryable:
 			errs = append(errs, field.InternalError(p.strings[problem.Source].path, errors.New(problem.Message)))
 		default:
-			s := p.strings[problem.Source]
-			errs = append(errs, field.Invalid(s.path, gotemplate.Abridge(s.text), problem.Message))
+			var quoted any = problem.Excerpt
+			if problem.Excerpt == "" || problem.Source == before.Source && problem.Excerpt == before.Excerpt {
+				quoted = field.OmitValueType{}
+			}
+			errs = append(errs, field.Invalid(p.strings[problem.Source].path, quoted, problem.Message))
 		}
+		before = problem
 	}
 	return errs
 }

@@ -107,7 +107,8 @@ func (c *processChecker) path() *field.Path {
 }
 
 func (c *processChecker) report(path *field.Path, text, problem string) {
-	c.errs = append(c.errs, field.Invalid(path, gotemplate.Abridge(text), problem))
+	quoted := gotemplate.Excerpt(text, max(strings.IndexByte(text, 0), 0))
+	c.errs = append(c.errs, field.Invalid(path, quoted, problem))
 }
 
 const hasNUL = "has a NUL byte, which no process can be given"

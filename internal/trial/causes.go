@@ -1,6 +1,8 @@
 package trial
 
 import (
+	"encoding/json"
+	"strconv"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -43,7 +45,7 @@ func templateError(job *batchv1.Job, cause metav1.StatusCause) *field.Error {
 		err.Type = field.ErrorTypeInvalid
 	}
 	if detail, found := strings.CutPrefix(cause.Message, err.Type.String()); found {
-		err.Detail = strings.TrimPrefix(detail, ": ")
+		err.Detail = withShortValue(strings.TrimPrefix(detail, ": "))
 	}
 	err.Detail = abridged(err.Detail)
 	return err
@@ -56,6 +58,33 @@ func abridged(text string) string {
 	}
 	beginning, end := text[:maxDetail/2], text[len(text)-maxDetail/2:]
 	return strings.ToValidUTF8(beginning, "") + "..." + strings.ToValidUTF8(end, "")
+}
+
+// maxValue is how many bytes of a bad value an error quotes. A value may be a script or a large annotation.
+const maxValue = 100
+
+// withShortValue shortens the bad value at the beginning of a detail, which is a text in quotes or JSON.
+func withShortValue(detail string) string {
+	if quoted, err := strconv.QuotedPrefix(detail); err == nil {
+		value, _ := strconv.Unquote(quoted)
+		return strconv.Quote(shortened(value)) + detail[len(quoted):]
+	}
+	if strings.HasPrefix(detail, "{") || strings.HasPrefix(detail, "[") {
+		decoder := json.NewDecoder(strings.NewReader(detail))
+		if err := decoder.Decode(new(json.RawMessage)); err == nil {
+			end := decoder.InputOffset()
+			return shortened(detail[:end]) + detail[end:]
+		}
+	}
+	return detail
+}
+
+// shortened returns the beginning of a text that has more than maxValue bytes.
+func shortened(text string) string {
+	if len(text) <= maxValue {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxValue], "") + "..."
 }
 
 // fieldErrorTypes are the types that field.Error can print. Causes may have others, for example of admission

@@ -123,3 +123,35 @@ func TestLeftOutItemsAreCounted(t *testing.T) {
 		t.Errorf("got the warning %s", got)
 	}
 }
+
+// A bad value may be as long as a template. It is quoted in part, and what is said of it is kept.
+func TestBadValuesAreShortened(t *testing.T) {
+	long := strings.Repeat("é", 100_000)
+	path := field.NewPath("spec", "x")
+	for reason, err := range map[string]*field.Error{
+		"a text":          field.Invalid(path, long, "must be short"),
+		"one with quotes": field.Invalid(path, strings.Repeat(`"\`, 10_000), "must be short"),
+		"lines":           field.Invalid(path, strings.Repeat("a\n", 10_000), "must be short"),
+		"an object":       field.Invalid(path, map[string]string{"a": long, "b": `"`}, "must be short"),
+		"a list":          field.Invalid(path, []string{long}, "must be short"),
+		"not supported":   field.NotSupported(path, long, []string{"must be short"}),
+		"a duplicate":     field.Duplicate(path, long),
+		"not found":       field.NotFound(path, long),
+	} {
+		status := apierrors.NewInvalid(schema.GroupKind{Kind: "Job"}, "a", field.ErrorList{err}).Status()
+		got := templateErrors(&batchv1.Job{}, status)
+		text := got[0].Error()
+		if len(got) != 1 || len(text) > 500 || !utf8.ValidString(text) || !strings.Contains(text, "...") {
+			t.Errorf("%s: %d errors, the first has %d bytes: %.600s", reason, len(got), len(text), text)
+		}
+		if said := strings.Contains(err.Error(), "must be short"); said && !strings.Contains(text, "must be short") {
+			t.Errorf("%s: does not say what is wrong: %s", reason, text)
+		}
+	}
+	for reason, message := range map[string]string{"a message": long, "one that looks like JSON": "{" + long, "one quote": `"` + long} {
+		got := templateErrors(&batchv1.Job{}, metav1.Status{Message: message})[0].Error()
+		if len(got) > 2*maxDetail || !utf8.ValidString(got) {
+			t.Errorf("%s: %d bytes", reason, len(got))
+		}
+	}
+}

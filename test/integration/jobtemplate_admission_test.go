@@ -86,6 +86,29 @@ var _ = Describe("Admission of JobTemplates", func() {
 		}, containerPath+".livenessProbe.httpGet.port"),
 	)
 
+	It("names the line of another program's braces in a script, quotes only that, and says what to write", func(ctx SpecContext) {
+		script := strings.Repeat("echo something long that need not be repeated\n", 40)
+		action := "docker ps --format '{{.Names}} {{.Image}}'"
+		template := newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Command = []string{"sh", "-c", script + action + "\n" + script}
+		})
+		applied := kubectl.Apply(ctx, template)
+		Expect(applied.Err).To(HaveOccurred())
+		Expect(applied.Stderr).To(And(
+			ContainSubstring("line 41, column 23"), ContainSubstring(`write {{ "{{" }}`), ContainSubstring(action)))
+		Expect(strings.Count(applied.Stderr, action)).To(Equal(1))
+		Expect(applied.Stderr).NotTo(ContainSubstring("need not be repeated"))
+	})
+
+	It("quotes a part of a long value that the API server refuses", func(ctx SpecContext) {
+		applied := kubectl.Apply(ctx, newTemplate(namespace, func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.Labels = map[string]string{"a": strings.Repeat("long ", 10_000)}
+		}))
+		Expect(applied.Err).To(HaveOccurred())
+		Expect(applied.Stderr).To(ContainSubstring("spec.jobTemplate.metadata.labels"))
+		Expect(len(applied.Stderr)).To(BeNumerically("<", 2000))
+	})
+
 	It("says to set a samplePayload when no synthetic payload does", func(ctx SpecContext) {
 		needsName := value(`{{ required "name is missing" (index (fromJson .Payload) "name") }}`)
 		err := admin.Create(ctx, newTemplate(namespace, needsName))
