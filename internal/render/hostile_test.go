@@ -42,6 +42,17 @@ func hostileTemplates() map[string]*dispatcherv1alpha1.JobTemplate {
 	for range 2_000 {
 		scripts.Env = append(scripts.Env, corev1.EnvVar{Name: "A", Value: "{{ .Name }}"})
 	}
+	template("many words of one script", slices.Concat([]string{"cmd", "/c"}, slices.Repeat([]string{"a"}, 150_000))...)
+	template("many scripts", slices.Repeat([]string{"psql", "-c", "{{ .Name }}", "sh", "-c", "{{ 1 }}"}, 3_000)...)
+	template("many programs", slices.Repeat([]string{"runuser", "-a", "sh", "su", "perl", "flock"}, 20_000)...)
+	template("nested loops", "sh", "-c", strings.Repeat("{{ range until 2 }}", 190)+"{{ .Name }}"+strings.Repeat("{{ end }}", 190))
+	template("many variables of a template", "sh", "-c",
+		strings.Repeat("{{ $a := 1 }}", 2_000)+strings.Repeat("{{ range until 2 }}{{ $.Name }}{{ end }}", 500))
+	calls := ""
+	for i := range 1_500 {
+		calls += fmt.Sprintf(`{{ define "t%d" }}{{ template "t%d" . }}{{ template "t%d" .Name }}{{ end }}`, i, i+1, i+1)
+	}
+	template("many defined templates", "sh", "-c", calls+`{{ define "t1500" }}{{ end }}{{ template "t0" . }}`)
 	return templates
 }
 

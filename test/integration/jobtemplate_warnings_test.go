@@ -33,6 +33,10 @@ var _ = Describe("Warnings", func() {
 		Entry("a payload in a shell command without quotes", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Command = []string{"sh", "-c", "echo {{ .Payload }}"}
 		}, "shellQuote"),
+		Entry("a payload in a script of several lines, behind timeout", func(t *dispatcherv1alpha1.JobTemplate) {
+			container(t).Command = []string{"timeout", "60", "bash", "-euo", "pipefail", "-c"}
+			container(t).Args = []string{"set -x\necho {{ .Payload }}"}
+		}, containerPath+".args[0]: line 2, column"),
 		Entry("none for a payload that is quoted for the shell", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Command = []string{"sh", "-c", "echo {{ .Payload | shellQuote }}"}
 		}),
