@@ -13,6 +13,7 @@ var ownershipLabels = []string{
 	"argocd.argoproj.io/",          // Argo CD
 	"kustomize.toolkit.fluxcd.io/", // Flux
 	"helm.toolkit.fluxcd.io/",      // Flux
+	"kapp.k14s.io/",                // kapp
 	"app.kubernetes.io/managed-by", // says who manages the template; nobody manages an execution
 	"dispatcher.ivan.vc/",          // ours are set by us
 }

@@ -21,6 +21,7 @@ func TestJobInheritsLabels(t *testing.T) {
 		"applyset.kubernetes.io/part-of":       "set",
 		"argocd.argoproj.io/instance":          "app",
 		"kustomize.toolkit.fluxcd.io/name":     "app",
+		"kapp.k14s.io/app":                     "1",
 		"dispatcher.ivan.vc/job-execution":     "another",
 		"dispatcher.ivan.vc/something-of-ours": "y",
 	}}}

@@ -27,7 +27,8 @@ var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValid
 func (v *jobExecutionValidator) ValidateCreate(
 	ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
 ) (admission.Warnings, error) {
-	return nil, countRefusal(jobExecutionKind, v.validate(ctx, execution))
+	warnings, err := v.validate(ctx, execution)
+	return warnings, countRefusal(jobExecutionKind, err)
 }
 
 // ValidateUpdate validates a change of annotations. The spec is immutable, which the CRD says.
@@ -46,19 +47,21 @@ func (v *jobExecutionValidator) ValidateDelete(
 	return nil, nil
 }
 
-func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
+func (v *jobExecutionValidator) validate(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution,
+) (admission.Warnings, error) {
 	ctx, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
 
 	request, err := admission.RequestFromContext(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkReservedAnnotations(ctx, v.manager, nil, execution); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkCaller(ctx, v.manager, request, execution); err != nil {
-		return err
+		return nil, err
 	}
 	execution = execution.DeepCopy()
 	setNameAndNamespace(&execution.ObjectMeta, request.Namespace)
@@ -66,29 +69,32 @@ func (v *jobExecutionValidator) validate(ctx context.Context, execution *dispatc
 	key := client.ObjectKey{Namespace: execution.Namespace, Name: execution.Spec.JobTemplateName}
 	template, release, err := v.templates.get(ctx, key)
 	if err != nil {
-		return lookupFailed(execution, err)
+		return nil, lookupFailed(execution, err)
 	}
 	defer release()
 	// Defaulting comes first. If the template was created after that, the execution has neither its labels nor its
 	// time to live: it would be kept for ever, and would be missing from lists.
 	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {
-		return templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
+		return nil, templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
 	}
 	refusal := v.validateRender(ctx, template, execution)
-	if refusal == nil || apierrors.IsTimeout(refusal) {
-		return refusal // After a timeout, nothing is known of the template that another one could change.
+	if refusal == nil {
+		return rerunWarnings(execution, template), nil
+	}
+	if apierrors.IsTimeout(refusal) {
+		return nil, refusal // After a timeout, nothing is known of the template that another one could change.
 	}
 
 	// The cache may be behind. Accepting because of an old template does no harm, since the controller renders again.
 	// Refusing because of one would be wrong.
 	current, err := v.templates.getLive(ctx, key)
 	if err != nil {
-		return lookupFailed(execution, err)
+		return nil, lookupFailed(execution, err)
 	}
 	if current.ResourceVersion == template.ResourceVersion {
-		return refusal
+		return nil, refusal
 	}
-	return v.validateRender(ctx, current, execution)
+	return rerunWarnings(execution, current), v.validateRender(ctx, current, execution)
 }
 
 // validateRender renders execution as the controller will.

@@ -69,6 +69,32 @@ spec:
 				ContainSubstring("$(PAYLOAD)")))
 	})
 
+	It("tell of an execution that GitOps would create again, and it would run again", func(ctx SpecContext) {
+		createTemplate(ctx, namespace,
+			func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.TTLSecondsAfterFinished = new(int32(600)) })
+		tracked := newExecution(namespace, "tracked", "")
+		tracked.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "app"}
+		c, warnings := warned()
+		Expect(c.Create(ctx, tracked)).To(Succeed())
+		Expect(warnings.take()).To(ConsistOf(
+			And(ContainSubstring("Argo CD"), ContainSubstring("spec.ttlSecondsAfterFinished"))))
+
+		By("creating a hook of Argo CD, which runs once in each sync")
+		hook := newExecution(namespace, "hook", "")
+		hook.Annotations = map[string]string{
+			"argocd.argoproj.io/tracking-id": "app", "argocd.argoproj.io/hook": "PreSync"}
+		Expect(c.Create(ctx, hook)).To(Succeed())
+		Expect(warnings.take()).To(BeEmpty())
+
+		By("applying one with the field manager of Argo CD and a label that others use, too")
+		byLabel := newExecution(namespace, "label", "")
+		byLabel.Labels = map[string]string{"app.kubernetes.io/instance": "app"}
+		Expect(c.Create(ctx, byLabel.DeepCopy(), client.DryRunAll)).To(Succeed())
+		Expect(warnings.take()).To(BeEmpty())
+		Expect(c.Create(ctx, byLabel, client.FieldOwner("argocd-controller"))).To(Succeed())
+		Expect(warnings.take()).To(ConsistOf(ContainSubstring("app.kubernetes.io/instance")))
+	})
+
 	It("tell of an exhausted quota, which is no fault of the template", func(ctx SpecContext) {
 		exhaustQuota(ctx, namespace)
 		c, warnings := warned()
