@@ -4,6 +4,10 @@
 //
 // It declares metadata.name, so that a validation rule can name it as the field that is wrong.
 //
+// In spec.jobTemplate, it declares the fields of the manifest of a Job that no template can have, such as
+// metadata.uid. The API server then hands them to admission, which names all of them at once, and says to leave them
+// out.
+//
 // Below spec.jobTemplate, which is a template and not a Job, it removes
 //
 //   - the descriptions of the fields of Kubernetes. With them, the file would be ten times as large and would not fit
@@ -18,6 +22,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -77,6 +82,7 @@ func trim(content []byte) ([]byte, error) {
 			return nil, errors.New("the CRD has no spec.jobTemplate")
 		}
 		trimBelow(&job)
+		declareExcess(&job)
 		spec.Properties["jobTemplate"] = job
 	}
 	content, err := yaml.Marshal(crd)
@@ -84,6 +90,53 @@ func trim(content []byte) ([]byte, error) {
 		return nil, fmt.Errorf("writing the definition: %w", err)
 	}
 	return append([]byte("---\n"), content...), nil
+}
+
+// declareExcess declares the fields of a Job's manifest that are missing. Those of metadata are missing in any embedded
+// object.
+func declareExcess(job *apiextensionsv1.JSONSchemaProps) {
+	const description = "It belongs to a Job, not to a template: leave it out."
+	text := apiextensionsv1.JSONSchemaProps{Description: description, Type: "string"}
+	number := apiextensionsv1.JSONSchemaProps{Description: description, Type: "integer", Format: "int64"}
+	time := apiextensionsv1.JSONSchemaProps{
+		Description: description, Type: "string", Format: "date-time", Nullable: true,
+	}
+	object := apiextensionsv1.JSONSchemaProps{
+		Description: description, Type: "object", XPreserveUnknownFields: new(true),
+	}
+	list := apiextensionsv1.JSONSchemaProps{
+		Description: description, Type: "array",
+		Items: &apiextensionsv1.JSONSchemaPropsOrArray{
+			Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: new(true)},
+		},
+	}
+	declare(job, map[string]apiextensionsv1.JSONSchemaProps{"apiVersion": text, "kind": text, "status": object})
+	if metadata, found := job.Properties["metadata"]; found {
+		declare(&metadata, map[string]apiextensionsv1.JSONSchemaProps{
+			"generateName": text, "selfLink": text, "uid": text, "resourceVersion": text, "generation": number,
+			"creationTimestamp": time, "deletionTimestamp": time, "deletionGracePeriodSeconds": number,
+			"ownerReferences": list, "managedFields": list,
+		})
+		job.Properties["metadata"] = metadata
+	}
+	// The manifest of a Job that a program of Go has written has this one, too.
+	if metadata, found := podMetadata(job); found {
+		declare(&metadata, map[string]apiextensionsv1.JSONSchemaProps{"creationTimestamp": time})
+	}
+}
+
+// podMetadata returns the schema of the metadata of the pods of a Job.
+func podMetadata(job *apiextensionsv1.JSONSchemaProps) (apiextensionsv1.JSONSchemaProps, bool) {
+	metadata, found := job.Properties["spec"].Properties["template"].Properties["metadata"]
+	return metadata, found
+}
+
+// declare adds properties to a schema.
+func declare(schema *apiextensionsv1.JSONSchemaProps, properties map[string]apiextensionsv1.JSONSchemaProps) {
+	if schema.Properties == nil {
+		schema.Properties = map[string]apiextensionsv1.JSONSchemaProps{}
+	}
+	maps.Copy(schema.Properties, properties)
 }
 
 // trimBelow trims every schema below this one, but not this one.

@@ -93,10 +93,18 @@ spec:
               jobTemplate:
                 description: ours
                 properties:
+                  apiVersion:
+                    description: 'It belongs to a Job, not to a template: leave it
+                      out.'
+                    type: string
                   items:
                     items:
                       type: string
                     type: array
+                  kind:
+                    description: 'It belongs to a Job, not to a template: leave it
+                      out.'
+                    type: string
                   map:
                     additionalProperties:
                       type: string
@@ -108,6 +116,11 @@ spec:
                     maxLength: 64
                     pattern: ^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,3}))?$
                     x-kubernetes-int-or-string: true
+                  status:
+                    description: 'It belongs to a Job, not to a template: leave it
+                      out.'
+                    type: object
+                    x-kubernetes-preserve-unknown-fields: true
                 type: object
               samplePayload:
                 description: ours

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
 // job renders the whole Job of an execution: its name (the execution's, or the rendered metadata.name), namespace,
@@ -45,11 +44,8 @@ func own(job *batchv1.Job, execution *dispatcherv1alpha1.JobExecution) {
 func jobOf(
 	rendered renderedSpec, template *dispatcherv1alpha1.JobTemplate, data renderData,
 ) (*batchv1.Job, field.ErrorList) {
-	if namespace := rendered.Namespace; namespace != "" && namespace != data.Namespace {
-		return nil, field.ErrorList{
-			field.Invalid(jobTemplatePath.Child("metadata", "namespace"), gotemplate.Abridge(namespace),
-				"the Job is made in the namespace of its execution, "+data.Namespace+": leave this out"),
-		}
+	if err := wrongNamespace(rendered.Namespace, data.Namespace); err != nil {
+		return nil, field.ErrorList{err}
 	}
 	// It is stored in the status of the execution before the API server judges it.
 	if most := validation.DNS1123SubdomainMaxLength; len(rendered.Name) > most {

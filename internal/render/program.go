@@ -16,8 +16,6 @@ type program struct {
 	spec    *batchv1.JobTemplateSpec
 	strings []templatedString
 	set     *gotemplate.Set // of the strings
-	// usesPayload says that what is rendered may depend on the payload.
-	usesPayload bool
 	// usesMetadata says that it may depend on the labels or annotations of the JobTemplate.
 	usesMetadata bool
 }
@@ -26,6 +24,8 @@ type program struct {
 type templatedString struct {
 	place
 	text string
+	// usesPayload says that what it renders to may depend on the payload.
+	usesPayload bool
 }
 
 // compile parses every templated string of spec once. It reports every string that does not parse, or that uses an
@@ -38,7 +38,7 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 		if len(sources) > gotemplate.MaxParts || !strings.Contains(text, "{{") {
 			return // With so many, the templates are refused.
 		}
-		s := templatedString{at(), text}
+		s := templatedString{place: at(), text: text}
 		source := gotemplate.Source{Text: text}
 		if expandedFields[s.fields] {
 			source.Escape = kubeletEscaper{}
@@ -52,9 +52,10 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 		return nil, errs
 	}
 	p.set = set
-	for _, s := range p.strings {
-		p.usesPayload = p.usesPayload || strings.Contains(s.text, "Payload")
-		p.usesMetadata = p.usesMetadata || usesMetadata(s.text)
+	for i := range p.strings {
+		used := usedData(p.strings[i].text)
+		p.strings[i].usesPayload = used.payload
+		p.usesMetadata = p.usesMetadata || used.metadata
 	}
 	return p, nil
 }

@@ -37,6 +37,9 @@ type Examination struct {
 	// the first, it may take the second: the payloads were made up.
 	Jobs []*batchv1.Job
 
+	// PayloadFields are the strings of a template that compiles that the payload can change.
+	PayloadFields PayloadFields
+
 	// UsesMetadata says that a string of the template can reach .JobTemplate.Labels or .JobTemplate.Annotations, so
 	// that a change of either can change what runs. It is also set where the template does not compile.
 	UsesMetadata bool
@@ -66,11 +69,20 @@ func (d *Direct) Job(
 
 // Examine implements Renderer.
 func (d *Direct) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination {
+	excess := excessFields(template)
 	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
-		return Examination{Errors: errs, UsesMetadata: true}
+		return Examination{Errors: append(excess, errs...), UsesMetadata: true}
 	}
-	result := Examination{UsesMetadata: program.usesMetadata, Warnings: findWarnings(ctx, template)}
+	result := Examination{
+		UsesMetadata:  program.usesMetadata,
+		PayloadFields: program.payloadFields(),
+		Warnings:      findWarnings(ctx, template),
+		Errors:        excess,
+	}
+	if len(excess) > 0 {
+		return result
+	}
 	job, errs := program.trialJob(ctx, template)
 	if len(errs) > 0 {
 		result.Errors = errs

@@ -70,7 +70,7 @@ func templatedStrings(spec *batchv1.JobTemplateSpec) []templatedString {
 	var templated []templatedString
 	walk(spec, func(at func() place, text string) {
 		if strings.Contains(text, "{{") {
-			templated = append(templated, templatedString{at(), text})
+			templated = append(templated, templatedString{place: at(), text: text})
 		}
 	})
 	return templated

@@ -20,9 +20,10 @@ func (p *program) trialJob(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate,
 ) (*batchv1.Job, field.ErrorList) {
 	template = named(template)
+	fields := p.payloadFields()
 	if sample := template.Spec.SamplePayload; sample != nil {
 		job, errs := p.tryPayload(ctx, template, *sample)
-		return job, renderedWith("spec.samplePayload", errs)
+		return job, fields.renderedWith("spec.samplePayload", errs)
 	}
 	var best field.ErrorList
 	for _, payload := range syntheticPayloads {
@@ -30,12 +31,15 @@ func (p *program) trialJob(
 		if len(errs) == 0 {
 			return job, nil
 		}
-		if !p.usesPayload || Retryable(errs) {
+		if len(fields) == 0 || Retryable(errs) {
 			return nil, errs
 		}
 		if best == nil || len(errs) < len(best) || payload == "{}" && len(errs) == len(best) {
-			best = renderedWith(fmt.Sprintf("the payload %q", payload), errs)
+			best = fields.renderedWith(fmt.Sprintf("the payload %q", payload), errs)
 		}
+	}
+	if !fields.MayHelp(best) {
+		return nil, best
 	}
 	needed := field.Required(
 		field.NewPath("spec", "samplePayload"),
@@ -45,10 +49,12 @@ func (p *program) trialJob(
 	return nil, append(field.ErrorList{needed}, best...)
 }
 
-// renderedWith adds to errs with which payload the template was rendered.
-func renderedWith(payload string, errs field.ErrorList) field.ErrorList {
+// renderedWith adds to those of errs that depend on the payload with which one the template was rendered.
+func (f PayloadFields) renderedWith(payload string, errs field.ErrorList) field.ErrorList {
 	for _, err := range errs {
-		err.Detail += " (rendered with " + payload + ")"
+		if f.mayHelp(err) {
+			err.Detail += " (rendered with " + payload + ")"
+		}
 	}
 	return errs
 }

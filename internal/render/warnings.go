@@ -3,13 +3,9 @@ package render
 import (
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -32,10 +28,10 @@ func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate)
 			name,
 		)
 	}
-	for _, ignored := range ignoredMetadata(&spec.ObjectMeta) {
-		w.warn(
-			jobTemplatePath.Child("metadata", ignored),
-			"is ignored: of metadata, a Job gets only name, labels and annotations, so leave it out",
+	if spec.GenerateName != "" {
+		w.add(
+			jobTemplatePath.Child("metadata", "generateName"),
+			"is ignored: the Job has the name of its execution, or metadata.name, which may be a template; leave it out",
 		)
 	}
 	pod, at := &spec.Spec.Template.Spec, jobTemplatePath.Child("spec", "template", "spec")
@@ -46,19 +42,6 @@ func findWarnings(ctx context.Context, template *dispatcherv1alpha1.JobTemplate)
 		w.container(&pod.Containers[i], at.Child("containers").Index(i))
 	}
 	return w.warnings
-}
-
-// ignoredMetadata returns the fields that are set but not copied to the Job. The namespace is checked when the Job is
-// rendered. The API server removes fields that the CRD does not have.
-func ignoredMetadata(metadata *metav1.ObjectMeta) []string {
-	set, err := runtime.DefaultUnstructuredConverter.ToUnstructured(metadata)
-	if err != nil {
-		return nil
-	}
-	for _, used := range []string{"name", "namespace", "labels", "annotations"} {
-		delete(set, used)
-	}
-	return slices.Sorted(maps.Keys(set))
 }
 
 // warner collects warnings.

@@ -112,6 +112,8 @@ type answer struct {
 	errs         field.ErrorList
 	warnings     []string
 	usesMetadata bool
+	// payloadFields are those of an examination.
+	payloadFields []string
 
 	// jobs are what the strings of each Job rendered to: one of a request for a Job, up to two of an examination, none if
 	// there are errors.
@@ -123,6 +125,7 @@ const (
 	maxAnswerErrors = 100
 	maxWarnings     = 10_000
 	maxMessage      = 4 << 10
+	maxFields       = 1000
 	maxTexts        = 1 << 20
 	maxJobs         = 2
 )
@@ -143,6 +146,7 @@ func (a *answer) frame() ([]byte, error) {
 		frame = appendText(frame, value)
 	}
 	frame = appendTexts(frame, a.warnings[:min(len(a.warnings), maxWarnings)])
+	frame = appendTexts(frame, a.payloadFields)
 	frame = appendNumber(frame, len(a.jobs))
 	for _, texts := range a.jobs {
 		frame = appendNumber(frame, len(texts))
@@ -170,6 +174,9 @@ func parseAnswer(content []byte) (*answer, error) {
 	}
 	for _, warning := range f.texts(maxWarnings) {
 		a.warnings = append(a.warnings, shortened(warning))
+	}
+	for _, path := range f.texts(maxFields) {
+		a.payloadFields = append(a.payloadFields, shortened(path))
 	}
 	for range f.number(maxJobs) {
 		a.jobs = append(a.jobs, parseTexts(&f))

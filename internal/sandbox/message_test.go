@@ -26,6 +26,8 @@ func TestAnswersKeepTheirContent(t *testing.T) {
 		},
 		warnings: []string{"a", ""},
 		jobs:     [][]render.Rendered{{{}, {Text: "x"}, {Text: "π\x00"}, {LeftOut: true}}, {}},
+
+		payloadFields: []string{"spec.jobTemplate.metadata.labels[a]", "b"},
 	}
 	frame, err := want.frame()
 	if err != nil {

@@ -67,7 +67,9 @@ func (p *Pool) Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemp
 		if (len(a.errs) > 0) == (len(a.jobs) > 0) {
 			return outcome{}, errors.New("there must be Jobs or errors")
 		}
-		examined := render.Examination{Errors: a.errs, Warnings: a.warnings, UsesMetadata: a.usesMetadata}
+		examined := render.Examination{
+			Errors: a.errs, Warnings: a.warnings, UsesMetadata: a.usesMetadata, PayloadFields: a.payloadFields,
+		}
 		for _, texts := range a.jobs {
 			job, errs, err := render.AssembleTrial(template, texts)
 			if err != nil || len(errs) > 0 {

@@ -156,10 +156,11 @@ func (w *worker) job(ctx context.Context, template *dispatcherv1alpha1.JobTempla
 func (w *worker) examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) *answer {
 	found := w.renderer.Examine(ctx, template)
 	return &answer{
-		errs:         found.Errors,
-		warnings:     found.Warnings,
-		usesMetadata: found.UsesMetadata,
-		jobs:         textsOf(template, found.Jobs...),
+		errs:          found.Errors,
+		warnings:      found.Warnings,
+		usesMetadata:  found.UsesMetadata,
+		payloadFields: found.PayloadFields,
+		jobs:          textsOf(template, found.Jobs...),
 	}
 }
 

@@ -3,12 +3,13 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/render"
 	"dispatcher.ivan.vc/internal/trial"
 )
 
@@ -18,30 +19,29 @@ type jobTrier interface {
 }
 
 // tryJobs tries the Jobs that a template was rendered to, in their order, until one is valid. They were made from
-// payloads that are made up, so one valid Job is enough.
-func (v *jobTemplateValidator) tryJobs(ctx context.Context, jobs []*batchv1.Job) (trial.Result, error) {
-	var first trial.Result
-	for i, job := range jobs {
+// payloads that are made up, so one valid Job is enough. If none is, it returns the result with the fewest errors.
+func (v *jobTemplateValidator) tryJobs(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, examined render.Examination,
+) (trial.Result, error) {
+	var best trial.Result
+	for i, job := range examined.Jobs {
 		result, err := v.trial.Try(ctx, job)
-		if err != nil {
-			return trial.Result{}, unavailable(err)
-		}
 		switch {
+		case err != nil:
+			return trial.Result{}, unavailable(err)
 		case len(result.Errors) == 0:
 			return result, nil
-		case i == 0:
-			first = result
-		case !slices.EqualFunc(first.Errors, result.Errors, sameError):
-			needed := field.Required(field.NewPath("spec", "samplePayload"),
-				"the Job depends on the payload, and no payload that was tried makes it valid: set this to one that does")
-			result.Errors = append(field.ErrorList{needed}, result.Errors...)
-			return result, nil
+		case i == 0 || len(result.Errors) < len(best.Errors):
+			best = result
 		}
 	}
-	return first, nil
+	if template.Spec.SamplePayload == nil && examined.PayloadFields.MayHelp(best.Errors) {
+		needed := field.Required(field.NewPath("spec", "samplePayload"),
+			"the Job depends on the payload, and no payload that was tried makes it valid: set this to one that does")
+		best.Errors = append(field.ErrorList{needed}, best.Errors...)
+	}
+	return best, nil
 }
-
-func sameError(a, b *field.Error) bool { return a.Error() == b.Error() }
 
 // warningsOf returns what the author of a template should know of a Job that is not invalid. A Job that is refused
 // now, for example by a quota, may be created later. The name of the Job stands in for another one, so it does not

@@ -74,7 +74,11 @@ func (v *jobTemplateValidator) validate(
 	if err := mayCreateJobs(ctx, v.access, user, template); err != nil {
 		return nil, err
 	}
-	return v.validateJobs(ctx, template, v.examine(ctx, template))
+	examined := v.examine(ctx, template)
+	if !render.Retryable(examined.Errors) {
+		examined.Errors = append(excessFields(ctx), examined.Errors...)
+	}
+	return v.validateJobs(ctx, template, examined)
 }
 
 // validateMetadata is validate for a template of which only labels and annotations changed. It accepts a template
@@ -119,7 +123,7 @@ func (v *jobTemplateValidator) validateJobs(
 	if len(examined.Errors) > 0 {
 		return warnings, notRendered(jobTemplateKind, template.Name, examined.Errors)
 	}
-	result, err := v.tryJobs(ctx, examined.Jobs)
+	result, err := v.tryJobs(ctx, template, examined)
 	if err != nil {
 		return warnings, err
 	}

@@ -3,16 +3,22 @@ package webhook
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
@@ -147,6 +153,10 @@ func TestTrial(t *testing.T) {
 	refused := map[string]metav1.CauseType{
 		"spec.jobTemplate.spec.template.spec.containers[0].image": metav1.CauseTypeFieldValueInvalid,
 	}
+	asked := map[string]metav1.CauseType{
+		"spec.samplePayload": metav1.CauseTypeFieldValueRequired,
+		"spec.jobTemplate.spec.template.spec.containers[0].image": metav1.CauseTypeFieldValueInvalid,
+	}
 	for _, test := range []struct {
 		reason, image string
 		sample        *string
@@ -156,7 +166,8 @@ func TestTrial(t *testing.T) {
 		{"valid", "alpine", nil, nil, 1},
 		{"invalid whatever the payload: nothing else is tried, no sample is asked for", "text", nil, refused, 1},
 		{"invalid with a word, valid without a payload", `{{ .Payload | default "alpine" }}`, nil, nil, 2},
-		{"does not render without a payload", `{{ .Payload | required "a payload" }}`, nil, refused, 1},
+		{"renders to nothing else without a payload", `{{ .Payload | required "a payload" }}`, nil, asked, 1},
+		{"invalid whatever the payload, as far as was tried", `{{ (fromJson .Payload).image | default "text" }}`, nil, asked, 1},
 		{"the author's sample is the only one that counts", `{{ .Payload | default "alpine" }}`, new("text"), refused, 1},
 		{"the author's sample is used", "{{ .Payload }}", new("alpine"), nil, 1},
 	} {
@@ -177,29 +188,82 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// What is wrong with the payload differs from payload to payload; what is wrong otherwise does not.
+// A payload is asked for only where one could help.
 func TestTrialAsksForSample(t *testing.T) {
-	value := func(job *batchv1.Job) string { return job.Spec.Template.Spec.Containers[0].Env[0].Value }
 	labels := field.NewPath("spec", "jobTemplate", "metadata", "labels")
+	restartPolicy := field.NewPath("spec", "jobTemplate", "spec", "template", "spec", "restartPolicy")
+	selector := field.NewPath("spec", "jobTemplate", "spec", "selector")
+	dryRuns := 0
 	for _, test := range []struct {
 		reason string
-		err    func(job *batchv1.Job) *field.Error
-		asks   bool
+		errs   func(job *batchv1.Job) field.ErrorList
+		want   []string
 	}{
-		{"another error with each payload", func(job *batchv1.Job) *field.Error { return field.Invalid(labels, value(job), "") }, true},
-		{"the same error with each payload", func(*batchv1.Job) *field.Error { return field.Required(labels, "") }, false},
+		{"a label by the payload", func(job *batchv1.Job) field.ErrorList {
+			return field.ErrorList{field.Invalid(labels, job.Labels["a"], "")}
+		}, []string{"spec.samplePayload", labels.String()}},
+		{"a field without the payload", func(*batchv1.Job) field.ErrorList {
+			return field.ErrorList{field.NotSupported(restartPolicy, "x", []string{"Never"})}
+		}, []string{restartPolicy.String()}},
+		{"an error that differs from one dry run to the next, as by the UID of the Job", func(*batchv1.Job) field.ErrorList {
+			dryRuns++
+			return field.ErrorList{field.Invalid(selector, strconv.Itoa(dryRuns), "")}
+		}, []string{selector.String()}},
+		{"a field without the payload, beside one that one payload makes right", func(job *batchv1.Job) field.ErrorList {
+			errs := field.ErrorList{field.NotSupported(restartPolicy, "x", []string{"Never"})}
+			if job.Labels["a"] == "" {
+				errs = append(errs, field.Invalid(labels, "", ""))
+			}
+			return errs
+		}, []string{restartPolicy.String()}},
+		{"errors of both kinds", func(job *batchv1.Job) field.ErrorList {
+			return field.ErrorList{
+				field.NotSupported(restartPolicy, "x", []string{"Never"}), field.Invalid(labels, job.Labels["a"], "")}
+		}, []string{"spec.samplePayload", labels.String(), restartPolicy.String()}},
 	} {
-		jobs := &stubTrial{answer: func(job *batchv1.Job) (trial.Result, error) { return invalidJob(test.err(job)) }}
-		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), jobTemplate("a", "{{ .Payload }}"))
-		found := causes(err)
-		if _, labelled := found["spec.jobTemplate.metadata.labels"]; !labelled {
-			t.Errorf("%s: the causes %v do not name the labels", test.reason, found)
-		}
-		if _, asks := found["spec.samplePayload"]; asks != test.asks {
-			t.Errorf("%s: the causes are %v", test.reason, found)
+		jobs := &stubTrial{answer: func(job *batchv1.Job) (trial.Result, error) {
+			return trial.Result{Errors: test.errs(job), Refusal: &apierrors.StatusError{}}, nil
+		}}
+		template := jobTemplate("a", "{{ .Payload }}")
+		template.Spec.JobTemplate.Labels = map[string]string{"a": "{{ .Payload }}"}
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(requestContext(t), template)
+		got := slices.Sorted(maps.Keys(causes(err)))
+		if diff := cmp.Diff(slices.Sorted(slices.Values(test.want)), got); diff != "" {
+			t.Errorf("%s: causes (-want +got):\n%s", test.reason, diff)
 		}
 		if len(jobs.jobs) != 2 {
 			t.Errorf("%s: %d Jobs were tried, want 2", test.reason, len(jobs.jobs))
+		}
+	}
+}
+
+// What was copied with the manifest of a Job is refused together with all else that it has too much.
+func TestCopiedManifest(t *testing.T) {
+	for _, test := range []struct {
+		reason, object string
+		finalizer      bool
+		want           []string
+	}{
+		{"a manifest", `{"spec":{"jobTemplate":{"apiVersion":"batch/v1","kind":"Job","status":{"active":1}}}}`, true, []string{
+			"spec.jobTemplate.apiVersion", "spec.jobTemplate.kind", "spec.jobTemplate.metadata.finalizers",
+			"spec.jobTemplate.status"}},
+		{"a manifest without anything else", `{"spec":{"jobTemplate":{"kind":"Job"}}}`, false, []string{"spec.jobTemplate.kind"}},
+		{"an empty status", `{"spec":{"jobTemplate":{"status":{}}}}`, false, nil},
+	} {
+		template := jobTemplate("a", "")
+		if test.finalizer {
+			template.Spec.JobTemplate.Finalizers = []string{"example.com/x"}
+		}
+		request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+			Namespace: "default", Object: runtime.RawExtension{Raw: []byte(test.object)}}}
+		jobs := &stubTrial{}
+		ctx := admission.NewContextWithRequest(t.Context(), request)
+		_, err := newJobTemplateValidator(&stubAccess{}, jobs).ValidateCreate(ctx, template)
+		if diff := cmp.Diff(test.want, slices.Sorted(maps.Keys(causes(err)))); diff != "" {
+			t.Errorf("%s: causes (-want +got):\n%s", test.reason, diff)
+		}
+		if tried := len(jobs.jobs) > 0; tried != (test.want == nil) {
+			t.Errorf("%s: a Job was tried: %t", test.reason, tried)
 		}
 	}
 }

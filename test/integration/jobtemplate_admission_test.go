@@ -1,14 +1,19 @@
 package integration
 
 import (
+	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -85,6 +90,79 @@ var _ = Describe("Admission of JobTemplates", func() {
 				HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromString("{{ .Nmae }}")}}}
 		}, containerPath+".livenessProbe.httpGet.port"),
 	)
+
+	It("names all that a Job has too much that was copied out of the cluster, at one kubectl apply", func(ctx SpecContext) {
+		created := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "live"}}
+		created.Finalizers = []string{"example.com/keep"}
+		created.Spec.Suspend = new(true)
+		created.Spec.Template.Spec = corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers:    []corev1.Container{{Name: "main", Image: "alpine"}},
+		}
+		Expect(admin.Create(ctx, created)).To(Succeed())
+		releaseAfterwards(created)
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(created), created)).To(Succeed())
+			g.Expect(created.Status.Conditions).NotTo(BeEmpty())
+		}).WithContext(ctx).Should(Succeed())
+		copied := kubectl.Run(ctx, "get", "job", "live", "-n", namespace, "-o", "json", "--show-managed-fields").Stdout
+		copied = strings.Replace(copied, `"image": "alpine"`, `"image": "alpine", "args": ["{{ .Payload }}"]`, 1)
+		copied = strings.ReplaceAll(copied, `"namespace": "`+namespace+`"`, `"namespace": "elsewhere"`)
+		template := func(job string) string {
+			return `{"apiVersion": "dispatcher.ivan.vc/v1alpha1", "kind": "JobTemplate",
+				"metadata": {"name": "copied", "namespace": "` + namespace + `"}, "spec": {"jobTemplate": ` + job + `}}`
+		}
+		applied := kubectl.RunWithInput(ctx, template(copied), "apply", "-f", "-")
+		Expect(applied.Err).To(HaveOccurred())
+		const at = "* spec.jobTemplate."
+		fields := []string{
+			"apiVersion", "kind", "status",
+			"metadata.namespace", "metadata.uid", "metadata.resourceVersion", "metadata.generation",
+			"metadata.creationTimestamp", "metadata.managedFields", "metadata.finalizers",
+			"metadata.labels[batch.kubernetes.io/controller-uid]", "metadata.labels[controller-uid]",
+			"metadata.labels[batch.kubernetes.io/job-name]", "metadata.labels[job-name]",
+			"spec.selector",
+			"spec.template.metadata.labels[batch.kubernetes.io/controller-uid]",
+			"spec.template.metadata.labels[controller-uid]",
+			"spec.template.metadata.labels[batch.kubernetes.io/job-name]", "spec.template.metadata.labels[job-name]",
+		}
+		for _, field := range fields {
+			Expect(applied.Stderr).To(MatchRegexp(regexp.QuoteMeta(at+field) + ": .*leave it out"))
+		}
+		Expect(strings.Count(applied.Stderr, "\n* ")).To(Equal(len(fields)), "nothing else is said")
+
+		By("leaving out what was named")
+		var object map[string]any
+		Expect(json.Unmarshal([]byte(copied), &object)).To(Succeed())
+		for _, field := range fields {
+			path := strings.Split(field, ".")
+			if parent, key, found := strings.Cut(field, "["); found {
+				path = append(strings.Split(parent, "."), strings.TrimSuffix(key, "]"))
+			}
+			unstructured.RemoveNestedField(object, path...)
+		}
+		cleaned, err := json.Marshal(object)
+		Expect(err).NotTo(HaveOccurred())
+		applied = kubectl.RunWithInput(ctx, template(string(cleaned)), "apply", "-f", "-")
+		Expect(applied.Err).NotTo(HaveOccurred())
+	})
+
+	It("takes the manifest that kubectl makes for a new Job, as its metadata and spec", func(ctx SpecContext) {
+		made := kubectl.Run(ctx, "create", "job", "made", "--image=alpine", "--dry-run=client", "-o", "json").Stdout
+		var object map[string]any
+		Expect(json.Unmarshal([]byte(made), &object)).To(Succeed())
+		delete(object, "apiVersion")
+		delete(object, "kind")
+		object["status"] = map[string]any{}
+		Expect(unstructured.SetNestedField(object, nil, "metadata", "creationTimestamp")).To(Succeed())
+		Expect(unstructured.SetNestedField(object, nil, "spec", "template", "metadata", "creationTimestamp")).To(Succeed())
+		template := map[string]any{
+			"apiVersion": "dispatcher.ivan.vc/v1alpha1", "kind": "JobTemplate",
+			"metadata": map[string]any{"name": "made", "namespace": namespace},
+			"spec":     map[string]any{"jobTemplate": object},
+		}
+		Expect(kubectl.Apply(ctx, template).Err).NotTo(HaveOccurred())
+	})
 
 	It("names the line of another program's braces in a script, quotes only that, and says what to write", func(ctx SpecContext) {
 		script := strings.Repeat("echo something long that need not be repeated\n", 40)

@@ -37,6 +37,9 @@ var _ = Describe("Warnings", func() {
 			container(t).Command = []string{"timeout", "60", "bash", "-euo", "pipefail", "-c"}
 			container(t).Args = []string{"set -x\necho {{ .Payload }}"}
 		}, containerPath+".args[0]: line 2, column"),
+		Entry("metadata that no Job has", func(t *dispatcherv1alpha1.JobTemplate) {
+			t.Spec.JobTemplate.GenerateName = "echo-"
+		}, "spec.jobTemplate.metadata.generateName"),
 		Entry("none for a payload that is quoted for the shell", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Command = []string{"sh", "-c", "echo {{ .Payload | shellQuote }}"}
 		}),

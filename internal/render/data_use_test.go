@@ -44,8 +44,38 @@ func TestUsesMetadata(t *testing.T) {
 		{"a comment", `{{/* .JobTemplate.Labels */}}{{ .Name }}`, false},
 	}
 	for _, row := range rows {
-		if got := usesMetadata(row.template); got != row.want {
-			t.Errorf("%s: usesMetadata(%q) = %t", row.reason, row.template, got)
+		if got := usedData(row.template).metadata; got != row.want {
+			t.Errorf("%s: %q uses metadata: %t", row.reason, row.template, got)
+		}
+	}
+}
+
+func TestUsesPayload(t *testing.T) {
+	rows := []struct {
+		reason, template string
+		want             bool
+	}{
+		{"as it is", `{{ .Payload }}`, true},
+		{"a field", `{{ (fromJson .Payload).x }}`, true},
+		{"by $", `{{ range list 1 }}{{ $.Payload }}{{ end }}`, true},
+		{"in a condition", `{{ if .Payload }}x{{ end }}`, true},
+		{"as a choice", `{{ ternary "a" "b" (eq .Payload "x") }}`, true},
+		{"by a variable of all", `{{ $t := . }}{{ $t.Payload }}`, true},
+		{"as JSON", `{{ toJson . }}`, true},
+		{"in a defined template", `{{ define "a" }}{{ .Payload }}{{ end }}{{ template "a" . }}`, true},
+		{"what does not parse", `{{ .Name`, true},
+
+		{"nothing", `{{ "Payload" }}`, false},
+		{"other data", `{{ .Name }}{{ .JobTemplate.Labels.Payload }}`, false},
+		{"the whole of another part", `{{ toJson .JobTemplate }}`, false},
+		{"fields of another dot", `{{ with .JobTemplate.Labels }}{{ .Payload }}{{ end }}`, false},
+		{"a defined template that gets something else", `{{ define "a" }}{{ .Payload }}{{ end }}{{ template "a" .JobTemplate.Labels }}`, false},
+		{"a comment", `{{/* .Payload */}}{{ .Name }}`, false},
+		{"a text outside of actions", `.Payload {{ .Name }}`, false},
+	}
+	for _, row := range rows {
+		if got := usedData(row.template).payload; got != row.want {
+			t.Errorf("%s: %q uses the payload: %t", row.reason, row.template, got)
 		}
 	}
 }

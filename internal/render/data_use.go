@@ -6,24 +6,31 @@ import (
 	"dispatcher.ivan.vc/internal/gotemplate"
 )
 
-// usesMetadata says whether a template can reach .JobTemplate.Labels or .JobTemplate.Annotations. It takes for
-// granted that whoever gets .JobTemplate, or all of the data, as a whole reaches them, and so does what does not
-// parse. But it follows the data into defined templates.
-func usesMetadata(text string) bool {
+// dataUse is what a template can reach of its data.
+type dataUse struct {
+	// payload is .Payload, and what is made of it.
+	payload bool
+	// metadata is .JobTemplate.Labels and .JobTemplate.Annotations.
+	metadata bool
+}
+
+// usedData says what a template can reach. It takes for granted that whoever gets .JobTemplate, or all of the data, as
+// a whole reaches all that is in it, and so does what does not parse. But it follows the data into defined templates.
+func usedData(text string) dataUse {
 	parsed, err := gotemplate.Parse(text)
 	if err != nil {
-		return true
+		return dataUse{payload: true, metadata: true}
 	}
-	f := metadataFinder{defined: parsed.Defined, visited: map[visit]bool{}}
+	f := useFinder{defined: parsed.Defined, visited: map[visit]bool{}}
 	f.list(parsed.Main.Root, knownData{dot: true, dollar: true})
 	return f.found
 }
 
-// metadataFinder looks for the metadata of the JobTemplate in a template.
-type metadataFinder struct {
+// useFinder looks for what a template uses of its data.
+type useFinder struct {
 	defined map[string]*parse.Tree
 	visited map[visit]bool
-	found   bool
+	found   dataUse
 }
 
 // visit is a defined template, and whether it is called with all of the data.
@@ -35,7 +42,7 @@ type visit struct {
 // knownData says whether dot and $ are all of the data at some place of a template.
 type knownData struct{ dot, dollar bool }
 
-func (f *metadataFinder) list(list *parse.ListNode, in knownData) {
+func (f *useFinder) list(list *parse.ListNode, in knownData) {
 	if list == nil {
 		return
 	}
@@ -57,14 +64,14 @@ func (f *metadataFinder) list(list *parse.ListNode, in knownData) {
 	}
 }
 
-func (f *metadataFinder) branches(n *parse.BranchNode, in, inner knownData) {
+func (f *useFinder) branches(n *parse.BranchNode, in, inner knownData) {
 	f.pipe(n.Pipe, in)
 	f.list(n.List, inner)
 	f.list(n.ElseList, in)
 }
 
 // template follows a call of a defined template.
-func (f *metadataFinder) template(n *parse.TemplateNode, in knownData) {
+func (f *useFinder) template(n *parse.TemplateNode, in knownData) {
 	called := visit{name: n.Name, allData: n.Pipe != nil && isAllData(n.Pipe, in)}
 	if n.Pipe != nil && !called.allData {
 		f.pipe(n.Pipe, in)
@@ -89,7 +96,7 @@ func isAllData(pipe *parse.PipeNode, in knownData) bool {
 	return false
 }
 
-func (f *metadataFinder) pipe(pipe *parse.PipeNode, in knownData) {
+func (f *useFinder) pipe(pipe *parse.PipeNode, in knownData) {
 	for _, command := range pipe.Cmds {
 		for _, arg := range command.Args {
 			f.operand(arg, in)
@@ -97,14 +104,14 @@ func (f *metadataFinder) pipe(pipe *parse.PipeNode, in knownData) {
 	}
 }
 
-func (f *metadataFinder) operand(node parse.Node, in knownData) {
+func (f *useFinder) operand(node parse.Node, in knownData) {
 	switch n := node.(type) {
 	case *parse.DotNode:
-		f.found = f.found || in.dot
+		f.use(in.dot, nil)
 	case *parse.FieldNode:
-		f.found = f.found || in.dot && reachesMetadata(n.Ident)
+		f.use(in.dot, n.Ident)
 	case *parse.VariableNode:
-		f.found = f.found || in.dollar && n.Ident[0] == "$" && reachesMetadata(n.Ident[1:])
+		f.use(in.dollar && n.Ident[0] == "$", n.Ident[1:])
 	case *parse.ChainNode:
 		f.operand(n.Node, in)
 	case *parse.PipeNode:
@@ -112,10 +119,15 @@ func (f *metadataFinder) operand(node parse.Node, in knownData) {
 	}
 }
 
-// reachesMetadata says whether these fields of the data, one inside the other, are the metadata or contain it.
-func reachesMetadata(fields []string) bool {
-	if len(fields) == 0 || fields[0] == "JobTemplate" && len(fields) == 1 {
-		return true
+// use notes that these fields are used, one inside the other, if they are those of the data.
+func (f *useFinder) use(ofData bool, fields []string) {
+	switch {
+	case !ofData:
+	case len(fields) == 0:
+		f.found = dataUse{payload: true, metadata: true}
+	case payloadFields[fields[0]]:
+		f.found.payload = true
+	case fields[0] == "JobTemplate" && (len(fields) == 1 || fields[1] != "Name"):
+		f.found.metadata = true
 	}
-	return fields[0] == "JobTemplate" && fields[1] != "Name"
 }
