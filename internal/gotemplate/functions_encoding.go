@@ -17,11 +17,46 @@ var encodingFunctions = map[string]function{
 	"mustFromJson": {mustFromJSON, boundMustFromJSON},
 	"toYaml":       {toYAML, boundYAML},
 	"fromYaml":     {fromYAML, boundFromYAML},
-	"b64dec":       {func(s string) (string, error) { return decoded(base64.StdEncoding.DecodeString(s)) }, boundText(1)},
-	"b32dec":       {func(s string) (string, error) { return decoded(base32.StdEncoding.DecodeString(s)) }, boundText(1)},
+	"b64dec":       {fromBase64, boundText(1)},
+	"b32dec":       {fromBase32, boundText(1)},
 }
 
-func decoded(text []byte, err error) (string, error) { return string(text), err }
+// The characters of the encodings, as in RFC 4648.
+const (
+	base32Characters = capitals + "234567"
+	base64Characters = capitals + "abcdefghijklmnopqrstuvwxyz0123456789+/"
+	capitals         = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+func fromBase64(text string) (string, error) {
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		return string(decoded), nil
+	}
+	err = notBase("base64", base64Characters, text)
+	if strings.ContainsAny(text, "-_") {
+		err = fmt.Errorf("%w: for the URL alphabet, replace - by + and _ by / first", err)
+	}
+	return "", err
+}
+
+func fromBase32(text string) (string, error) {
+	decoded, err := base32.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", notBase("base32", base32Characters, text)
+	}
+	return string(decoded), nil
+}
+
+// notBase says why a text is not in an encoding whose characters are given.
+func notBase(encoding, characters, text string) error {
+	for at, char := range strings.TrimRight(text, "=\r\n") {
+		if !strings.ContainsRune(characters+"\r\n", char) {
+			return fmt.Errorf("not %s: unexpected %s at byte %d", encoding, quotedCharacter(char), at+1)
+		}
+	}
+	return fmt.Errorf("not %s: the text is cut off, or has too few or too many = at its end", encoding)
+}
 
 // boundMustFromJSON is for functions that read JSON. It estimates what the values of a JSON text take in memory: a
 // small map takes the most.

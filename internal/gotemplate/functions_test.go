@@ -92,7 +92,7 @@ func TestOwnFunctions(t *testing.T) {
 func TestFunctionErrors(t *testing.T) {
 	rows := []struct{ reason, template, want string }{
 		{"the message is the author's", `{{ required "say which" .JobTemplate.Labels.none }}`, "required: say which"},
-		{"sprig gives the text of the error", `{{ b64dec "%" }}`, "illegal base64 data"},
+		{"sprig gives the text of the error", `{{ b64dec "%" }}`, `not base64: unexpected "%" at byte 1`},
 		{"sprig takes UTC", `{{ dateInZone "15" 0 "Mars/Olympus" }}`, "not a time zone"},
 		{"local time depends on where the Dispatcher runs", `{{ dateInZone "15" 0 "Local" }}`, "not a time zone"},
 		{"must functions fail", `{{ mustFromJson "{" }}`, "mustFromJson: "},
