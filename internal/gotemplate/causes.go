@@ -125,6 +125,10 @@ var wordings = []struct {
 	{regexp.MustCompile(`^(\S+) overflows int$`), func(found []string) string {
 		return found[1] + " is too large for a number: write it as text"
 	}},
+	{regexp.MustCompile(`(?s)^unable to parse url: .*$`), func([]string) string { return "a text that is not a URL" }},
+	{regexp.MustCompile(`(?s)^unable to parse userinfo in dict: .*$`), func([]string) string {
+		return "a userinfo that cannot be in a URL"
+	}},
 	{regexp.MustCompile("(?s)^error parsing regexp: ([^:`]+).*$"), func(found []string) string {
 		return "a text that is not a regular expression: " + found[1]
 	}},

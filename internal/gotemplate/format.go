@@ -121,7 +121,7 @@ func (f *formatter) index(text string) (rest string, err error) {
 	number, rest, _ := strings.Cut(text[1:], "]")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || n > len(f.args) {
-		return rest, fmt.Errorf("%%[%s] chooses none of the %d arguments behind the format", Abridge(number), len(f.args))
+		return rest, fmt.Errorf("a [number] chooses none of the %d arguments behind the format", len(f.args))
 	}
 	f.next, f.byIndex = n-1, true
 	return rest, nil

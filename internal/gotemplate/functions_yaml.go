@@ -104,8 +104,10 @@ func yamlScalar(node *yamlv3.Node) (any, error) {
 		return nil, nil
 	case "!!bool":
 		var value bool
-		err := node.Decode(&value)
-		return value, err
+		if node.Decode(&value) != nil {
+			return nil, fmt.Errorf("line %d: not a truth value", node.Line)
+		}
+		return value, nil
 	case "!!int", "!!float":
 		return yamlNumber(node)
 	}

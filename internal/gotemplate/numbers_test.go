@@ -118,7 +118,7 @@ func TestNumberErrors(t *testing.T) {
 		`{{ printf "%y" 1 }}`:            "printf: there is no verb %y",
 		`{{ printf "%!" 1 }}`:            "printf: there is no verb %!",
 		`{{ printf "100%" }}`:            "printf: the format ends with %",
-		`{{ printf "%[3]d" 1 }}`:         "printf: %[3] chooses none of the 1 arguments",
+		`{{ printf "%[3]d" 1 }}`:         "printf: a [number] chooses none of the 1 arguments",
 		`{{ printf "%*d" "a" 1 }}`:       "printf: the argument for * must be a whole number, and not text",
 		`{{ printf "%.*d" -1 1 }}`:       "printf: a precision cannot be negative",
 		`{{ printf "%99999999d" 1 }}`:    "width",
