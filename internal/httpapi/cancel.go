@@ -39,7 +39,8 @@ func (e *executions) cancel(w http.ResponseWriter, r *http.Request) error {
 // stop has an execution canceled and waits a moment for its end. It releases the execution, and returns it as it is
 // then. Once the API server has taken the change, nothing may be answered that reads as if it had not.
 func (e *executions) stop(w http.ResponseWriter, r *http.Request, execution *watch.Copy) (*watch.Copy, error) {
-	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name})
+	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name}
+	subscription := e.watcher.Subscribe(key, r.RemoteAddr)
 	defer subscription.Close()
 	canceled := execution.JobExecution
 	if !execution.Spec.Canceled {

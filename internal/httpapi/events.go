@@ -29,7 +29,8 @@ func (e *executions) events(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err
 	}
-	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	key := types.NamespacedName{Namespace: named.Namespace, Name: named.Execution}
+	subscription := e.watcher.Subscribe(key, r.RemoteAddr)
 	defer subscription.Close()
 	execution, err := e.lookUp(r, named, "get")
 	if err != nil {
@@ -111,6 +112,7 @@ func (s *eventStream) follow(ctx context.Context, subscription *watch.Subscripti
 		case <-ctx.Done():
 			return
 		case <-keepAlive.C:
+			subscription.Busy()
 			if s.write([]byte(": keep-alive\n\n")) != nil {
 				return
 			}

@@ -187,7 +187,7 @@ func TestHeadOfEvents(t *testing.T) {
 func TestEventsOutliveTheAPIServer(t *testing.T) {
 	api := newFakeAPIServer(t)
 	execution := api.put("n", runs).DeepCopy()
-	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
+	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"}, "")
 	defer subscription.Close()
 	failures := 0
 	api.OnGet = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -219,7 +219,7 @@ func TestEventsNeedAReader(t *testing.T) {
 	api := newFakeAPIServer(t)
 	execution := api.put("n", runs).DeepCopy()
 	execution.Spec.Payload = strings.Repeat("x", 16<<20)
-	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"})
+	subscription := api.watcher.Subscribe(types.NamespacedName{Namespace: "default", Name: "n"}, "")
 	defer subscription.Close()
 	cut := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -105,7 +105,7 @@ func (e *executor) executeAndWait(
 	claim.Release()
 	placeOf(r).Leave()
 	extendTimeouts(w, asked.wait)
-	ended, status := e.await(waiting, w, recordOf(r), execution, asked.wait)
+	ended, status := e.await(waiting, w, r, execution, asked.wait)
 	release()
 	return e.writeChanged(w, r, asked.form, status, ended)
 }

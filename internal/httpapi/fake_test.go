@@ -51,7 +51,7 @@ func (f *fakeAPIServer) client(t testing.TB) *store.Store {
 // server returns the server under test, not started; its handler can be called.
 func (f *fakeAPIServer) server(t testing.TB, options Options) *server {
 	d := testDependencies(f.client(t), options)
-	d.watcher, d.memory = f.watcher, f.memory
+	d.watcher, d.memory, d.times = f.watcher, f.memory, f.times
 	return newServer(d, options, logr.Discard())
 }
 

@@ -87,7 +87,8 @@ func (e *executions) await(
 	done func(*dispatcherv1alpha1.JobExecution) bool,
 ) (*watch.Copy, error) {
 	// The subscription comes first: what happens after the look-up is announced.
-	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	key := types.NamespacedName{Namespace: named.Namespace, Name: named.Execution}
+	subscription := e.watcher.Subscribe(key, r.RemoteAddr)
 	defer subscription.Close()
 	execution, err := e.lookUp(r, named, "get")
 	if err != nil || done(execution.JobExecution) {

@@ -160,6 +160,7 @@ func (l *podLogs) change(ctx context.Context, version string) error {
 		return err
 	}
 	defer stop()
+	defer l.subscription.Skip() // The pods are looked at, and not the execution.
 	select {
 	case <-changed: // Also when the watch ends, which it does after some time.
 		return nil

@@ -42,7 +42,8 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	subscription := e.watcher.Subscribe(types.NamespacedName{Namespace: named.Namespace, Name: named.Execution})
+	key := types.NamespacedName{Namespace: named.Namespace, Name: named.Execution}
+	subscription := e.watcher.Subscribe(key, r.RemoteAddr)
 	defer subscription.Close()
 	execution, err := e.lookUpFor(r, named, access.Right{Verb: "get", Subresource: access.Logs})
 	if err != nil {

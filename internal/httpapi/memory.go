@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
@@ -31,9 +32,29 @@ func newMemory(shared budget.Addresses) *memory {
 	}
 }
 
-// forRead takes what reading one object for a remote address needs, which is empty where it is for all who wait.
+// forRead takes what reading one object for a remote address needs, which is empty where it is for all who wait: they
+// have taken that of their shares.
 func (m *memory) forRead(ctx context.Context, remote string) (*budget.Claim, error) {
-	claim, err := m.reads.Take(ctx, remote, readBytes)
+	return readable(m.reads.Take(ctx, remote, readBytes))
+}
+
+// sharesOfReads implements watch.Shares.
+type sharesOfReads struct{ *memory }
+
+// Source implements watch.Shares.
+func (s sharesOfReads) Source(remote string) netip.Addr { return s.reads.Source(remote) }
+
+// Try implements watch.Shares.
+func (s sharesOfReads) Try(remote string) *budget.Claim {
+	return s.reads.TryTakeApart(remote, 0, readBytes)
+}
+
+// Take implements watch.Shares.
+func (s sharesOfReads) Take(ctx context.Context, remote string) (*budget.Claim, error) {
+	return readable(s.reads.TakeApart(ctx, remote, 0, readBytes))
+}
+
+func readable(claim *budget.Claim, err error) (*budget.Claim, error) {
 	if err != nil {
 		return nil, problem.New(problem.TooManyRequests, "too many objects are being read already: try again later").
 			Because(err)
@@ -60,12 +81,14 @@ type answerMemory struct {
 }
 
 // Try implements watch.Memory.
-func (a answerMemory) Try(n int64) *budget.Claim { return a.from.TryTake(a.r.RemoteAddr, n) }
+func (a answerMemory) Try(all, share int64) *budget.Claim {
+	return a.from.TryTakeApart(a.r.RemoteAddr, all, share)
+}
 
 // Await implements watch.Memory.
-func (a answerMemory) Await(n int64) (*budget.Claim, error) {
+func (a answerMemory) Await(all, share int64) (*budget.Claim, error) {
 	extendTimeouts(a.w, memoryTimeout)
-	claim, err := a.from.Take(a.r.Context(), a.r.RemoteAddr, n)
+	claim, err := a.from.TakeApart(a.r.Context(), a.r.RemoteAddr, all, share)
 	if err != nil {
 		return nil, problem.New(problem.TooManyRequests, "too many callers are being answered already: try again later").
 			Because(err)

@@ -128,10 +128,10 @@ func (d dependencies) writeObject(
 	claim.Shrink(size)
 	if missing := size - claim.Size(); missing > 0 {
 		memory := answerMemory{d.memory.reads, w, r}
-		more := memory.Try(missing)
+		more := memory.Try(missing, missing)
 		if more == nil {
 			body = nil // Others hold what it would take.
-			if more, err = memory.Await(missing); err != nil {
+			if more, err = memory.Await(missing, missing); err != nil {
 				return err
 			}
 		}

@@ -75,14 +75,14 @@ func cutUnquoted(text string, separator byte) (before, after string) {
 func (e *executor) await(
 	ctx context.Context,
 	w http.ResponseWriter,
-	rec *record,
+	r *http.Request,
 	execution *dispatcherv1alpha1.JobExecution,
 	wait time.Duration,
 ) (*watch.Copy, int) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	key := types.NamespacedName{Namespace: execution.Namespace, Name: execution.Name}
-	subscription := e.watcher.Subscribe(key)
+	subscription := e.watcher.Subscribe(key, r.RemoteAddr)
 	defer subscription.Close()
 	// The subscription comes first: what happens after this look is announced.
 	seen, err := subscription.Look(ctx, execution)
@@ -91,7 +91,7 @@ func (e *executor) await(
 	}
 	if seen == nil {
 		// It is stored, or was, and that is what the caller has to know: nothing may be answered that reads like a refusal.
-		rec.err = err
+		recordOf(r).err = err
 		seen = watch.NewCopy(execution, nil)
 	}
 	early := errors.Is(context.Cause(ctx), errStopping) || errors.Is(context.Cause(ctx), errMakeRoom)

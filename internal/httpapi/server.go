@@ -111,7 +111,7 @@ func newDependencies(
 	}
 	d.watcher = watch.New(func(ctx context.Context, key types.NamespacedName) (*watch.Copy, error) {
 		return d.read(ctx, "", key) // For all who wait, whatever their addresses.
-	})
+	}, sharesOfReads{d.memory})
 	return d
 }
 

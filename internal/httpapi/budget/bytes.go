@@ -47,47 +47,55 @@ func NewBytes(size int64, patience time.Duration, exempt Addresses) *Bytes {
 // share of an address takes all of the share. It returns ErrExhausted where they did not become free in time or ctx
 // ended. The caller must release the claim.
 func (b *Bytes) Take(ctx context.Context, remote string, n int64) (*Claim, error) {
-	claim := &Claim{of: b, size: min(n, b.size)}
+	return b.TakeApart(ctx, remote, n, n)
+}
+
+// TryTake is Take, and returns nil where it would have to wait.
+func (b *Bytes) TryTake(remote string, n int64) *Claim { return b.TryTakeApart(remote, n, n) }
+
+// TakeApart is Take for a call that uses what was taken for others already: it takes all bytes, and share bytes of the
+// share of its address, which may be more.
+func (b *Bytes) TakeApart(ctx context.Context, remote string, all, share int64) (*Claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.patience)
 	defer cancel()
-	if address, counts := countedSource(remote, b.exempt); counts {
-		claim.share, claim.leave = b.shareFor(address)
-		claim.shared = min(n, b.share())
-		// The share comes first, so that who waits for it is in nobody's way.
-		if err := claim.share.Acquire(ctx, claim.shared); err != nil {
-			claim.leave()
-			return nil, ErrExhausted
-		}
-	}
-	if err := b.free.Acquire(ctx, claim.size); err != nil {
-		if claim.share != nil {
-			claim.share.Release(claim.shared)
-			claim.leave()
-		}
+	claim := b.take(remote, all, share, func(from *semaphore.Weighted, n int64) bool { return from.Acquire(ctx, n) == nil })
+	if claim == nil {
 		return nil, ErrExhausted
 	}
 	return claim, nil
 }
 
-// TryTake is Take, and returns nil where it would have to wait.
-func (b *Bytes) TryTake(remote string, n int64) *Claim {
-	claim := &Claim{of: b, size: min(n, b.size)}
-	if address, counts := countedSource(remote, b.exempt); counts {
+// TryTakeApart is TakeApart, and returns nil where it would have to wait.
+func (b *Bytes) TryTakeApart(remote string, all, share int64) *Claim {
+	return b.take(remote, all, share, (*semaphore.Weighted).TryAcquire)
+}
+
+func (b *Bytes) take(remote string, all, share int64, acquire func(*semaphore.Weighted, int64) bool) *Claim {
+	claim := &Claim{of: b}
+	// The share comes first, so that who waits for it is in nobody's way.
+	if address, counts := countedSource(remote, b.exempt); counts && share > 0 {
 		claim.share, claim.leave = b.shareFor(address)
-		claim.shared = min(n, b.share())
-		if !claim.share.TryAcquire(claim.shared) {
+		share = min(share, b.share())
+		if !acquire(claim.share, share) {
 			claim.leave()
 			return nil
 		}
+		claim.shared = share
 	}
-	if !b.free.TryAcquire(claim.size) {
-		if claim.share != nil {
-			claim.share.Release(claim.shared)
-			claim.leave()
+	if all = min(all, b.size); all > 0 {
+		if !acquire(b.free, all) {
+			claim.Release()
+			return nil
 		}
-		return nil
+		claim.size = all
 	}
 	return claim
+}
+
+// Source is what a remote address counts as, the zero address where it has no limit.
+func (b *Bytes) Source(remote string) netip.Addr {
+	address, _ := countedSource(remote, b.exempt)
+	return address
 }
 
 func (b *Bytes) share() int64 { return max(1, b.size/shareOfOne) }
@@ -134,6 +142,19 @@ func (c *Claim) Size() int64 {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.size
+}
+
+// SplitShare moves what the claim has of the share of its address to another claim, which has nothing else. The caller
+// must release both.
+func (c *Claim) SplitShare() *Claim {
+	if c == nil {
+		return nil
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	share := &Claim{of: c.of, share: c.share, shared: c.shared, leave: c.leave}
+	c.share, c.shared, c.leave = nil, 0, nil
+	return share
 }
 
 // Shrink gives back what is more than n bytes.

@@ -3,8 +3,10 @@ package watch
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
 	"dispatcher.ivan.vc/internal/httpapi/store"
 )
@@ -14,14 +16,25 @@ type Subscription struct {
 	changed chan struct{}
 	watcher *Watcher
 	topic   *topic
+	remote  string
 
-	// behind says that the last change was not looked at yet. The watcher's mutex guards it.
-	behind bool
+	// attentive says that the call waits for a change, so that it looks at it at once, and behind that it did not look at
+	// the last one yet. The watcher's mutex guards them.
+	attentive, behind bool
 }
 
 // Changed has a value when the execution changed since the last one was taken. Several changes make one value. Whoever
-// takes it calls Look or Skip.
-func (s *Subscription) Changed() <-chan struct{} { return s.changed }
+// takes it calls Look or Skip at once, and whoever takes none calls Changed again, or Busy.
+func (s *Subscription) Changed() <-chan struct{} {
+	s.watcher.mutex.Lock()
+	defer s.watcher.mutex.Unlock()
+	s.attentive = true
+	return s.changed
+}
+
+// Busy says that the call does something that may take long, like writing to its caller, before it looks at a change:
+// no payload is kept for it meanwhile.
+func (s *Subscription) Busy() { s.Skip() }
 
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
@@ -66,7 +79,7 @@ func (s *Subscription) Await(
 				return NewCopy(execution, nil), nil
 			}
 			return s.Look(ctx, execution)
-		case <-s.changed:
+		case <-s.Changed():
 		}
 		if seen := s.State(); seen != nil && seen.UID == execution.UID && !done(seen) {
 			s.Skip()
@@ -130,26 +143,70 @@ func (s *Subscription) Look(ctx context.Context, before *dispatcherv1alpha1.JobE
 // read reads the execution once for all who ask after the same change. It does not end with ctx: a caller that hangs up
 // would look like an API server that is away, and others may wait for the same read.
 func (s *Subscription) read(ctx context.Context) (*Copy, error) {
-	w, t := s.watcher, s.topic
-	w.mutex.Lock()
-	read := t.read
-	if read == nil {
-		read = &sharedRead{done: make(chan struct{}), holds: 2}
-		t.read = read
-		go w.fetch(context.WithoutCancel(ctx), t, read)
+	ctx = context.WithoutCancel(ctx)
+	read, account, err := s.join(ctx)
+	if err != nil {
+		return nil, err
 	}
-	read.holds++
-	t.caughtUp(s)
-	w.mutex.Unlock()
 	<-read.done
 
+	w := s.watcher
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	defer read.unhold()
 	if read.err != nil {
+		account.leave()
 		return nil, read.err
 	}
-	return read.copy.retain(), nil
+	return read.copy.sharedWith(account), nil
+}
+
+// join returns the read of the last change, which it begins if nobody has, and the account that it is charged to. Where
+// the address has its share, the call waits for that first, and neither keeps the read for itself nor keeps others from
+// it.
+func (s *Subscription) join(ctx context.Context) (*sharedRead, *account, error) {
+	w, t := s.watcher, s.topic
+	source := w.shares.Source(s.remote)
+	var claim *budget.Claim
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for {
+		if read := t.read; read != nil {
+			if account := read.accounts[source]; account != nil && account.enter() {
+				claim.Release()
+				read.holds++
+				t.caughtUp(s)
+				return read, account, nil
+			}
+		}
+		if claim == nil {
+			claim = w.shares.Try(s.remote)
+		}
+		if claim != nil {
+			read := t.read
+			if read == nil {
+				read = &sharedRead{done: make(chan struct{}), holds: 2, accounts: map[netip.Addr]*account{}}
+				t.read = read
+				go w.fetch(ctx, t, read)
+			}
+			account := newAccount(claim, 0)
+			if read.copy != nil {
+				account.settle(read.size)
+			}
+			read.accounts[source] = account
+			read.holds++
+			t.caughtUp(s)
+			return read, account, nil
+		}
+		t.caughtUp(s)
+		w.mutex.Unlock()
+		var err error
+		claim, err = w.shares.Take(ctx, s.remote)
+		w.mutex.Lock()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 func (w *Watcher) fetch(ctx context.Context, t *topic, read *sharedRead) {
@@ -158,7 +215,12 @@ func (w *Watcher) fetch(ctx context.Context, t *topic, read *sharedRead) {
 	defer w.mutex.Unlock()
 	read.copy, read.err = found, err
 	close(read.done)
-	if err != nil && t.read == read {
+	if err == nil {
+		read.size = found.content.claimed()
+		for _, account := range read.accounts {
+			account.settle(read.size)
+		}
+	} else if t.read == read {
 		t.dropRead()
 	}
 	t.tidy()

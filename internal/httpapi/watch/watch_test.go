@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,18 @@ func newReader(answer func() (*dispatcherv1alpha1.JobExecution, error)) (*reader
 			return nil, err
 		}
 		return NewCopy(found, claim), nil
-	})
+	}, r)
+}
+
+// Source implements Shares.
+func (r *reader) Source(remote string) netip.Addr { return r.memory.Source(remote) }
+
+// Try implements Shares.
+func (r *reader) Try(remote string) *budget.Claim { return r.memory.TryTakeApart(remote, 0, 1) }
+
+// Take implements Shares.
+func (r *reader) Take(ctx context.Context, remote string) (*budget.Claim, error) {
+	return r.memory.TakeApart(ctx, remote, 0, 1)
 }
 
 // wantAllBack checks that no memory is held.
@@ -70,9 +82,12 @@ func TestOneReadForAChange(t *testing.T) {
 	r, w := newReader(func() (*dispatcherv1alpha1.JobExecution, error) { return execution(metav1.ConditionTrue), nil })
 	var subscriptions []*Subscription
 	for range 5 {
-		subscriptions = append(subscriptions, w.Subscribe(key))
+		subscriptions = append(subscriptions, w.Subscribe(key, ""))
 	}
 	for change := range int64(3) {
+		for _, s := range subscriptions {
+			s.Changed()
+		}
 		w.Notify(execution(metav1.ConditionTrue), false)
 		var wait sync.WaitGroup
 		for _, s := range subscriptions[:3] { // at once
@@ -122,7 +137,7 @@ func TestAChangeEndsTheReadBefore(t *testing.T) {
 		<-release
 		return execution(metav1.ConditionTrue), nil
 	})
-	first, second := w.Subscribe(key), w.Subscribe(key)
+	first, second := w.Subscribe(key, ""), w.Subscribe(key, "")
 	defer first.Close()
 	defer second.Close()
 	look := func(s *Subscription, wait *sync.WaitGroup) {
@@ -170,7 +185,7 @@ func TestLookAtWhatIsGone(t *testing.T) {
 		{"nobody knows", execution(metav1.ConditionTrue), nil, away, false, false},
 	} {
 		r, w := newReader(func() (*dispatcherv1alpha1.JobExecution, error) { return test.read, test.err })
-		s := w.Subscribe(key)
+		s := w.Subscribe(key, "")
 		w.Notify(toolscache.DeletedFinalStateUnknown{Obj: test.seen}, true)
 		before := execution(metav1.ConditionUnknown)
 		before.Spec.Payload = "p"
@@ -209,7 +224,7 @@ func TestAwait(t *testing.T) {
 		}, 1},
 	} {
 		r, w := newReader(func() (*dispatcherv1alpha1.JobExecution, error) { return execution(metav1.ConditionUnknown), nil })
-		s := w.Subscribe(key)
+		s := w.Subscribe(key, "")
 		first, err := w.get(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
+	"dispatcher.ivan.vc/internal/httpapi/budget"
 )
 
 // Getter reads an execution as it is now, past every cache.
@@ -18,15 +20,27 @@ type Getter func(ctx context.Context, key types.NamespacedName) (*Copy, error)
 // Watcher tells those who wait for an execution when it changed. It listens to the informer that every replica's
 // controller keeps filled anyway, so that a waiting call costs no request.
 type Watcher struct {
-	get Getter
+	get    Getter
+	shares Shares
 
 	mutex  sync.Mutex
 	topics map[types.NamespacedName]*topic
 }
 
+// Shares are what the source addresses of calls may have of the memory for reads. Each call takes what a read needs of
+// that of its address, before it has a part in one.
+type Shares interface {
+	// Source is what a remote address counts as, the zero address where it has no limit.
+	Source(remote string) netip.Addr
+
+	// Try returns nil where it would have to wait, and Take waits.
+	Try(remote string) *budget.Claim
+	Take(ctx context.Context, remote string) (*budget.Claim, error)
+}
+
 // New returns a Watcher that reads with get.
-func New(get Getter) *Watcher {
-	return &Watcher{get: get, topics: map[types.NamespacedName]*topic{}}
+func New(get Getter, shares Shares) *Watcher {
+	return &Watcher{get: get, shares: shares, topics: map[types.NamespacedName]*topic{}}
 }
 
 // Listen connects the watcher to the informer of JobExecutions.
@@ -62,8 +76,9 @@ func (w *Watcher) Notify(object any, deleted bool) {
 	}
 }
 
-// Subscribe begins to collect changes of an execution, which need not exist. The caller must call Close.
-func (w *Watcher) Subscribe(key types.NamespacedName) *Subscription {
+// Subscribe begins to collect changes of an execution, which need not exist, for a call from a remote address. The
+// caller must call Close.
+func (w *Watcher) Subscribe(key types.NamespacedName, remote string) *Subscription {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	t := w.topics[key]
@@ -71,7 +86,7 @@ func (w *Watcher) Subscribe(key types.NamespacedName) *Subscription {
 		t = &topic{key: key, subscriptions: map[*Subscription]struct{}{}}
 		w.topics[key] = t
 	}
-	s := &Subscription{changed: make(chan struct{}, 1), watcher: w, topic: t}
+	s := &Subscription{changed: make(chan struct{}, 1), watcher: w, topic: t, remote: remote}
 	t.subscriptions[s] = struct{}{}
 	return s
 }
@@ -83,6 +98,21 @@ func (w *Watcher) Subscriptions() int {
 	total := 0
 	for _, t := range w.topics {
 		total += len(t.subscriptions)
+	}
+	return total
+}
+
+// Waiting is how many subscriptions there are whose calls wait for a change.
+func (w *Watcher) Waiting() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	total := 0
+	for _, t := range w.topics {
+		for s := range t.subscriptions {
+			if s.attentive {
+				total++
+			}
+		}
 	}
 	return total
 }
@@ -99,10 +129,11 @@ type topic struct {
 	// finished.
 	latest, final *dispatcherv1alpha1.JobExecution
 
-	// behind is how many subscriptions have not looked at the last change yet.
+	// behind is how many of those that waited for the last change have not looked at it yet.
 	behind int
 
-	// read is the execution as it was read after the last change. It is kept while somebody may still want it.
+	// read is the execution as it was read after the last change. It is kept for those that are behind, which look at it
+	// at once. For others it is not: how long they take is for their callers to say.
 	read *sharedRead
 }
 
@@ -110,7 +141,11 @@ type topic struct {
 type sharedRead struct {
 	done chan struct{}
 	copy *Copy
+	size int64 // that the copy takes before it is encoded
 	err  error
+
+	// accounts are those of the addresses that have a part in it.
+	accounts map[netip.Addr]*account
 
 	// holds are the topic, the read itself, and those who wait for it. The last lets go of the copy.
 	holds int
@@ -133,7 +168,7 @@ func (t *topic) change(execution *dispatcherv1alpha1.JobExecution, deleted bool)
 		t.final = execution
 	}
 	for s := range t.subscriptions {
-		if !s.behind {
+		if s.attentive && !s.behind {
 			s.behind = true
 			t.behind++
 		}
@@ -153,6 +188,7 @@ func (t *topic) dropRead() {
 
 // caughtUp notes that a subscription has looked at the last change, or does not want to.
 func (t *topic) caughtUp(s *Subscription) {
+	s.attentive = false
 	if s.behind {
 		s.behind = false
 		t.behind--
