@@ -231,7 +231,7 @@ func TestHostileSource(t *testing.T) {
 		{"as many trimmed blocks as there can be", strings.Repeat("{{- with 1}}", 10_000), "nested at most 200 deep"},
 		{"many else withs", "{{with 1}}" + strings.Repeat("{{ else  with 1}}", 7_000), "nested at most 200 deep"},
 		{"many definitions", strings.Repeat("{{define `a`}}", 9_000), "nested at most 200 deep"},
-		{"many errors", strings.Repeat("{{ nosuch }}", 1_000), "more errors than are listed"},
+		{"many errors", strings.Repeat("{{ nosuch }}", 1_000), "more errors are not listed"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
