@@ -14,7 +14,7 @@ import (
 var numberFunctions = map[string]function{
 	"int":       {func(value any) (int, error) { n, err := integer(value); return int(n), err }, boundNumbers},
 	"int64":     {integer, boundNumbers},
-	"float64":   {fraction, boundNumbers},
+	"float64":   {asFraction, boundNumbers},
 	"atoi":      {func(text string) (int, error) { n, err := whole(text); return int(n), err }, boundNumbers},
 	"toDecimal": {fromOctal, boundNumbers},
 
@@ -28,11 +28,11 @@ var numberFunctions = map[string]function{
 	"biggest": {startingWith("maxf", greater), boundNumbers},
 	"min":     {startingWith("minf", smaller), boundNumbers},
 
-	"addf":  {decimals("addf"), boundDecimals},
-	"add1f": {func(a any) (float64, error) { return onDecimals("addf", 0, a, 1) }, boundDecimals},
-	"subf":  {decimalsFrom("subf"), boundDecimals},
-	"mulf":  {decimalsFrom("mulf"), boundDecimals},
-	"divf":  {decimalsFrom("divf"), boundDecimals},
+	"addf":  {func(all ...any) (any, error) { return onDecimals(plusDecimal, 0, all...) }, boundDecimals},
+	"add1f": {func(a any) (any, error) { return onDecimals(plusDecimal, a, 1) }, boundDecimals},
+	"subf":  {onDecimalsFrom(minusDecimal), boundDecimals},
+	"mulf":  {onDecimalsFrom(timesDecimal), boundDecimals},
+	"divf":  {onDecimalsFrom(dividedDecimal), boundDecimals},
 	"maxf":  {extreme(math.Max), boundNumbers},
 	"minf":  {extreme(math.Min), boundNumbers},
 	"ceil":  {rounding(math.Ceil), boundNumbers},
@@ -55,6 +55,15 @@ func integer(value any) (int64, error) {
 		return 0, err
 	}
 	return truncated(n)
+}
+
+// asFraction returns a number as a float64. A whole number that would lose digits stays what it is.
+func asFraction(value any) (any, error) {
+	f, err := fraction(value)
+	if errors.Is(err, errPrecision) || errors.Is(err, errDigits) {
+		return numberOf(value, aNumber)
+	}
+	return f, err
 }
 
 // fromOctal reads a number with the digits 0 to 7, as the mode of a file.
@@ -123,41 +132,6 @@ func wholeOperand(value any, forFractions string) (int64, error) {
 
 func startingWith(forFractions string, op operation) func(any, ...any) (int64, error) {
 	return func(first any, others ...any) (int64, error) { return onNumbers(forFractions, op, first, others...) }
-}
-
-// onDecimals calls one of sprig's functions that calculate in decimal digits.
-func onDecimals(name string, values ...any) (float64, error) {
-	for i, value := range values {
-		f, err := fraction(value)
-		if err != nil {
-			return 0, err
-		}
-		if name == "divf" && i > 0 && f == 0 {
-			return 0, errors.New("division by zero")
-		}
-		values[i] = f
-	}
-	var result float64
-	switch calculate := sprigFunctions[name].(type) {
-	case func(...any) float64:
-		result = calculate(values...)
-	case func(any, ...any) float64:
-		result = calculate(values[0], values[1:]...)
-	}
-	if math.IsInf(result, 0) || math.IsNaN(result) {
-		return 0, errTooLarge
-	}
-	return result, nil
-}
-
-func decimals(name string) func(...any) (float64, error) {
-	return func(values ...any) (float64, error) { return onDecimals(name, append([]any{}, values...)...) }
-}
-
-func decimalsFrom(name string) func(any, ...any) (float64, error) {
-	return func(first any, others ...any) (float64, error) {
-		return onDecimals(name, append([]any{first}, others...)...)
-	}
 }
 
 // extreme returns the function that chooses one of its arguments.

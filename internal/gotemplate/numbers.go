@@ -161,6 +161,10 @@ func truncated(number any) (int64, error) {
 	return 0, errDigits
 }
 
+// maxExact is the number up to which a float64 holds every whole number. Some above are exact too, but are printed with
+// zeros in place of their last digits.
+const maxExact = 1 << 53
+
 // fraction returns a number as a float64. It fails where that would change digits of a whole number.
 func fraction(value any) (float64, error) {
 	n, err := numberOf(value, aNumber)
@@ -169,10 +173,10 @@ func fraction(value any) (float64, error) {
 	}
 	switch n := n.(type) {
 	case int64:
-		if f := float64(n); f < -math.MinInt64 && int64(f) == n {
-			return f, nil
+		if n > maxExact || n < -maxExact {
+			return 0, errPrecision
 		}
-		return 0, errPrecision
+		return float64(n), nil
 	case float64:
 		if math.IsNaN(n) || math.IsInf(n, 0) {
 			return 0, errTooLarge
@@ -182,10 +186,10 @@ func fraction(value any) (float64, error) {
 	return 0, errDigits
 }
 
-// decimal is a float64 that is printed as JSON has it, and not as 1e+06.
-type decimal float64
+// shownFloat is a float64 that is printed as JSON has it, and not as 1e+06.
+type shownFloat float64
 
-func (d decimal) String() string {
+func (d shownFloat) String() string {
 	text, err := json.Marshal(float64(d))
 	if err != nil {
 		return strconv.FormatFloat(float64(d), 'g', -1, 64)
@@ -193,11 +197,11 @@ func (d decimal) String() string {
 	return string(text)
 }
 
-// shown returns a value to be printed, in which each float64 is a decimal.
+// shown returns a value to be printed, in which each float64 is a shownFloat.
 func shown(value any) any {
 	switch v := value.(type) {
 	case float64:
-		return decimal(v)
+		return shownFloat(v)
 	case []any:
 		for i, item := range v {
 			if shows(item) {

@@ -24,6 +24,8 @@ func TestNumbersKeepTheirDigits(t *testing.T) {
 				`{{ list (fromJson .Payload) | first | default 0 }}`:                          want,
 				`{{ list (fromJson .Payload) }}`:                                              "[" + want + "]",
 				`{{ dict "a" (list (fromJson .Payload)) }}`:                                   "map[a:[" + want + "]]",
+				`{{ float64 (fromJson .Payload) }}`:                                           want,
+				`{{ float64 .Payload }}`:                                                      want,
 				`{{ print (fromJson .Payload) }}`:                                             want,
 				`{{ print "a" (fromJson .Payload) }}`:                                         "a" + want,
 				`{{ println (fromJson .Payload) }}`:                                           want + "\n",
@@ -138,7 +140,9 @@ func TestNumberErrors(t *testing.T) {
 		`{{ repeat .big "x" }}`:                    "cannot be calculated with",
 		`{{ upper .big }}`:                         "a number with too many digits",
 		`{{ eq .big "a" }}`:                        "cannot compare",
-		`{{ float64 1152921506151679043 }}`:        "more digits than a fraction can have",
+		`{{ maxf 1152921506151679043 }}`:           "more digits than a fraction can have",
+		`{{ mulf 9223372036854775807 3 }}`:         "more digits than a fraction can have",
+		`{{ mulf 1e-200 1e-200 }}`:                 "mulf: the number is too close to zero",
 		`{{ add 1.5 1 }}`:                          "write addf, or int",
 		`{{ max 1.5 1 }}`:                          "write maxf, or int",
 		`{{ add 9223372036854775807 1 }}`:          "the result is beyond",
@@ -166,6 +170,27 @@ func TestNumberErrors(t *testing.T) {
 		template = strings.ReplaceAll(template, ".big", `(fromJson "18446744073709551615")`)
 		if _, errs := render(t, template, "%d"); len(errs) != 1 || !strings.Contains(errs[0].Message, want) {
 			t.Errorf("%s: got %q, want %q", template, messages(errs), want)
+		}
+	}
+}
+
+func TestDecimals(t *testing.T) {
+	for template, want := range map[string]string{
+		`{{ addf 0.1 0.2 }}`:                   "0.3",
+		`{{ addf }}`:                           "0",
+		`{{ addf 9007199254740992 1 }}`:        "9007199254740993",
+		`{{ add1f 1152921506151679042 }}`:      "1152921506151679043",
+		`{{ subf 0.3 0.1 0.1 }}`:               "0.1",
+		`{{ mulf 1.1 1.1 }}`:                   "1.21",
+		`{{ mulf 1e10 1e10 }}`:                 "100000000000000000000",
+		`{{ mulf 3000000000 3000000000 }}`:     "9000000000000000000",
+		`{{ divf 1 3 }} {{ divf 2 3 }}`:        "0.3333333333333333 0.6666666666666667",
+		`{{ divf 1e-10 1e10 }} {{ divf 7 2 }}`: "1e-20 3.5",
+		`{{ divf 1 30000 }}`:                   "0.00003333333333333333",
+		`{{ divf 0 5 }} {{ divf 1e300 7 }}`:    "0 1.4285714285714286e+299",
+	} {
+		if got, errs := render(t, template, ""); len(errs) > 0 || got != want {
+			t.Errorf("%s: got %q and the errors %v, want %q", template, got, errs, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ type yamlNumbers struct {
 func (n *yamlNumbers) replace(value any) any {
 	switch v := value.(type) {
 	case float64:
-		if text := decimal(v).String(); text != strconv.FormatFloat(v, 'g', -1, 64) {
+		if text := shownFloat(v).String(); text != strconv.FormatFloat(v, 'g', -1, 64) {
 			return n.word(text)
 		}
 	case digits:
