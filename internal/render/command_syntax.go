@@ -178,6 +178,20 @@ func awkScript(words []string) (scripts []int, end int) {
 	return nil, len(words)
 }
 
+// sqliteScript is the syntax of sqlite3 FILE SQL.
+func sqliteScript(words []string) (scripts []int, end int) {
+	operands := 0
+	for i, word := range words {
+		if isOption(word) {
+			continue
+		}
+		if operands++; operands > 1 {
+			return []int{i}, len(words)
+		}
+	}
+	return nil, len(words)
+}
+
 // denoScript is the syntax of deno eval SCRIPT.
 func denoScript(words []string) (scripts []int, end int) {
 	if len(words) == 0 || words[0] != "eval" {

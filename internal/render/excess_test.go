@@ -215,7 +215,7 @@ func TestSamplePayloadIsAskedFor(t *testing.T) {
 			template.Spec.JobTemplate.Annotations = map[string]string{"a": "{{ .JobTemplate.Labels.missing }}"}
 		}, []string{"spec.jobTemplate.metadata.annotations[a]"}},
 		{"a limit without the payload", func(template *dispatcherv1alpha1.JobTemplate) {
-			template.Spec.JobTemplate.Annotations = map[string]string{"a": "{{ range 100000000 }}x{{ end }}"}
+			template.Spec.JobTemplate.Annotations = map[string]string{"a": "{{ until 2000000000 }}"}
 		}, []string{"spec.jobTemplate.metadata.annotations[a]"}},
 		{"an error of each kind", func(template *dispatcherv1alpha1.JobTemplate) {
 			template.Spec.JobTemplate.Annotations = map[string]string{

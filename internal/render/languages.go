@@ -55,6 +55,10 @@ var (
 	lua        = interpreted("Lua", `os.getenv("%s")`)
 	r          = interpreted("R", `Sys.getenv("%s")`)
 	awk        = interpreted("awk", `ENVIRON["%s"]`)
+	julia      = interpreted("Julia", `ENV["%s"]`)
+	elixir     = interpreted("Elixir", `System.get_env("%s")`)
+	groovy     = interpreted("Groovy", `System.getenv("%s")`)
+	tcl        = interpreted("Tcl", "$env(%s)")
 )
 
 // read is how a script reads the variable. It is empty where it cannot.
@@ -79,6 +83,11 @@ type interpreter struct {
 	// first says that the name of the program is a common word, and stands for it only at the beginning of a command.
 	first bool
 }
+
+// shells are the shells of Unix.
+var shells = set(
+	"sh", "ash", "bash", "dash", "zsh", "ksh", "mksh", "rbash", "yash", "posh", "hush", "fish", "csh", "tcsh",
+)
 
 // interpreters are the programs that take a script as an argument, by name.
 var interpreters = func() map[string]interpreter {
@@ -111,6 +120,12 @@ var interpreters = func() map[string]interpreter {
 		"mongo":   {mongo, flags{longScript: set("eval"), values: "up", longValues: mongoValues}.find, false},
 		"mongosh": {mongo, flags{longScript: set("eval"), values: "up", longValues: mongoValues, anywhere: true}.find, false},
 
+		"julia":  {julia, flags{script: "eE", longScript: set("eval", "print")}.find, false},
+		"elixir": {elixir, flags{script: "e", longScript: set("eval")}.find, false},
+		"groovy": {groovy, flags{script: "e"}.find, false},
+		"expect": {tcl, flags{script: "c"}.find, false},
+
+		"sqlite3": {sql, sqliteScript, false},
 		"psql":    {sql, flags{script: "c", values: "dfvoLFPRThpU", longScript: set("command"), anywhere: true}.find, false},
 		"mysql":   {sql, mysqlFlags.find, false},
 		"duckdb":  {sql, flags{script: "cs", anywhere: true}.find, false},
@@ -124,9 +139,7 @@ var interpreters = func() map[string]interpreter {
 		"clickhouse-client": {sql, flags{script: "q", values: "huPd", longScript: set("query"), anywhere: true}.find, false},
 	}
 	all["mariadb"] = all["mysql"]
-	for _, name := range []string{
-		"sh", "ash", "bash", "dash", "zsh", "ksh", "mksh", "rbash", "yash", "posh", "hush", "fish", "csh", "tcsh",
-	} {
+	for name := range shells {
 		all[name] = interpreter{shell, shellScript, false}
 	}
 	for _, name := range []string{"awk", "gawk", "mawk", "nawk"} {

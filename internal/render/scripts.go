@@ -11,6 +11,11 @@ type script struct {
 // findScripts returns the scripts in the words of a command. A program may be run by another one: timeout 60 sh -c
 // SCRIPT.
 func findScripts(words []string) []script {
+	if at := entrypointOptions(words); at >= 0 {
+		if scripts, _ := shellScript(words[at:]); len(scripts) > 0 {
+			return []script{{at + scripts[0], shell}}
+		}
+	}
 	var found []script
 	first := true
 	for i := 0; i < len(words); {
@@ -43,6 +48,25 @@ func findEntrypointScripts(entrypoint string, words []string) []script {
 		found[i].word--
 	}
 	return found
+}
+
+// entrypointOptions returns where the options of a shell begin that is the entrypoint of an image, as in docker run
+// --entrypoint sh IMAGE -c SCRIPT, or -1.
+func entrypointOptions(words []string) int {
+	isShell := false
+	for i, word := range words {
+		name, attached := strings.CutPrefix(word, "--entrypoint=")
+		if word == "--entrypoint" && i+1 < len(words) {
+			name, attached = words[i+1], true
+		}
+		switch {
+		case attached:
+			isShell = shells[programName(name)]
+		case isShell && isOption(word) && word[1] != '-' && strings.HasSuffix(word, "c"):
+			return i
+		}
+	}
+	return -1
 }
 
 // isOption says whether a word is an option. What it is by a template is not known.
