@@ -56,7 +56,7 @@ func TestForeignBraces(t *testing.T) {
 				t.Fatal("no error")
 			}
 			place := fmt.Sprintf("line 23, column %d", strings.Index(action, "{{")+1)
-			if at := strings.SplitN(errs[0].Message, ": ", 2)[0]; !inAction(at, place, "}}", action) {
+			if at, _, _ := strings.Cut(errs[0].Message, ": "); !inAction(at, place, "}}", action) {
 				t.Errorf("the place is %q, want about %q: %s", at, place, errs[0].Message)
 			}
 			for _, said := range []string{errs[0].Message, errs[0].Redacted} {

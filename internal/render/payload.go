@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"text/template/parse"
 
 	"dispatcher.ivan.vc/internal/gotemplate"
@@ -186,9 +187,9 @@ func (t *tracer) set(name string, value trace, declare bool) {
 }
 
 func (t *tracer) variable(name string) trace {
-	for i := len(t.variables) - 1; i >= 0; i-- {
-		if t.variables[i].name == name {
-			return t.variables[i].trace
+	for _, v := range slices.Backward(t.variables) {
+		if v.name == name {
+			return v.trace
 		}
 	}
 	return clean

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -30,12 +31,7 @@ func (p *program) payloadFields() PayloadFields {
 // MayHelp says whether another payload could make one of errs go away: the payload can change the field itself,
 // something in it, or the name that it refers to.
 func (f PayloadFields) MayHelp(errs field.ErrorList) bool {
-	for _, err := range errs {
-		if f.mayHelp(err) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(errs, f.mayHelp)
 }
 
 func (f PayloadFields) mayHelp(err *field.Error) bool {
