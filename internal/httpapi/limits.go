@@ -45,8 +45,8 @@ const (
 	// maxIdempotencyKeyLength bounds an Idempotency-Key. Keys are UUIDs and the like.
 	maxIdempotencyKeyLength = 255
 
-	// maxLoggedPath bounds the path in the access log.
-	maxLoggedPath = 256
+	// maxLoggedText bounds each text of the access log that a caller or the API server chose.
+	maxLoggedText = 1024
 )
 
 // DefaultSharedAddresses returns the source addresses that may have more than a share of the places where

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,36 +33,43 @@ func observe(log logr.Logger, next http.Handler) http.Handler {
 // logAccess writes the line of one request. Values are passed to the logger as values, so that a name or an id with a
 // line break in it stays one value of one line.
 func logAccess(log logr.Logger, rec *record, r *http.Request, answer *answer, duration time.Duration) {
-	path := r.URL.EscapedPath()
 	values := []any{
 		"requestID", rec.requestID,
-		"method", r.Method,
+		"method", logged(r.Method),
 		"route", rec.route,
-		"path", path[:min(len(path), maxLoggedPath)],
+		"path", logged(r.URL.EscapedPath()),
 		"status", answer.code(),
 		"bytes", answer.bytes,
 		"duration", duration.String(),
 		"remoteAddress", r.RemoteAddr,
 	}
 	if rec.namespace != "" {
-		values = append(values, "namespace", rec.namespace)
+		values = append(values, "namespace", logged(rec.namespace))
 	}
 	if rec.user != "" {
-		values = append(values, "user", rec.user)
+		values = append(values, "user", logged(rec.user))
 	}
 	if rec.template != "" {
-		values = append(values, "jobTemplate", rec.template)
+		values = append(values, "jobTemplate", logged(rec.template))
 	}
 	if rec.execution != "" {
-		values = append(values, "jobExecution", rec.execution)
+		values = append(values, "jobExecution", logged(rec.execution))
 	}
 	if rec.payload != nil {
 		values = append(values, "payload", *rec.payload)
 	}
 	if rec.err != nil {
-		values = append(values, "error", rec.err.Error())
+		values = append(values, "error", logged(rec.err.Error()))
 	}
 	log.Info("request", values...)
+}
+
+// logged is what the access log has of a text: its beginning, if it is long.
+func logged(text string) string {
+	if len(text) <= maxLoggedText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLoggedText], "") + "..."
 }
 
 // recoverPanics turns a panic of a handler into a problem, so that one request cannot end the process or go unanswered.

@@ -96,8 +96,8 @@ func TestAccessLog(t *testing.T) {
 		{reason: "a line break in a path is one value", options: testOptions(), path: "/execute/a%0Ab", want: map[string]any{
 			"method": "PUT", "route": "/execute/{template}", "path": "/execute/a%0Ab", "status": 400.0,
 			"error": "InvalidRequest template"}},
-		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 1000), want: map[string]any{
-			"method": "PUT", "route": "other", "path": "/" + strings.Repeat("a", 255), "status": 404.0, "error": "NotFound"}},
+		{reason: "a long path is cut", options: testOptions(), path: "/" + strings.Repeat("a", 2000), want: map[string]any{
+			"method": "PUT", "route": "other", "path": "/" + strings.Repeat("a", 1023) + "...", "status": 404.0, "error": "NotFound"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			api := newFakeAPIServer(t)
@@ -120,6 +120,48 @@ func TestAccessLog(t *testing.T) {
 				t.Errorf("jobExecution = %v with status %d", got["jobExecution"], response.StatusCode)
 			}
 		})
+	}
+}
+
+// A stranger may send a request of 20 KiB, and many of them. No part of it makes the line as long.
+func TestAccessLogIsShort(t *testing.T) {
+	long := strings.Repeat("x", 15<<10)
+	for reason, change := range map[string]func(r *http.Request){
+		"method":      func(r *http.Request) { r.Method = long },
+		"path":        func(r *http.Request) { r.URL.Path = "/execute/" + long },
+		"namespace":   func(r *http.Request) { r.URL.Path = "/execute/" + long + "/nightly" },
+		"other path":  func(r *http.Request) { r.URL.Path = "/" + strings.Repeat("ä", 7<<10) },
+		"query name":  func(r *http.Request) { r.URL.RawQuery = long + "=1" },
+		"query value": func(r *http.Request) { r.URL.RawQuery = "fieldManager=" + long },
+		"host":        func(r *http.Request) { r.Host = long },
+		"headers": func(r *http.Request) {
+			for _, name := range []string{
+				"Accept", "Authorization", "Content-Type", "Expect", "Idempotency-Key", "If-Match", "Origin", "Prefer",
+				"Sec-Fetch-Site", "Transfer-Encoding", "Upgrade", "User-Agent", "X-Forwarded-For", "X-Request-Id",
+			} {
+				r.Header.Set(name, long)
+			}
+		},
+	} {
+		for _, header := range []bool{false, true} {
+			api := newFakeAPIServer(t)
+			log := &capturedLog{}
+			server := newServer(testDependencies(api.client(t), testOptions()), testOptions(), log.logger())
+			request := httptest.NewRequest(http.MethodPut, "/execute/nightly", strings.NewReader("payload"))
+			change(request)
+			if header {
+				request.Header.Set("Authorization", "Bearer "+long)
+			}
+			_ = serve(server, request)
+			for _, line := range log.lines {
+				if len(line) > 4*maxLoggedText {
+					t.Errorf("%s: a line has %d bytes: %.300s", reason, len(line), line)
+				}
+			}
+			if len(log.lines) == 0 {
+				t.Errorf("%s: no line", reason)
+			}
+		}
 	}
 }
 

@@ -10,7 +10,15 @@ import (
 // Strangers can cause as many of these as they like, so they are logged as details and not as errors.
 
 // faultsOfCallers are what controller-runtime logs as errors where a request is none that the API server sends.
-var faultsOfCallers = []string{"bad request", "unable to decode the request"}
+var faultsOfCallers = []string{
+	"bad request",
+	"unable to read the body from the incoming request",
+	"unable to read the body from the incoming request; limit reached",
+	"unable to process a request with unknown content type",
+	"unable to decode the request",
+	"unable to encode and write the response", // The caller hung up.
+	"still unable to encode and write the InternalServerError response",
+}
 
 // hookSink is the sink of the webhooks' log.
 type hookSink struct{ logr.LogSink }

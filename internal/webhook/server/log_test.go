@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -53,5 +54,22 @@ func TestOnlyFaultsOfOurOwnAreErrors(t *testing.T) {
 		if len(*logged) != test.errors {
 			t.Errorf("%s: errors %q, want %d", test.reason, *logged, test.errors)
 		}
+	}
+}
+
+// hungUp is the answer to a caller that has closed the connection.
+type hungUp struct{ http.ResponseWriter }
+
+func (hungUp) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+func TestACallerThatHangsUpIsNoError(t *testing.T) {
+	log, logged := errorsOf()
+	server := New(Options{})
+	server.log = log
+	server.Register(path, &admission.Webhook{Handler: admission.HandlerFunc(
+		func(context.Context, admission.Request) admission.Response { return admission.Allowed("") })})
+	server.WebhookMux().ServeHTTP(hungUp{httptest.NewRecorder()}, post("10.0.0.1", review))
+	if len(*logged) > 0 {
+		t.Errorf("errors %q", *logged)
 	}
 }
