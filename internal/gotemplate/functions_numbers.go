@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 
 	"github.com/Masterminds/sprig/v3"
@@ -33,8 +34,8 @@ var numberFunctions = map[string]function{
 	"subf":  {onDecimalsFrom(minusDecimal), boundDecimals},
 	"mulf":  {onDecimalsFrom(timesDecimal), boundDecimals},
 	"divf":  {onDecimalsFrom(dividedDecimal), boundDecimals},
-	"maxf":  {extreme(math.Max), boundNumbers},
-	"minf":  {extreme(math.Min), boundNumbers},
+	"maxf":  {extreme(1), boundNumbers},
+	"minf":  {extreme(-1), boundNumbers},
 	"ceil":  {rounding(math.Ceil), boundNumbers},
 	"floor": {rounding(math.Floor), boundNumbers},
 	"round": {rounded, boundNumbers},
@@ -134,19 +135,21 @@ func startingWith(forFractions string, op operation) func(any, ...any) (int64, e
 	return func(first any, others ...any) (int64, error) { return onNumbers(forFractions, op, first, others...) }
 }
 
-// extreme returns the function that chooses one of its arguments.
-func extreme(choose func(a, b float64) float64) func(any, ...any) (float64, error) {
-	return func(first any, others ...any) (float64, error) {
-		result, err := fraction(first)
+// extreme returns the function that chooses the greatest of its arguments for 1, and the least for -1.
+func extreme(sign int) func(any, ...any) (any, error) {
+	return func(first any, others ...any) (any, error) {
+		result, err := numberOf(first, aNumber)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		for _, other := range others {
-			f, err := fraction(other)
+			n, err := numberOf(other, aNumber)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			result = choose(result, f)
+			if c, _ := compareNumbers(reflect.ValueOf(n), reflect.ValueOf(result)); c == sign {
+				result = n
+			}
 		}
 		return result, nil
 	}

@@ -78,7 +78,7 @@ var unreadableBy = func() map[string][]string {
 		"any": nil, "value": {"nothing"},
 		"printed":     {"nothing", "a list with a missing item"},
 		"printedlist": {"nothing", "a list with a missing item", "a dictionary"},
-		"fraction":    fraction, "decimal": number, "decimaldivisor": append(slices.Clone(number), "zero"),
+		"decimal":     number, "decimaldivisor": append(slices.Clone(number), "zero"),
 		"fractiononly": append(slices.Clone(fraction), "a fraction as text", "a number as text"),
 		"number":       but(number, "many digits"), "wholetext": but(all, "a number as text"),
 		"octal": append(slices.Clone(whole), "the largest number"),
