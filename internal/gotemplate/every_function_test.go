@@ -145,7 +145,7 @@ var everyFunction = map[string]struct{ parameters, call, want string }{
 	"osExt":      {"text", `osExt "/a/b.c"`, ".c"},
 	"osIsAbs":    {"text", `osIsAbs "a"`, "false"},
 	"urlDecode":  {"text", `urlDecode "a+b%21"`, "a b!"},
-	"fromForm":   {"text", `fromForm "a=1&a=2"`, "map[a:[1 2]]"},
+	"fromForm":   {"form", `fromForm "a=1&a=2"`, "map[a:[1 2]]"},
 	"urlParse":   {"url", `(urlParse "http://a:1/b").hostname`, "a"},
 	"urlJoin":    {"dict", `urlJoin (dict "scheme" "http" "host" "a" "path" "/b" "query" nil)`, "http://a/b"},
 
@@ -220,7 +220,7 @@ var everyFunction = map[string]struct{ parameters, call, want string }{
 	"mustToRawJson":    {"any", `mustToRawJson 1e20`, "100000000000000000000"},
 	"toPrettyJson":     {"any", `toPrettyJson (list 1e6)`, "[\n  1000000\n]"},
 	"mustToPrettyJson": {"any", `mustToPrettyJson (list)`, "[]"},
-	"fromJson":         {"text", `fromJson "12345678901234567890"`, "12345678901234567890"},
+	"fromJson":         {"json?", `fromJson "12345678901234567890"`, "12345678901234567890"},
 	"mustFromJson":     {"json", `mustFromJson "[1e6,null]" | first`, "1000000"},
 	"toYaml":           {"any", `toYaml (list 1e6 1000000.5 1.10)`, "- 1000000\n- 1000000.5\n- 1.1"},
 	"fromYaml":         {"yaml", `fromYaml "a: 12345678901234567890"`, "map[a:12345678901234567890]"},

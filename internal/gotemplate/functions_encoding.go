@@ -11,7 +11,8 @@ import (
 )
 
 // encodingFunctions read and write other formats. Where sprig's b64dec and b32dec return the text of their error as
-// if it were the result, these fail. fromJson gives whole numbers as int64, so that 1000000 is not printed as 1e+06.
+// if it were the result, and its fromJson returns nothing, these fail. fromJson gives whole numbers as int64, so that
+// 1000000 is not printed as 1e+06.
 var encodingFunctions = map[string]function{
 	"fromJson":     {fromJSON, boundFromJSON},
 	"mustFromJson": {mustFromJSON, boundMustFromJSON},
@@ -69,15 +70,12 @@ func boundMustFromJSON(c *call) (int, error) {
 	return size, c.step(size / 64)
 }
 
-// boundFromJSON also notes why the value is missing, for the message about it.
+// boundFromJSON also notes that there is no text, for the message about the missing value.
 func boundFromJSON(c *call) (int, error) {
-	size, err := boundMustFromJSON(c)
-	if err == nil {
-		if problem, ok := errors.AsType[*notJSONError](readableJSON(c.text(0))); ok {
-			c.hint = "the text given to fromJson is " + problem.Error()
-		}
+	if c.text(0) == "" {
+		c.hint = "the text given to fromJson is empty"
 	}
-	return size, err
+	return boundMustFromJSON(c)
 }
 
 // boundPrettyJSON is for functions that print JSON over several lines.
@@ -127,13 +125,13 @@ func lineBreaks(v reflect.Value, depth int) (size int) {
 	return size
 }
 
-// fromJSON returns nil for what is not JSON, as sprig does.
+// fromJSON takes the empty text, which is that of no payload, for a missing value. It fails on other texts that are
+// not JSON: a payload with a comma too many must not run with the defaults of the template.
 func fromJSON(text string) (any, error) {
-	value, err := mustFromJSON(text)
-	if _, ok := errors.AsType[*notJSONError](err); ok {
+	if text == "" {
 		return nil, nil
 	}
-	return value, err
+	return mustFromJSON(text)
 }
 
 // readableJSON says why mustFromJSON does not read a text.

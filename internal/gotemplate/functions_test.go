@@ -57,7 +57,7 @@ func TestOwnFunctions(t *testing.T) {
 		{"mergeOverwrite does not", `{{ mergeOverwrite (dict "a" 1) (dict "a" 2) | toJson }}`, `{"a":2}`},
 		{"merge copies", `{{ $a := dict "x" 1 }}{{ $b := merge (dict) (dict "a" $a) }}{{ $_ := set $a "x" 2 }}{{ toJson $b }}`, `{"a":{"x":1}}`},
 		{"whole numbers stay whole", `{{ (fromJson "{\"n\":12345678}").n }} {{ fromJson "[1,2.5,1e3,99999999999999999999]" | toJson }}`, `12345678 [1,2.5,1000,99999999999999999999]`},
-		{"what is not JSON is nothing", `{{ fromJson "{" | default "nothing" }} {{ fromJson "1 2" | default "nothing" }}`, "nothing nothing"},
+		{"no payload is nothing", `{{ (fromJson "").dryRun | default "nothing" }} {{ (fromYaml "").a | default "nothing" }} {{ (fromForm "").a | default "nothing" }}`, "nothing nothing nothing"},
 		{"YAML has the types of JSON", `{{ fromYaml "{a: 1, b: yes, c: 0x10, d: 1.5, e: null, f: 2026-01-02, g: \"5\"}" | toJson }}`, `{"a":1,"b":"yes","c":16,"d":1.5,"e":null,"f":"2026-01-02","g":"5"}`},
 		{"an empty document is nothing", `{{ fromYaml "" | default "nothing" }}`, "nothing"},
 		{"YAML is written without its last newline", `{{ toYaml (dict "a" (list 1 "b")) }}`, "a:\n- 1\n- b"},

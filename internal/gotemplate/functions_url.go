@@ -27,6 +27,8 @@ var urlFunctions = func() map[string]function {
 	}
 }()
 
+const notForm = "not a form, which is NAME=VALUE&NAME=VALUE"
+
 var errNotText = errors.New("the escapes do not stand for text (UTF-8)")
 
 // boundFromForm is for fromForm, which makes a list for each name.
@@ -62,7 +64,7 @@ func badEscape(text string) int {
 func isHex(char byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", char) >= 0 }
 
 // fromForm reads a body of application/x-www-form-urlencoded into a dictionary of lists: a name may come several
-// times. A name without = has the empty text as its value.
+// times. A name without = has the empty text as its value, but a text without any = is no form.
 func fromForm(text string) (map[string]any, error) {
 	text = strings.TrimRight(strings.TrimPrefix(text, byteOrderMark), "\r\n")
 	form := map[string]any{}
@@ -74,13 +76,12 @@ func fromForm(text string) (map[string]any, error) {
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		bad := strings.IndexAny(name, "{}\"<>\r\n")
+		bad := strings.IndexAny(name, " {}\"<>\t\r\n")
 		if strings.HasPrefix(name, "[") {
 			bad = 0
 		}
 		if bad >= 0 {
-			return nil, fmt.Errorf("not a form, which is NAME=VALUE&NAME=VALUE: unexpected %s at byte %d",
-				quotedCharacter(rune(name[bad])), begin+bad+1)
+			return nil, fmt.Errorf("%s: unexpected %s at byte %d", notForm, quotedCharacter(rune(name[bad])), begin+bad+1)
 		}
 		decodedName, err := urlDecoded(name)
 		if err != nil {
@@ -92,6 +93,9 @@ func fromForm(text string) (map[string]any, error) {
 		}
 		values, _ := form[decodedName].([]any)
 		form[decodedName] = append(values, decodedValue)
+	}
+	if text != "" && !strings.Contains(text, "=") {
+		return nil, fmt.Errorf("%s: it has no =", notForm)
 	}
 	return form, nil
 }

@@ -93,7 +93,9 @@ var unreadableBy = func() map[string][]string {
 		"base32":    append(slices.Clone(text), "a word", "half an expression"),
 		"encrypted": but(all, "empty text"),
 		"json":      append(slices.Clone(text), "a word", "empty text", "half an expression", "a huge text"),
+		"json?":     append(slices.Clone(text), "a word", "half an expression", "a huge text"),
 		"yaml":      append(slices.Clone(text), "half an expression", "a huge text"),
+		"form":      but(all, "empty text"),
 		"pattern":   append(slices.Clone(text), "half an expression"),
 		"url":       append(slices.Clone(text), "a bad address"),
 		"version":   append(but(all, "a number as text", "a fraction as text", "a date that does not exist"), "a version"), "constraint": append(slices.Clone(text), "a word"),
@@ -109,7 +111,7 @@ var unreadableBy = func() map[string][]string {
 // samples are right values for the other positions.
 var samples = map[string]any{
 	"text": "2006", "time": 0, "zone": "UTC", "layouted": "2024", "durationtext": "1h", "duration": "1h", "pattern": "a",
-	"base64": "YQ==", "base32": "ME======", "json": "1", "yaml": "1", "url": "http://a", "version": "1", "constraint": "1",
+	"base64": "YQ==", "base32": "ME======", "json": "1", "json?": "1", "yaml": "1", "form": "a=1", "url": "http://a", "version": "1", "constraint": "1",
 	"list": []any{3}, "list?": []any{3}, "dict": map[string]any{"2006": 3}, "dict?": map[string]any{"2006": 3}, "bool": true,
 	"encrypted": "",
 	"wholetext": "3", "sized": []any{3}, "indexed": []any{3, 3, 3, 3},
@@ -169,6 +171,43 @@ func TestNoFunctionLies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMustChangesNothing gives each function whose name begins with must, and the one without, all values in every
+// position: both take and refuse the same. Only mustFromJson refuses the empty text.
+func TestMustChangesNothing(t *testing.T) {
+	for must := range everyFunction {
+		lenient := strings.TrimPrefix(must, "must_")
+		if rest := strings.TrimPrefix(must, "must"); lenient == must && rest != must {
+			lenient = strings.ToLower(rest[:1]) + rest[1:]
+		}
+		if lenient == must {
+			continue
+		}
+		kinds := parametersOf(must)
+		result := func(function string, args []any) string {
+			call := function
+			for i := range args {
+				call += fmt.Sprintf(" (index . %d)", i)
+			}
+			set, errs := Compile([]Source{{Text: "{{ toJson (" + call + ") }}"}}, nil)
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			got := strings.ReplaceAll(rendered(t, set, args), must, lenient)
+			return regexp.MustCompile(`^column \d+`).ReplaceAllString(got, "column")
+		}
+		for i := range kinds {
+			for name, value := range values {
+				args := samplesFor(kinds)
+				args[i] = value
+				strict, got := result(must, args), result(lenient, args)
+				if got != strict && !(must == "mustFromJson" && value == "") {
+					t.Errorf("%s with %s as argument %d is %q, and %s %q", lenient, name, i+1, got, must, strict)
+				}
+			}
+		}
 	}
 }
 
