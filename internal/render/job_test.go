@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -53,16 +52,8 @@ func TestNothingIsShared(t *testing.T) {
 	})
 }
 
-// TestTrialName checks the name of the execution of a trial: the API server judges it as part of the Job.
-func TestTrialName(t *testing.T) {
-	for _, name := range []string{"a", "example", strings.Repeat("a", 63), strings.Repeat("a", 51) + "-bcd", strings.Repeat("a", 50) + "-.b.c.d"} {
-		template := templateOf(jobWithArgs(""))
-		template.Name = name
-		execution := trialExecution(template, "").Name
-		if problems := validation.NameIsDNSSubdomain(execution, false); len(problems) > 0 || len(execution) > 63 {
-			t.Errorf("the execution of %s is called %s: %v", name, execution, problems)
-		}
-	}
+// The trial of a template that is to be created with generateName has a name for it.
+func TestTrialOfATemplateWithoutName(t *testing.T) {
 	generated := templateOf(jobWithArgs("{{ .JobTemplate.Name }}"))
 	generated.Name, generated.GenerateName = "", "nightly-"
 	program, errs := compile(&generated.Spec.JobTemplate)

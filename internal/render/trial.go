@@ -81,10 +81,11 @@ func named(template *dispatcherv1alpha1.JobTemplate) *dispatcherv1alpha1.JobTemp
 	return template
 }
 
-// trialExecution returns an execution that is not stored, with a caller that is made up.
+// trialExecution returns an execution that is not stored. Its caller is made up, and its name is as long as those that
+// the HTTP API makes.
 func trialExecution(template *dispatcherv1alpha1.JobTemplate, payload string) *dispatcherv1alpha1.JobExecution {
 	execution := &dispatcherv1alpha1.JobExecution{}
-	execution.Name = ExecutionName(template.Name, "0123456789")
+	execution.Name = ExecutionName(template.Name, "0123456789", NameRuleOf(template))
 	execution.Spec.Payload = payload
 	execution.Spec.Caller = &dispatcherv1alpha1.Caller{Username: "alice", Via: dispatcherv1alpha1.CallerViaHTTP}
 	return execution

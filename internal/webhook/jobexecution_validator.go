@@ -107,10 +107,11 @@ func (v *jobExecutionValidator) validateRender(
 	ctx, cancel := renderContext(ctx)
 	defer cancel()
 
-	if _, errs := v.renderer.Job(ctx, template, execution); len(errs) > 0 {
+	job, errs := v.renderer.Job(ctx, template, execution)
+	if len(errs) > 0 {
 		return notRendered(jobExecutionKind, execution.Name, inTemplate(template.Name, errs))
 	}
-	return nil
+	return checkExecutionName(template, execution, job)
 }
 
 // inTemplate adds to each error that its path is one of the template.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -68,6 +69,46 @@ func TestValidateExecutionWithoutDefaults(t *testing.T) {
 	want := map[string]metav1.CauseType{namesPath: metav1.CauseTypeFieldValueNotFound}
 	if diff := cmp.Diff(want, causes(err)); diff != "" {
 		t.Errorf("causes (-want +got):\n%s", diff)
+	}
+}
+
+// The user reads what to write instead, at the field that they wrote.
+func TestValidateExecutionName(t *testing.T) {
+	plain, indexed := jobTemplate("a", ""), jobTemplate("a", "")
+	indexed.Spec.JobTemplate.Spec.CompletionMode = new(batchv1.IndexedCompletion)
+	indexed.Spec.JobTemplate.Spec.Completions = new(int32(12))
+	for _, test := range []struct {
+		reason, name, generateName string
+		cached, live               *dispatcherv1alpha1.JobTemplate
+		refused                    string
+	}{
+		{"fits", strings.Repeat("n", 60), "", indexed, indexed, ""},
+		{"too long for the index of a pod", strings.Repeat("n", 61), "", indexed, indexed, "at most 60 characters"},
+		{"a host name has no dots", "a.b", "", indexed, indexed, "no dots"},
+		{"was Indexed a moment ago", strings.Repeat("n", 61), "", indexed, changed(plain), ""},
+		{"generated", strings.Repeat("n", 58) + "xxxxx", strings.Repeat("n", 58), indexed, indexed, "generateName"},
+		{"generated, and not yet known", "", strings.Repeat("n", 58), indexed, indexed, "generateName"},
+		{"another Job", strings.Repeat("n", 61) + ".b", "", plain, plain, ""},
+	} {
+		validator := &jobExecutionValidator{
+			manager:   knownAccount(),
+			templates: newLookup(&stubReader{template: test.cached}, &stubReader{template: test.live}),
+			renderer:  render.NewDirect(8),
+		}
+		execution := defaultedExecution(test.name, "a", "")
+		execution.GenerateName = test.generateName
+		_, err := validator.ValidateCreate(requestContext(t), execution)
+		if test.refused == "" && err != nil || test.refused != "" && !apierrors.IsInvalid(err) {
+			t.Errorf("%s: got %v", test.reason, err)
+			continue
+		}
+		if test.refused == "" {
+			continue
+		}
+		want := map[string]metav1.CauseType{"metadata.name": metav1.CauseTypeFieldValueInvalid}
+		if diff := cmp.Diff(want, causes(err)); diff != "" || !strings.Contains(err.Error(), test.refused) {
+			t.Errorf("%s: got %v", test.reason, err)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/refusal"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // Request is a call that executes a JobTemplate.
@@ -53,16 +54,19 @@ func (r Request) execution() *dispatcherv1alpha1.JobExecution {
 func (s *Store) Create(ctx context.Context, request Request) (*dispatcherv1alpha1.JobExecution, error) {
 	ctx = context.WithoutCancel(ctx)
 	execution := request.execution()
-	s.setDefaults(ctx, execution)
+	rule := s.names.of(s.setDefaults(ctx, execution), render.SafeName())
 	var err error
 	for range maxNameAttempts {
-		execution.Name = newName(execution.Spec.JobTemplateName)
+		execution.Name = newName(execution.Spec.JobTemplateName, rule)
 		var created *dispatcherv1alpha1.JobExecution
 		created, err = s.create(ctx, execution)
 		taken := apierrors.IsAlreadyExists(err) && !refusal.ByProxy(err)
 		switch {
 		case err == nil:
 			return created, nil
+		case isNameRefused(err) && rule != render.SafeName():
+			rule = render.SafeName()
+			continue
 		case !taken && !mayBeStored(err):
 			return nil, translate(err, targetOf(execution))
 		}

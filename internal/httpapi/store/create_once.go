@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,38 +47,64 @@ func (s *Store) CreateOnce(
 ) (stored *dispatcherv1alpha1.JobExecution, repeated bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	execution := request.execution()
-	s.setDefaults(ctx, execution)
-	setKey(execution, key)
+	// Where the template is not in memory, the name is made as if it restricted none: another replica may know the
+	// template. Admission refuses that name if it is too long, and then the next one is tried.
+	names := setKey(execution, key, s.names.of(s.setDefaults(ctx, execution), render.AnyName()))
 	// To look first is not what makes it one only. But a create is judged before its name is, so that a repeat would be
 	// refused for a template that has changed since, and would count against a quota.
-	stored, err = s.get(ctx, execution.Namespace, execution.Name)
-	switch {
-	case err == nil:
-		return stored, true, checkKey(stored, execution)
-	case !isAbsent(err, execution.Name):
-		return nil, false, translate(err, targetOf(execution))
+	for _, name := range names {
+		execution.Name = name
+		stored, err = s.get(ctx, execution.Namespace, name)
+		switch {
+		case err == nil:
+			return stored, true, checkKey(stored, execution)
+		case !isAbsent(err, name):
+			return nil, false, translate(err, targetOf(execution))
+		}
 	}
-	stored, createErr := s.create(ctx, execution)
-	if createErr == nil {
-		return stored, false, nil
+	for _, name := range names {
+		if len(name) > len(names[0]) {
+			continue // It is only there to be looked up.
+		}
+		execution.Name = name
+		var createErr error
+		if stored, createErr = s.create(ctx, execution); createErr == nil {
+			return stored, false, nil
+		}
+		stored, err = s.get(ctx, execution.Namespace, name)
+		switch {
+		case err == nil:
+			return stored, !sameRequest(stored, execution), checkKey(stored, execution)
+		case apierrors.IsAlreadyExists(createErr):
+			return nil, false, unavailable().Because(fmt.Errorf("looking for what has the key's name: %w", err))
+		}
+		if err = createErr; !isNameRefused(err) {
+			break
+		}
 	}
-	stored, err = s.get(ctx, execution.Namespace, execution.Name)
-	switch {
-	case err == nil:
-		return stored, !sameRequest(stored, execution), checkKey(stored, execution)
-	case apierrors.IsAlreadyExists(createErr):
-		return nil, false, unavailable().Because(fmt.Errorf("looking for what has the key's name: %w", err))
-	}
-	return nil, false, translate(createErr, targetOf(execution))
+	return nil, false, translate(err, targetOf(execution))
 }
 
-// setKey makes an execution the one of its template, user and key: by its name, so that the API server keeps it one
-// only, whichever replica stores it and whatever crashes.
-func setKey(execution *dispatcherv1alpha1.JobExecution, key Key) {
-	hash := key.hash(execution.Spec.JobTemplateName)
-	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
-	execution.Name = render.ExecutionName(execution.Spec.JobTemplateName, suffix)
+// setKey makes an execution the one of its template, user and key. It returns the names that an execution with this key
+// can have, which depend on nothing else, so that the API server keeps it one only, whichever replica stores it and
+// whatever crashes. The first is the one for rule. The second was stored if the rule was another one.
+func setKey(execution *dispatcherv1alpha1.JobExecution, key Key, rule render.NameRule) []string {
+	template := execution.Spec.JobTemplateName
+	hash := key.hash(template)
 	execution.Annotations[dispatcherv1alpha1.AnnotationIdempotencyKeyHash] = "sha256:" + hex.EncodeToString(hash[:])
+	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:]))[:keyedSuffixLength]
+	// Earlier versions knew the first of these names only, and never stored an execution with the other one.
+	names := []string{
+		render.ExecutionName(template, suffix, render.AnyName()),
+		render.ExecutionName(template, suffix, render.SafeName()),
+	}
+	fits := slices.IndexFunc(names, rule.Allows)
+	if fits < 0 {
+		names = append(names, render.ExecutionName(template, suffix, rule))
+		fits = len(names) - 1
+	}
+	names[0], names[fits] = names[fits], names[0]
+	return slices.Compact(names)
 }
 
 // checkKey refuses what has the name of an execution's key but is not what this call asks for. stored was read from the

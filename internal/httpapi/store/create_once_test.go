@@ -3,16 +3,19 @@ package store
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/apitest"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // outcome is what became of a create with a key.
@@ -35,8 +38,7 @@ func createOnce(t *testing.T, s *Store, key string) outcome {
 func TestKeyedNames(t *testing.T) {
 	name := func(template, key string) string {
 		execution := Request{Template: template, Payload: "p"}.execution()
-		setKey(execution, Key{User: "alice", UID: "1", Value: key})
-		return execution.Name
+		return setKey(execution, Key{User: "alice", UID: "1", Value: key}, render.AnyName())[0]
 	}
 	for _, test := range []struct {
 		reason, template, want string
@@ -58,6 +60,57 @@ func TestKeyedNames(t *testing.T) {
 	if got, want := name("nightly", "8e03978e-40d5-43e8-bc93-6894a57f9324"), "nightly-pknnzpnuk7i7lhuhyzzl"; got != want {
 		t.Errorf("the name of a key is %q, and was %q: keys in use would run again", got, want)
 	}
+}
+
+// Whatever a replica knows of the template, it looks up each name that another replica, or an earlier version, may have
+// stored with the key.
+func TestNamesOfAKey(t *testing.T) {
+	for _, template := range []string{"a", strings.Repeat("a", 31), strings.Repeat("a", 32), strings.Repeat("a", 63), "a.b"} {
+		names := func(rule render.NameRule) []string {
+			return setKey(Request{Template: template}.execution(), Key{User: "alice", Value: "k"}, rule)
+		}
+		unknown, safe := names(render.AnyName()), names(render.SafeName())
+		if unknown[0] != safe[len(safe)-1] || safe[0] != unknown[len(unknown)-1] || len(safe) != len(unknown) {
+			t.Errorf("%s: the names are %q, and where they must be short %q", template, unknown, safe)
+		}
+		if alike := render.SafeName().Allows(unknown[0]); alike != (len(unknown) == 1) {
+			t.Errorf("%s: the names are %q: one look must do where one name is enough", template, unknown)
+		}
+		short := names(render.NameRule{MaxLength: 22})
+		if len(short[0]) > 22 || !slices.Contains(short, unknown[0]) || !slices.Contains(short, safe[0]) {
+			t.Errorf("%s: the names are %q, which must contain %q and %q", template, short, unknown[0], safe[0])
+		}
+	}
+}
+
+// A template becomes Indexed while this replica does not know it yet: admission refuses the name, and a shorter one is
+// stored. A repeat finds it, at a replica that knows the template as well as at one that does not.
+func TestKeyWhoseNameIsTooLong(t *testing.T) {
+	api := apitest.New(t)
+	api.OnCreate = func(w http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
+		return refuseLongName(w, execution)
+	}
+	request := aRequest
+	request.Template = strings.Repeat("t", 52)
+	for _, want := range []bool{false, true} {
+		stored, repeated, err := newStore(t, api).CreateOnce(t.Context(), request, Key{User: "alice", Value: "k"})
+		if err != nil || repeated != want || !render.SafeName().Allows(stored.Name) {
+			t.Fatalf("got %v, repeated: %v, %v", stored, repeated, err)
+		}
+	}
+	if names := api.Names(); len(names) != 1 {
+		t.Errorf("stored %v", names)
+	}
+}
+
+// refuseLongName refuses what admission refuses of an Indexed Job.
+func refuseLongName(w http.ResponseWriter, execution *dispatcherv1alpha1.JobExecution) bool {
+	if render.SafeName().Allows(execution.Name) {
+		return false
+	}
+	apitest.AnswerError(w, apierrors.NewInvalid(apitest.ExecutionKind, execution.Name, field.ErrorList{
+		field.Invalid(field.NewPath("metadata", "name"), execution.Name, "too long")}))
+	return true
 }
 
 func TestWhatIsStoredOfAKey(t *testing.T) {

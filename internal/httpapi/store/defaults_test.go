@@ -60,7 +60,10 @@ func TestDefaults(t *testing.T) {
 			want.Spec.TTLSecondsAfterFinished = new(int32(60))
 			want.Annotations[dispatcherv1alpha1.AnnotationDefaulted] = "true"
 		}
-		(&Store{templates: objectcache.New().Templates(test.cache, nil)}).setDefaults(t.Context(), execution)
+		s := &Store{templates: objectcache.New().Templates(test.cache, nil)}
+		if got := s.setDefaults(t.Context(), execution); (got != nil) != test.filled {
+			t.Errorf("%s: got template %v", test.reason, got)
+		}
 		if diff := cmp.Diff(want, execution); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 		}

@@ -20,7 +20,8 @@ func (s *Store) TryExecution(ctx context.Context, request Request) (*dispatcherv
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CreateTimeout)
 	defer cancel()
 	execution := request.execution()
-	execution.Name = newName(request.Template)
+	rule := s.names.of(s.kept(ctx, request.Namespace, request.Template), render.SafeName())
+	execution.Name = newName(request.Template, rule)
 	tried := &dispatcherv1alpha1.JobExecution{}
 	result := executions(s.dispatcher.Post(), execution.Namespace).
 		Param("dryRun", metav1.DryRunAll).

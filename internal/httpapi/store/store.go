@@ -41,6 +41,7 @@ type Store struct {
 	// cache has JobExecutions, perhaps as they were a moment ago, and templates has JobTemplates.
 	cache       client.Reader
 	templates   *objectcache.Templates
+	names       nameRules
 	createTurns *semaphore.Weighted
 	createTurn  time.Duration
 	unconfirmed *unconfirmedCreates
@@ -77,6 +78,7 @@ func New(
 	s := &Store{
 		cache:       cache,
 		templates:   objects.Templates(cache, nil), // It reads only what is in memory.
+		names:       newNameRules(),
 		createTurns: semaphore.NewWeighted(int64(maxConcurrentCreates)),
 		createTurn:  createTurn,
 		untrusted:   untrusted{log: log, now: time.Now},
