@@ -61,7 +61,7 @@ func jobOf(
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      rendered.Name,
 			Namespace: data.Namespace,
-			Labels:    merged(inheritedLabels(template), rendered.Labels, own),
+			Labels:    merged(inheritedLabels(template), defaultedLabels(rendered.JobTemplateSpec), own),
 			Annotations: merged(rendered.Annotations, map[string]string{
 				dispatcherv1alpha1.AnnotationJobTemplateUID:        string(template.UID),
 				dispatcherv1alpha1.AnnotationJobTemplateGeneration: strconv.FormatInt(template.Generation, 10),
@@ -80,6 +80,15 @@ func jobOf(
 	// make them endpoints of a Service that selects by it.
 	job.Spec.Template.Labels = merged(rendered.Spec.Template.Labels, own)
 	return job, nil
+}
+
+// defaultedLabels returns the labels of a Job, or those of its pods if it has none. The API server does the same, but
+// not for Jobs with labels of ours.
+func defaultedLabels(rendered *batchv1.JobTemplateSpec) map[string]string {
+	if len(rendered.Labels) > 0 {
+		return rendered.Labels
+	}
+	return rendered.Spec.Template.Labels
 }
 
 // keepUntilRecorded raises the TTL of the Job, so that the controller can record its outcome first, and notes the one
