@@ -12,9 +12,11 @@
 //
 //   - the descriptions of the fields of Kubernetes. With them, the file would be ten times as large and would not fit
 //     into the annotation of `kubectl apply`. `kubectl explain cronjob.spec.jobTemplate` shows the same text;
-//   - the validation rules that forbid changes (CEL with oldSelf). They are for Jobs. A template may change.
+//   - the validation rules that forbid changes (CEL with oldSelf). They are for Jobs. A template may change;
+//   - some fields from those that are required, since the API server takes a Job without them.
 //
-// and it bounds the quantities there: some of 30 bytes take Go programs hours to read or to print.
+// and it changes the quantities there: they may be numbers, as in a Job, and are bounded: some of 30 bytes take Go
+// programs hours to read or to print.
 //
 // It must not change our own fields. Running it again does not change the files.
 package main
@@ -24,6 +26,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -143,6 +146,7 @@ func declare(schema *apiextensionsv1.JSONSchemaProps, properties map[string]apie
 func trimBelow(schema *apiextensionsv1.JSONSchemaProps) {
 	for name, property := range schema.Properties {
 		trimSchema(&property)
+		relax(name, &property)
 		schema.Properties[name] = property
 	}
 	if schema.Items != nil && schema.Items.Schema != nil {
@@ -165,11 +169,48 @@ const (
 	maxQuantityLength = 64
 )
 
+// optional are fields that the Go types declare as required, by the fields that contain them. The API server takes a
+// Job without them.
+var optional = map[string]string{
+	"httpHeaders": "value",
+	"sysctls":     "value",
+	"iscsi":       "lun",
+	"sleep":       "seconds",
+}
+
+// relax makes a field of schema optional that is not required in a Job. name is the field that has the schema.
+func relax(name string, schema *apiextensionsv1.JSONSchemaProps) {
+	field, ok := optional[name]
+	if !ok {
+		return
+	}
+	if schema.Items != nil && schema.Items.Schema != nil {
+		schema = schema.Items.Schema
+	}
+	schema.Required = slices.DeleteFunc(schema.Required, func(required string) bool { return required == field })
+}
+
 func trimSchema(schema *apiextensionsv1.JSONSchemaProps) {
 	schema.Description = ""
 	schema.XValidations = nil
 	if schema.Pattern == quantity {
-		schema.Pattern, schema.MaxLength = boundedQuantity, new(int64(maxQuantityLength))
+		*schema = quantitySchema()
 	}
 	trimBelow(schema)
+}
+
+// quantitySchema returns the schema of a quantity. The type of controller-gen's takes integers and strings, and refuses
+// `cpu: 0.5`. No type takes integers, other numbers and strings, so this takes everything, and then refuses the rest.
+// Numbers need no bound: what the API server can read has at most three digits in its exponent.
+func quantitySchema() apiextensionsv1.JSONSchemaProps {
+	return apiextensionsv1.JSONSchemaProps{
+		XPreserveUnknownFields: new(true),
+		Pattern:                boundedQuantity,
+		MaxLength:              new(int64(maxQuantityLength)),
+		MaxProperties:          new(int64(0)),
+		MaxItems:               new(int64(0)),
+		Not: &apiextensionsv1.JSONSchemaProps{Enum: []apiextensionsv1.JSON{
+			{Raw: []byte("true")}, {Raw: []byte("false")}, {Raw: []byte("{}")}, {Raw: []byte("[]")},
+		}},
+	}
 }

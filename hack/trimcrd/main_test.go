@@ -32,6 +32,18 @@ spec:
               jobTemplate:
                 description: ours
                 properties:
+                  httpHeaders:
+                    items:
+                      properties:
+                        name:
+                          type: string
+                        value:
+                          type: string
+                      required:
+                      - name
+                      - value
+                      type: object
+                    type: array
                   items:
                     description: not ours
                     items:
@@ -41,6 +53,13 @@ spec:
                       - message: is immutable
                         rule: self == oldSelf
                     type: array
+                  iscsi:
+                    properties:
+                      lun:
+                        type: integer
+                    required:
+                    - lun
+                    type: object
                   map:
                     additionalProperties:
                       description: not ours
@@ -97,6 +116,22 @@ spec:
                     description: 'It belongs to a Job, not to a template: leave it
                       out.'
                     type: string
+                  httpHeaders:
+                    items:
+                      properties:
+                        name:
+                          type: string
+                        value:
+                          type: string
+                      required:
+                      - name
+                      type: object
+                    type: array
+                  iscsi:
+                    properties:
+                      lun:
+                        type: integer
+                    type: object
                   items:
                     items:
                       type: string
@@ -110,12 +145,17 @@ spec:
                       type: string
                     type: object
                   quantity:
-                    anyOf:
-                    - type: integer
-                    - type: string
+                    maxItems: 0
                     maxLength: 64
+                    maxProperties: 0
+                    not:
+                      enum:
+                      - true
+                      - false
+                      - {}
+                      - []
                     pattern: ^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,3}))?$
-                    x-kubernetes-int-or-string: true
+                    x-kubernetes-preserve-unknown-fields: true
                   status:
                     description: 'It belongs to a Job, not to a template: leave it
                       out.'
