@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The generated manifest and the code must say the same about the deletion webhook's path and about time.
+// The generated manifest and the code must say the same about the paths of webhooks and about time.
 func TestManifestFitsTheCode(t *testing.T) {
 	manifests, err := os.ReadFile("../../config/webhook/manifests.yaml")
 	if err != nil {
@@ -27,13 +27,16 @@ func TestManifestFitsTheCode(t *testing.T) {
 			registered[*webhook.ClientConfig.Service.Path] = webhook
 		}
 	}
-	if len(registered) != 4 {
-		t.Errorf("%d webhooks, want 4", len(registered))
+	if len(registered) != 5 {
+		t.Errorf("%d webhooks, want 5", len(registered))
 	}
 	for path, webhook := range registered {
 		limit, policy := admissionTimeout, admissionregistrationv1.Fail
-		if path == deletionPath {
+		switch path {
+		case deletionPath:
 			limit, policy = deletionTimeout, admissionregistrationv1.Ignore
+		case duplicatesPath: // It waits for nothing.
+			limit, policy = 0, admissionregistrationv1.Ignore
 		}
 		if waits := time.Duration(*webhook.TimeoutSeconds) * time.Second; waits <= limit {
 			t.Errorf("%s: the API server waits %s, the answer may take %s", path, waits, limit)
@@ -42,7 +45,9 @@ func TestManifestFitsTheCode(t *testing.T) {
 			t.Errorf("%s: failurePolicy %s, want %s", path, *webhook.FailurePolicy, policy)
 		}
 	}
-	if _, found := registered[deletionPath]; !found {
-		t.Errorf("no webhook has the path %s", deletionPath)
+	for _, path := range []string{deletionPath, duplicatesPath} {
+		if _, found := registered[path]; !found {
+			t.Errorf("no webhook has the path %s", path)
+		}
 	}
 }

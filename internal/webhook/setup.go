@@ -20,6 +20,9 @@ import (
 // of the template use them. Other metadata must always pass, also where a template that an older release stored would
 // be refused today.
 //
+// Another webhook is asked about the same changes before the API server checks the schema: it says what to write
+// instead of duplicates in lists.
+//
 // An execution from the HTTP API has its defaults already and says so in an annotation, which saves a call. It must
 // have the label by which executions are found, and nobody may set that to another template. The validating webhook is
 // called for every new execution, and refuses the annotation from other users. Of the updates of executions, the one is
@@ -29,6 +32,7 @@ import (
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"what-runs-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations"}]}`
+// +kubebuilder:webhook:path=/explain-duplicates-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=true,failurePolicy=ignore,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=create;update,versions=v1alpha1,name=jobtemplate-duplicates.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"spec-changed","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/warn-deletion-dispatcher-ivan-vc-v1alpha1-jobtemplate,mutating=false,failurePolicy=ignore,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=3,groups=dispatcher.ivan.vc,resources=jobtemplates,verbs=delete,versions=v1alpha1,name=jobtemplate-deletion.dispatcher.ivan.vc,admissionReviewVersions=v1
 // +kubebuilder:webhook:path=/validate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=false,failurePolicy=fail,matchPolicy=Equivalent,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;update,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"annotations-changed","expression":"request.operation == 'CREATE' || object.metadata.?annotations != oldObject.metadata.?annotations"}]}`
 // +kubebuilder:webhook:path=/mutate-dispatcher-ivan-vc-v1alpha1-jobexecution,mutating=true,failurePolicy=fail,matchPolicy=Equivalent,reinvocationPolicy=Never,sideEffects=None,timeoutSeconds=10,groups=dispatcher.ivan.vc,resources=jobexecutions,verbs=create;update,versions=v1alpha1,name=jobexecution.dispatcher.ivan.vc,admissionReviewVersions=v1,patch=`{"matchConditions":[{"name":"fields-to-set","expression":"request.operation == 'UPDATE' ? object.?spec.?caller != oldObject.?spec.?caller : !(has(object.metadata.annotations) && 'dispatcher.ivan.vc/defaulted' in object.metadata.annotations && has(object.metadata.labels) && 'dispatcher.ivan.vc/job-template' in object.metadata.labels && has(object.spec) && has(object.spec.jobTemplateName) && object.metadata.labels['dispatcher.ivan.vc/job-template'] == object.spec.jobTemplateName)"}]}`
@@ -52,6 +56,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, objects *objectcache.Cach
 	if err != nil {
 		return fmt.Errorf("registering the JobExecution webhooks: %w", err)
 	}
+	mgr.GetWebhookServer().Register(duplicatesPath, &admission.Webhook{Handler: duplicateExplainer{}})
 	return setupDeletionWarning(mgr, hooks.deletions)
 }
 
