@@ -84,6 +84,7 @@ func encodeTemplate(template *dispatcherv1alpha1.JobTemplate) ([]byte, error) {
 		Spec: template.Spec,
 	}
 	rest.Spec.JobTemplate = batchv1.JobTemplateSpec{}
+	rest.Spec.Suspend, rest.Spec.StartDeadlineSeconds = false, nil
 	text, err := json.Marshal(&rest)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a template: %w", err)

@@ -13,7 +13,7 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// jobExecutionValidator refuses a JobExecution whose template does not exist or does not render with its payload, and
+// jobExecutionValidator refuses a JobExecution whose template does not exist, is suspended or does not render with its payload, and
 // one with annotations or a caller that only the manager sets.
 type jobExecutionValidator struct {
 	manager   *account
@@ -103,6 +103,9 @@ func (v *jobExecutionValidator) validateRender(
 ) error {
 	if !template.DeletionTimestamp.IsZero() {
 		return templateNotFound(execution, "it is being deleted")
+	}
+	if template.Spec.Suspend {
+		return templateSuspended(template, execution)
 	}
 	ctx, cancel := renderContext(ctx)
 	defer cancel()

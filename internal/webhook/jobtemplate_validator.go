@@ -5,7 +5,6 @@ import (
 	"maps"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -31,14 +30,14 @@ func (v *jobTemplateValidator) ValidateCreate(
 	return warnings, countRefusal(jobTemplateKind, err)
 }
 
-// ValidateUpdate validates a change of what runs: the spec, and labels and annotations where strings of the template
+// ValidateUpdate validates a change of what runs: the spec without suspend, and labels and annotations where strings of the template
 // use them. Other changes always pass, so that finalizers can be removed from a template that would be refused today.
 // The matchConditions in config/webhook keep most of them away.
 func (v *jobTemplateValidator) ValidateUpdate(
 	ctx context.Context, old, template *dispatcherv1alpha1.JobTemplate,
 ) (admission.Warnings, error) {
 	switch {
-	case !equality.Semantic.DeepEqual(old.Spec, template.Spec):
+	case whatRunsChanged(old, template):
 		return v.ValidateCreate(ctx, template)
 	case visibleMetadataChanged(old, template):
 		warnings, err := v.validateMetadata(ctx, template)

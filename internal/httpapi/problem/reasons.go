@@ -68,6 +68,9 @@ const (
 	// PayloadTooLarge means: the payload is over --max-payload-bytes, or over what the API server can store.
 	PayloadTooLarge Reason = "PayloadTooLarge"
 
+	// TemplateSuspended means: spec.suspend of the JobTemplate is true.
+	TemplateSuspended Reason = "TemplateSuspended"
+
 	// UnsupportedEncoding means: the body is compressed. Payloads are taken as they are sent.
 	UnsupportedEncoding Reason = "UnsupportedEncoding"
 
@@ -119,6 +122,7 @@ var statuses = map[Reason]int{
 	IdempotencyKeyConflict: http.StatusConflict,
 	IdempotencyKeyReused:   http.StatusUnprocessableEntity,
 }
+	TemplateSuspended:      http.StatusConflict,
 
 // Statuses returns the status code of every reason.
 func Statuses() map[Reason]int {

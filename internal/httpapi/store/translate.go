@@ -51,6 +51,10 @@ func translate(err error, named Target) *problem.Problem {
 	case apierrors.IsTooManyRequests(err):
 		return problem.New(problem.TooManyRequests, "the Kubernetes API server is busy: try again later").
 			RetryAfter(retryAfter).Because(err)
+	case apierrors.HasStatusCause(err, dispatcherv1alpha1.CauseTemplateSuspended):
+		return problem.New(problem.TemplateSuspended, "JobTemplate %q in namespace %q is suspended: new executions are "+
+			"refused while its spec.suspend is true", named.Template, named.Namespace).
+			At("spec.jobTemplateName", "is the name of a JobTemplate that is suspended")
 	case refusal.TooLarge(err):
 		return problem.New(problem.PayloadTooLarge,
 			"the payload is larger than the Kubernetes API server can store; escaped as JSON it grows").Because(err)

@@ -49,6 +49,11 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 				field.ErrorList{field.NotFound(field.NewPath("spec", "jobTemplateName"), "nightly")})),
 			want: told{Status: 404, Reason: problem.JobTemplateNotFound,
 				Fields: []string{"spec.jobTemplateName"}}},
+		{reason: "the template is suspended",
+			answer: byWebhook(&apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 409,
+				Reason: metav1.StatusReasonForbidden, Message: "x", Details: &metav1.StatusDetails{
+					Causes: []metav1.StatusCause{{Type: dispatcherv1alpha1.CauseTemplateSuspended}}}}}),
+			want: told{Status: 409, Reason: problem.TemplateSuspended, Fields: []string{"spec.jobTemplateName"}}},
 		{reason: "the template does not render",
 			answer: byWebhook(apierrors.NewInvalid(apitest.ExecutionKind, "n", field.ErrorList{
 				field.Invalid(path, "{{ .Payload | fromJson }}", "invalid character"), field.Required(path, "")})),
