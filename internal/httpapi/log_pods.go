@@ -8,53 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"dispatcher.ivan.vc/internal/httpapi/problem"
-	"dispatcher.ivan.vc/internal/httpapi/store"
 )
-
-// instance is one run of a container. A container that its pod starts again is another.
-type instance struct {
-	pod       *corev1.Pod
-	container string
-	id        string
-}
-
-// instanceOf returns the current or the last run of a container of a pod, or false where it has not been started yet.
-func instanceOf(pod *corev1.Pod, container string) (instance, bool) {
-	if container == "" {
-		container = defaultContainer(pod)
-	}
-	statuses := slices.Concat(
-		pod.Status.ContainerStatuses,
-		pod.Status.InitContainerStatuses,
-		pod.Status.EphemeralContainerStatuses,
-	)
-	for _, status := range statuses {
-		if status.Name == container && status.ContainerID != "" {
-			return instance{pod: pod, container: container, id: string(pod.UID) + "/" + status.ContainerID}, true
-		}
-	}
-	return instance{}, false
-}
-
-func defaultContainer(pod *corev1.Pod) string {
-	names := containerNames(pod)
-	if name := pod.Annotations[store.DefaultContainerAnnotation]; slices.Contains(names, name) {
-		return name
-	}
-	return names[0]
-}
-
-// containerNames are those of a pod, its containers first.
-func containerNames(pod *corev1.Pod) []string {
-	var names []string
-	for _, container := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
-		names = append(names, container.Name)
-	}
-	for _, container := range pod.Spec.EphemeralContainers {
-		names = append(names, container.Name)
-	}
-	return names
-}
 
 // hasEnded tells whether nothing of a pod will run any more.
 func hasEnded(pod *corev1.Pod) bool {
@@ -67,7 +21,7 @@ func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
 		at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == q.pod })
 		switch {
 		case len(pods) == 0:
-			return nil, logsGone("the execution has no pods")
+			return nil, nil // The caller of this has told so, or follows.
 		case at < 0:
 			names := make([]string, 0, len(pods))
 			for i := range pods {

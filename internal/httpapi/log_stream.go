@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/httpapi/problem"
@@ -25,8 +26,15 @@ type podLogs struct {
 	asked        logQuery
 	out          *logWriter
 
-	// done has what was written, by instance.
-	done map[string]bool
+	// done has what was written, by run, and shown has the container that was written last, by pod.
+	done  map[string]bool
+	shown map[types.UID]string
+
+	// over says that no more will come than what there is now.
+	over bool
+
+	// opened says that there was a log, which may be empty.
+	opened bool
 }
 
 // write writes what there is, and with follow also what comes.
@@ -55,6 +63,8 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 		return "", false, err
 	case len(pods) == 0 && over && !l.out.begun:
 		return "", false, l.gone()
+	case len(pods) == 0 && !l.out.begun && (!l.asked.follow || l.asked.pod != ""):
+		return "", false, noPodYet(l.execution)
 	}
 	chosen, err := l.asked.choose(pods)
 	if err != nil && (!l.out.begun || l.asked.pod == "") {
@@ -63,6 +73,7 @@ func (l *podLogs) catchUp(ctx context.Context, first bool) (version string, over
 	if l.asked.pod != "" && (len(chosen) == 0 || hasEnded(&chosen[0])) {
 		over = true
 	}
+	l.over = over
 	return version, over, l.writeAll(ctx, chosen, first)
 }
 
@@ -104,17 +115,26 @@ func (l *podLogs) gone() error {
 }
 
 // writeAll writes the logs of all containers that were started and are not written yet. What is old is left out only of
-// those that were there from the beginning: of later ones, nothing is too old to be news.
+// those that were there from the beginning: of later ones, nothing is too old to be news. If no more will come and there
+// is no log, not even an empty one, it says why.
 func (l *podLogs) writeAll(ctx context.Context, pods []corev1.Pod, first bool) error {
 	for i := range pods {
-		next, started := instanceOf(&pods[i], l.asked.container)
-		if !started || l.done[next.id] || l.out.headOnly {
+		next, started := l.next(&pods[i])
+		if !started || l.done[next.id] {
 			continue
+		}
+		if l.out.headOnly {
+			l.opened = true
+			break
 		}
 		if err := l.writeOne(ctx, next, first); err != nil {
 			return err
 		}
 		l.done[next.id] = true
+		l.shown[next.pod.UID] = next.container
+	}
+	if !l.opened && !l.out.begun && (l.over || !l.asked.follow) {
+		return l.noLog(pods)
 	}
 	// Whoever names a container is told of a wrong name, which takes a pod to know.
 	if len(pods) > 0 || l.asked.container == "" || !l.asked.follow {
@@ -124,10 +144,13 @@ func (l *podLogs) writeAll(ctx context.Context, pods []corev1.Pod, first bool) e
 }
 
 // writeOne writes the log of one container to its end.
-func (l *podLogs) writeOne(ctx context.Context, next instance, first bool) error {
+func (l *podLogs) writeOne(ctx context.Context, next containerRun, first bool) error {
 	parameters := map[string]string{}
 	if l.asked.follow {
 		parameters["follow"] = "true"
+	}
+	if l.asked.previous {
+		parameters["previous"] = "true"
 	}
 	if l.asked.timestamps {
 		parameters["timestamps"] = "true"
@@ -146,6 +169,7 @@ func (l *podLogs) writeOne(ctx context.Context, next instance, first bool) error
 		return err
 	}
 	defer func() { _ = stream.Close() }()
+	l.opened = true
 	l.out.begin()
 	if err := l.out.copy(stream); err != nil {
 		return fmt.Errorf("passing on the log of pod %s: %w", next.pod.Name, err)

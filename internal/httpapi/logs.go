@@ -17,8 +17,11 @@ type logQuery struct {
 	follow bool
 
 	// pod and container are names, or empty where the caller does not say: then it is every pod, and of each pod the
-	// container that kubectl would take.
+	// container of containerToShow.
 	pod, container string
+
+	// previous asks for the last run of a container before it was started again.
+	previous bool
 
 	// timestamps puts the time in front of each line, and the others leave out what is old, of each pod.
 	timestamps              bool
@@ -64,13 +67,14 @@ func (e *executions) logs(w http.ResponseWriter, r *http.Request) error {
 		asked:        asked,
 		out:          newLogWriter(w, r, e.times),
 		done:         map[string]bool{},
+		shown:        map[types.UID]string{},
 	}
 	return logs.out.end(logs.write(ctx))
 }
 
 // logQueryOf reads the query parameters of a call for logs.
 func logQueryOf(r *http.Request) (logQuery, error) {
-	query, err := queryOf(r, "container", "follow", "pod", "sinceSeconds", "tailLines", "timestamps")
+	query, err := queryOf(r, "container", "follow", "pod", "previous", "sinceSeconds", "tailLines", "timestamps")
 	if err != nil {
 		return logQuery{}, err
 	}
@@ -80,12 +84,16 @@ func logQueryOf(r *http.Request) (logQuery, error) {
 		tailLines:    query["tailLines"],
 		sinceSeconds: query["sinceSeconds"],
 	}
-	for name, value := range map[string]*bool{"follow": &asked.follow, "timestamps": &asked.timestamps} {
+	flags := map[string]*bool{"follow": &asked.follow, "previous": &asked.previous, "timestamps": &asked.timestamps}
+	for name, value := range flags {
 		text, given := query[name]
 		if given && !slices.Contains([]string{"true", "false"}, text) {
 			return asked, refuseParameter(name, "must be true or false")
 		}
 		*value = text == "true"
+	}
+	if asked.follow && asked.previous {
+		return asked, refuseParameter("previous", "cannot be followed: that run has ended")
 	}
 	for name, least := range map[string]int{"tailLines": 0, "sinceSeconds": 1} {
 		text, given := query[name]

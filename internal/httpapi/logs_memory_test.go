@@ -59,7 +59,7 @@ func TestPodsAreReadOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK || middle-before > 15 {
+	if response.StatusCode != http.StatusNotFound || middle-before > 15 {
 		t.Errorf("status %d, with %d MiB for %d pods of 1 MiB", response.StatusCode, middle-before, pods)
 	}
 }

@@ -44,9 +44,8 @@ func TestLogs(t *testing.T) {
 		{"of one pod", "?pod=b", []corev1.Pod{newPod("a", 0), newPod("b", 0)}, "b/main\n", []string{"container=main"}},
 		{"what has not been started is left out", "", []corev1.Pod{newPod("a", 1, notStarted), newPod("b", 0)}, "b/main\n",
 			[]string{"container=main"}},
-		{"so nothing is an empty log", "", []corev1.Pod{newPod("a", 1, notStarted)}, "", nil},
-		{"nor are there pods yet", "", nil, "", nil},
-		{"a label makes no pod one of the Job", "", []corev1.Pod{newPod("a", 0, foreign)}, "", nil},
+		{"a label makes no pod one of the Job", "", []corev1.Pod{newPod("b", 0, foreign), newPod("a", 0)}, "a/main\n",
+			[]string{"container=main"}},
 		{"the API server leaves out what is old", "?tailLines=0&sinceSeconds=60&timestamps=true&follow=false",
 			[]corev1.Pod{newPod("a", 0)}, "a/main\n",
 			[]string{"container=main&sinceSeconds=60&tailLines=0&timestamps=true"}},
@@ -86,12 +85,16 @@ func TestLogsThatAreRefused(t *testing.T) {
 		wantField     string // of the first error, where it matters
 		wantDetail    string // a part of it, or of the error of a field
 	}{
-		{reason: "an unknown parameter", query: "?previous=true", wantStatus: 400, wantReason: problem.InvalidRequest,
+		{reason: "an unknown parameter", query: "?stream=All", wantStatus: 400, wantReason: problem.InvalidRequest,
 			wantDetail: "follow"},
 		{reason: "follow is yes or no", query: "?follow=1", wantStatus: 400, wantReason: problem.InvalidRequest,
 			wantDetail: "true or false"},
 		{reason: "so are timestamps", query: "?timestamps", wantStatus: 400, wantReason: problem.InvalidRequest,
 			wantDetail: "true or false"},
+		{reason: "and the previous run", query: "?previous", wantStatus: 400, wantReason: problem.InvalidRequest,
+			wantDetail: "true or false"},
+		{reason: "which cannot be followed", query: "?previous=true&follow=true", wantStatus: 400,
+			wantReason: problem.InvalidRequest, wantField: "previous"},
 		{reason: "lines are a number", query: "?tailLines=-1", wantStatus: 400, wantReason: problem.InvalidRequest,
 			wantDetail: "at least 0"},
 		{reason: "seconds too", query: "?sinceSeconds=0", wantStatus: 400, wantReason: problem.InvalidRequest,
@@ -107,7 +110,7 @@ func TestLogsThatAreRefused(t *testing.T) {
 			wantReason: problem.InvalidRequest, wantField: "pod", wantDetail: "it has a"},
 		{reason: "a pod where there is none yet", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
 			pods.pods = nil
-		}, wantStatus: 404, wantReason: problem.LogsGone},
+		}, wantStatus: 404, wantReason: problem.NoLog},
 		{reason: "the pods of another are not its own", query: "?pod=x", change: func(_ *fakeAPIServer, pods *fakePods) {
 			pods.pods = append(pods.pods, newPod("x", 0, foreign))
 		}, wantStatus: 400, wantReason: problem.InvalidRequest, wantField: "pod"},
@@ -165,7 +168,8 @@ func TestLogsTakeTheRightToGetThem(t *testing.T) {
 		{access.Right{Verb: "get", Subresource: access.Executions, Namespace: "default", Template: "t"},
 			http.StatusUnauthorized},
 	} {
-		api, _ := newFakeAPIServerWithPods(t)
+		api, pods := newFakeAPIServerWithPods(t, newPod("a", 0))
+		pods.logs["a/main"] = "x"
 		d := testDependencies(api.client(t), testOptions())
 		d.access = only(test.allowed)
 		response := serve(newServer(d, testOptions(), logr.Discard()), httptest.NewRequest(http.MethodGet, logsPath, nil))

@@ -75,6 +75,49 @@ var _ = Describe("The logs of an execution over HTTP", func() {
 		}).WithContext(ctx).Should(Succeed())
 	})
 
+	It("are those of the init container that failed, and say so of the one that never started", func(ctx SpecContext) {
+		template := newTemplate(namespace, "init", "echo", "from the main container")
+		pod := &job(template).Template.Spec
+		pod.InitContainers = []corev1.Container{
+			{Name: "fetch", Image: "busybox", Command: []string{"echo", "fetched"}},
+			{Name: "migrate", Image: "busybox", Command: []string{"sh", "-c", "echo no database; exit 3"}},
+		}
+		createTemplate(ctx, template)
+		execution := put(ctx, namespace, "init", "").Execution()
+		Expect(eventuallyFinished(ctx, execution).Reason).To(Equal("BackoffLimitExceeded"))
+		for _, query := range []string{"", "?follow=true", "?container=migrate"} {
+			failed := logs(ctx, execution, query)
+			Expect(failed.Code).To(Equal(http.StatusOK), failed.Body)
+			Expect(failed.Body).To(Equal("no database\n"), query)
+		}
+		main := logs(ctx, execution, "?container="+container(template).Name)
+		Expect(main.Code).To(Equal(http.StatusNotFound), main.Body)
+		Expect(main.Problem().Reason).To(BeEquivalentTo("NoLog"))
+		Expect(main.Problem().Errors).To(ConsistOf(HaveField("Detail", And(
+			ContainSubstring("fetch"), ContainSubstring("migrate")))))
+	})
+
+	It("are empty only of a container that ran and printed nothing", func(ctx SpecContext) {
+		createTemplate(ctx, newTemplate(namespace, "silent", "true"))
+		silent := put(ctx, namespace, "silent", "").Execution()
+		Expect(eventuallyFinished(ctx, silent).Reason).To(Equal("Succeeded"))
+		answered := logs(ctx, silent, "")
+		Expect(answered.Code).To(Equal(http.StatusOK))
+		Expect(answered.Body).To(BeEmpty())
+
+		template := newTemplate(namespace, "blocked", "true")
+		container(template).EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: "missing"}}}}
+		createTemplate(ctx, template)
+		blocked := put(ctx, namespace, "blocked", "").Execution()
+		Eventually(func(g Gomega) {
+			none := logs(ctx, blocked, "")
+			g.Expect(none.Code).To(Equal(http.StatusNotFound), none.Body)
+			g.Expect(none.Problem().Reason).To(BeEquivalentTo("NoLog"))
+			g.Expect(none.Problem().Detail).To(ContainSubstring("CreateContainerConfigError"))
+		}).WithContext(ctx).Should(Succeed())
+	})
+
 	It("are followed as they are printed, and end with the execution", func(ctx SpecContext) {
 		// It goes on only when what it has printed was seen.
 		createTemplate(ctx, newTemplate(namespace, "print", "sh", "-c",

@@ -37,6 +37,9 @@ const (
 	// LogsGone means: the execution has no log, or no longer: its pods were removed, or it ended without a Job.
 	LogsGone Reason = "LogsGone"
 
+	// NoLog means: there is no log yet, because the container that was asked for has not started.
+	NoLog Reason = "NoLog"
+
 	// NamespaceNotFound means: there is no such namespace.
 	NamespaceNotFound Reason = "NamespaceNotFound"
 
@@ -65,11 +68,11 @@ const (
 	// created with it.
 	IdempotencyKeyConflict Reason = "IdempotencyKeyConflict"
 
-	// PayloadTooLarge means: the payload is over --max-payload-bytes, or over what the API server can store.
-	PayloadTooLarge Reason = "PayloadTooLarge"
-
 	// TemplateSuspended means: spec.suspend of the JobTemplate is true.
 	TemplateSuspended Reason = "TemplateSuspended"
+
+	// PayloadTooLarge means: the payload is over --max-payload-bytes, or over what the API server can store.
+	PayloadTooLarge Reason = "PayloadTooLarge"
 
 	// UnsupportedEncoding means: the body is compressed. Payloads are taken as they are sent.
 	UnsupportedEncoding Reason = "UnsupportedEncoding"
@@ -104,6 +107,7 @@ var statuses = map[Reason]int{
 	JobTemplateNotFound:    http.StatusNotFound,
 	ExecutionNotFound:      http.StatusNotFound,
 	LogsGone:               http.StatusNotFound,
+	NoLog:                  http.StatusNotFound,
 	NamespaceNotFound:      http.StatusNotFound,
 	MethodNotAllowed:       http.StatusMethodNotAllowed,
 	NotAcceptable:          http.StatusNotAcceptable,
@@ -118,11 +122,11 @@ var statuses = map[Reason]int{
 	InternalError:          http.StatusInternalServerError,
 	Unavailable:            http.StatusServiceUnavailable,
 	Timeout:                http.StatusGatewayTimeout,
+	TemplateSuspended:      http.StatusConflict,
 	JobNameConflict:        http.StatusConflict,
 	IdempotencyKeyConflict: http.StatusConflict,
 	IdempotencyKeyReused:   http.StatusUnprocessableEntity,
 }
-	TemplateSuspended:      http.StatusConflict,
 
 // Statuses returns the status code of every reason.
 func Statuses() map[Reason]int {

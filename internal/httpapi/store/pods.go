@@ -47,22 +47,25 @@ func (s *Store) Pods(ctx context.Context, execution *dispatcherv1alpha1.JobExecu
 	return pods, list.ResourceVersion, nil
 }
 
-// stripPod returns of a pod what tells whose logs it has. A call keeps the pods for as long as it follows them, and
+// stripPod returns of a pod what tells which logs it has. A call keeps the pods for as long as it follows them, and
 // their variables often have the payload.
 func stripPod(pod *corev1.Pod) corev1.Pod {
 	named := func(containers []corev1.Container) []corev1.Container {
 		var names []corev1.Container
 		for _, container := range containers {
-			names = append(names, corev1.Container{Name: container.Name})
+			names = append(names, corev1.Container{Name: container.Name, RestartPolicy: container.RestartPolicy})
 		}
 		return names
 	}
-	started := func(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-		var ids []corev1.ContainerStatus
+	runs := func(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+		var runs []corev1.ContainerStatus
 		for _, status := range statuses {
-			ids = append(ids, corev1.ContainerStatus{Name: status.Name, ContainerID: status.ContainerID})
+			runs = append(runs, corev1.ContainerStatus{
+				Name: status.Name, ContainerID: status.ContainerID,
+				State: stripState(status.State), LastTerminationState: stripState(status.LastTerminationState),
+			})
 		}
-		return ids
+		return runs
 	}
 	kept := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -72,15 +75,34 @@ func stripPod(pod *corev1.Pod) corev1.Pod {
 		Spec: corev1.PodSpec{Containers: named(pod.Spec.Containers), InitContainers: named(pod.Spec.InitContainers)},
 		Status: corev1.PodStatus{
 			Phase:                      pod.Status.Phase,
-			InitContainerStatuses:      started(pod.Status.InitContainerStatuses),
-			ContainerStatuses:          started(pod.Status.ContainerStatuses),
-			EphemeralContainerStatuses: started(pod.Status.EphemeralContainerStatuses),
+			InitContainerStatuses:      runs(pod.Status.InitContainerStatuses),
+			ContainerStatuses:          runs(pod.Status.ContainerStatuses),
+			EphemeralContainerStatuses: runs(pod.Status.EphemeralContainerStatuses),
 		},
 	}
 	for _, container := range pod.Spec.EphemeralContainers {
 		name := corev1.EphemeralContainer{}
 		name.Name = container.Name
 		kept.Spec.EphemeralContainers = append(kept.Spec.EphemeralContainers, name)
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled {
+			kept.Status.Conditions = []corev1.PodCondition{
+				{Type: condition.Type, Status: condition.Status, Reason: condition.Reason},
+			}
+		}
+	}
+	return kept
+}
+
+// stripState returns of a state what tells how a container ended, and why it waits.
+func stripState(state corev1.ContainerState) corev1.ContainerState {
+	kept := corev1.ContainerState{}
+	if waiting := state.Waiting; waiting != nil {
+		kept.Waiting = &corev1.ContainerStateWaiting{Reason: waiting.Reason}
+	}
+	if ended := state.Terminated; ended != nil {
+		kept.Terminated = &corev1.ContainerStateTerminated{ExitCode: ended.ExitCode, ContainerID: ended.ContainerID}
 	}
 	return kept
 }
