@@ -41,8 +41,8 @@ func (l *podLogs) runID(status corev1.ContainerStatus) string {
 }
 
 // containerToShow returns the container of a pod whose log tells most about the execution: the one that status.result
-// names; in a pod that has failed, one that failed; the one that kubectl would take. If that has not been started, it is
-// one that failed before, or the first that ran; but where more is awaited, it is worth to wait.
+// names; in a pod that has failed, one that failed; the one that kubectl would take. If that one has not started, it is
+// one that failed, or the first that ran. A caller who follows the log waits for it instead of the first that ran.
 func containerToShow(pod *corev1.Pod, execution *dispatcherv1alpha1.JobExecution, awaited bool) string {
 	if name := containerOfResult(pod, execution); name != "" {
 		return name

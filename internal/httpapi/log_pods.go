@@ -17,12 +17,9 @@ func hasEnded(pod *corev1.Pod) bool {
 
 // choose returns the requested pods, or a problem for a pod or a container that does not exist.
 func (q logQuery) choose(pods []corev1.Pod) ([]corev1.Pod, error) {
-	if q.pod != "" {
+	if q.pod != "" && len(pods) > 0 {
 		at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == q.pod })
-		switch {
-		case len(pods) == 0:
-			return nil, nil // The caller of this has told so, or follows.
-		case at < 0:
+		if at < 0 {
 			names := make([]string, 0, len(pods))
 			for i := range pods {
 				names = append(names, pods[i].Name)

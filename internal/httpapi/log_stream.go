@@ -115,8 +115,8 @@ func (l *podLogs) gone() error {
 }
 
 // writeAll writes the logs of all containers that were started and are not written yet. What is old is left out only of
-// those that were there from the beginning: of later ones, nothing is too old to be news. If no more will come and there
-// is no log, not even an empty one, it says why.
+// those that were there from the beginning: of later ones, nothing is too old to be news. If there is no log, not even
+// an empty one, and none will come, the error says why.
 func (l *podLogs) writeAll(ctx context.Context, pods []corev1.Pod, first bool) error {
 	for i := range pods {
 		next, started := l.next(&pods[i])

@@ -45,7 +45,8 @@ func checkCaller(
 		return err
 	}
 	return apierrors.NewInvalid(jobExecutionKind, execution.Name, field.ErrorList{field.Forbidden(
-		field.NewPath("spec", "caller"), "only Dispatcher sets the caller, to the user who creates the JobExecution: leave it out",
+		field.NewPath("spec", "caller"),
+		"only Dispatcher sets the caller, to the user who creates the JobExecution: leave it out",
 	)})
 }
 
