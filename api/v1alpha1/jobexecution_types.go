@@ -72,7 +72,9 @@ type Caller struct {
 // JobExecutionStatus is the observed state of a JobExecution.
 type JobExecutionStatus struct {
 	// conditions are Waiting, Running and Succeeded. Succeeded is the summary: it is Unknown until the JobExecution
-	// finishes, then True or False. A new JobExecution has Succeeded=Unknown.
+	// finishes, then True or False. A new JobExecution has Succeeded=Unknown. Reconciling and Stalled are for tools:
+	// Reconciling is True until the JobExecution finishes, and Stalled is True if it has failed. Before the first status
+	// is written, conditions have no lastTransitionTime.
 	// +listType=map
 	// +listMapKey=type
 	// +patchStrategy=merge
@@ -203,7 +205,7 @@ type JobExecution struct {
 	Spec JobExecutionSpec `json:"spec"`
 
 	// status is the observed state.
-	// +kubebuilder:default={conditions: {{type: "Succeeded", status: "Unknown", reason: "Waiting", message: "waiting for the controller", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	// +kubebuilder:default={conditions: {{type: "Succeeded", status: "Unknown", reason: "Waiting", message: "waiting for the controller"}, {type: "Reconciling", status: "True", reason: "Waiting", message: "waiting for the controller"}}}
 	// +optional
 	Status JobExecutionStatus `json:"status,omitempty"`
 }

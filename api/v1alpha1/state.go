@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // State is where an execution is, in one word.
 type State string
@@ -48,6 +52,21 @@ func (s *JobExecutionStatus) condition(name string) metav1.Condition {
 		}
 	}
 	return metav1.Condition{}
+}
+
+// SetMissingTimes gives the conditions that have no lastTransitionTime the time at which the execution was created. The
+// API server fills in such conditions at creation. It copies them, so that shared conditions do not change.
+func (e *JobExecution) SetMissingTimes() {
+	isMissing := func(c metav1.Condition) bool { return c.LastTransitionTime.IsZero() }
+	if !slices.ContainsFunc(e.Status.Conditions, isMissing) {
+		return
+	}
+	e.Status.Conditions = slices.Clone(e.Status.Conditions)
+	for i := range e.Status.Conditions {
+		if condition := &e.Status.Conditions[i]; isMissing(*condition) {
+			condition.LastTransitionTime = e.CreationTimestamp
+		}
+	}
 }
 
 // Summary returns the Succeeded condition, or an empty one.

@@ -43,3 +43,19 @@ func TestState(t *testing.T) {
 		}
 	}
 }
+
+func TestSetMissingTimes(t *testing.T) {
+	created, later := metav1.Unix(1000, 0), metav1.Unix(2000, 0)
+	shared := []metav1.Condition{{Type: ConditionSucceeded}, {Type: ConditionRunning, LastTransitionTime: later}}
+	execution := &JobExecution{}
+	execution.CreationTimestamp, execution.Status.Conditions = created, shared
+	execution.SetMissingTimes()
+	for i, want := range []metav1.Time{created, later} {
+		if got := execution.Status.Conditions[i].LastTransitionTime; !got.Equal(&want) {
+			t.Errorf("condition %d: %v, want %v", i, got, want)
+		}
+	}
+	if !shared[0].LastTransitionTime.IsZero() {
+		t.Error("the shared conditions have changed")
+	}
+}

@@ -8,6 +8,9 @@
 // metadata.uid. The API server then hands them to admission, which names all of them at once, and says to leave them
 // out.
 //
+// In the conditions of JobExecutions, it makes lastTransitionTime optional: the default status has none, because a
+// default cannot have the time at which an object was created.
+//
 // Below spec.jobTemplate, which is a template and not a Job, it removes
 //
 //   - the descriptions of the fields of Kubernetes. With them, the file would be ten times as large and would not fit
@@ -77,6 +80,9 @@ func trim(content []byte) ([]byte, error) {
 			Properties: map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}},
 		}
 		if crd.Spec.Names.Kind != "JobTemplate" {
+			if err := relaxConditions(root); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		spec := root.Properties["spec"]
@@ -140,6 +146,19 @@ func declare(schema *apiextensionsv1.JSONSchemaProps, properties map[string]apie
 		schema.Properties = map[string]apiextensionsv1.JSONSchemaProps{}
 	}
 	maps.Copy(schema.Properties, properties)
+}
+
+// relaxConditions makes the lastTransitionTime of conditions optional.
+func relaxConditions(root *apiextensionsv1.JSONSchemaProps) error {
+	conditions := root.Properties["status"].Properties["conditions"]
+	if conditions.Items == nil || conditions.Items.Schema == nil {
+		return errors.New("the CRD has no status.conditions")
+	}
+	condition := conditions.Items.Schema
+	condition.Required = slices.DeleteFunc(condition.Required, func(field string) bool {
+		return field == "lastTransitionTime"
+	})
+	return nil
 }
 
 // trimBelow trims every schema below this one, but not this one.

@@ -174,12 +174,53 @@ spec:
     storage: true
 `
 
+const generatedExecution = `---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: jobexecutions.dispatcher.ivan.vc
+spec:
+  group: dispatcher.ivan.vc
+  names:
+    kind: JobExecution
+    plural: jobexecutions
+  scope: Namespaced
+  versions:
+  - name: v1alpha1
+    schema:
+      openAPIV3Schema:
+        properties:
+          metadata:
+            properties:
+              name:
+                type: string
+            type: object
+          status:
+            properties:
+              conditions:
+                items:
+                  description: ours
+                  required:
+                  - lastTransitionTime
+                  - status
+                  type: object
+                type: array
+            type: object
+        type: object
+    served: true
+    storage: true
+`
+
+var trimmedExecution = strings.Replace(generatedExecution, "                  - lastTransitionTime\n", "", 1)
+
 func TestTrim(t *testing.T) {
 	tests := []struct {
 		reason, in, want string
 	}{
 		{"removes from the fields of Kubernetes, not from ours", generated, trimmed},
 		{"a second call changes nothing", trimmed, trimmed},
+		{"a condition of an execution needs no lastTransitionTime", generatedExecution, trimmedExecution},
+		{"nor after a second call", trimmedExecution, trimmedExecution},
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
@@ -199,6 +240,7 @@ func TestTrimRefuses(t *testing.T) {
 		reason, in string
 	}{
 		{"a JobTemplate without a Job", strings.ReplaceAll(generated, "jobTemplate:", "other:")},
+		{"a JobExecution without conditions", strings.ReplaceAll(generatedExecution, "conditions:", "other:")},
 		{"a field that apiextensions does not know and would drop", generated + "unknown: field\n"},
 	}
 	for _, test := range tests {

@@ -85,8 +85,9 @@ func TestCancel(t *testing.T) {
 			[]string{readJob, write}, []string{readJob}, "Running", []string{"run"}},
 		{"so is a failure", newExecution(ranWith(active), canceling), newJob(active), newJob(announced(batchv1.JobFailureTarget)),
 			[]string{readJob, write}, []string{readJob}, "Running", []string{"run"}},
-		{"what ended before it was canceled stays as it is", newExecution(ranWith(complete), canceling), newJob(complete), newJob(complete),
-			nil, nil, "Succeeded", []string{"run"}},
+		{"what ended before it was canceled stays as it is, and says that it has seen the cancel",
+			newExecution(ranWith(complete), canceling), newJob(complete), newJob(complete),
+			[]string{write}, nil, "Succeeded", []string{"run"}},
 		{"its template may be gone", newExecution(canceling, func(e *dispatcherv1alpha1.JobExecution) { e.Spec.JobTemplateName = "gone" }), nil, nil,
 			[]string{readJob, write}, nil, "Canceled", []string{}},
 	} {
@@ -114,6 +115,9 @@ func TestCancel(t *testing.T) {
 			}
 			if got := c.summary().Reason; got != test.want {
 				t.Errorf("reason = %s, want %s", got, test.want)
+			}
+			if got := c.execution(); got.Status.ObservedGeneration != got.Generation {
+				t.Errorf("observedGeneration = %d, want %d", got.Status.ObservedGeneration, got.Generation)
 			}
 			if diff := cmp.Diff(test.jobs, c.jobs()); diff != "" {
 				t.Errorf("jobs (-want +got):\n%s", diff)

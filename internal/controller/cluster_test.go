@@ -338,11 +338,15 @@ func newExecution(changes ...func(*dispatcherv1alpha1.JobExecution)) *dispatcher
 		},
 		Spec: dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: "hello", Payload: "world"},
 		Status: dispatcherv1alpha1.JobExecutionStatus{Conditions: []metav1.Condition{{
-			Type:               dispatcherv1alpha1.ConditionSucceeded,
-			Status:             metav1.ConditionUnknown,
-			Reason:             dispatcherv1alpha1.ReasonWaiting,
-			Message:            "waiting for the controller",
-			LastTransitionTime: metav1.NewTime(time.Unix(0, 0)),
+			Type:    dispatcherv1alpha1.ConditionSucceeded,
+			Status:  metav1.ConditionUnknown,
+			Reason:  dispatcherv1alpha1.ReasonWaiting,
+			Message: "waiting for the controller",
+		}, {
+			Type:    dispatcherv1alpha1.ConditionReconciling,
+			Status:  metav1.ConditionTrue,
+			Reason:  dispatcherv1alpha1.ReasonWaiting,
+			Message: "waiting for the controller",
 		}}},
 	}
 	for _, change := range changes {

@@ -90,17 +90,12 @@ func waitingStatus(
 	return status
 }
 
-// copyStatus copies the current status, to be changed. The Succeeded condition that the API server fills in at creation
-// has the transition time 1970-01-01; the creation of the execution replaces it.
+// copyStatus copies the current status, to be changed.
 func copyStatus(execution *dispatcherv1alpha1.JobExecution) dispatcherv1alpha1.JobExecutionStatus {
-	status := *execution.Status.DeepCopy()
-	status.ObservedGeneration = execution.Generation
-	for i := range status.Conditions {
-		if status.Conditions[i].LastTransitionTime.Unix() <= 0 {
-			status.Conditions[i].LastTransitionTime = execution.CreationTimestamp
-		}
-	}
-	return status
+	copied := &dispatcherv1alpha1.JobExecution{ObjectMeta: execution.ObjectMeta, Status: *execution.Status.DeepCopy()}
+	copied.SetMissingTimes()
+	copied.Status.ObservedGeneration = execution.Generation
+	return copied.Status
 }
 
 func setWaiting(status *dispatcherv1alpha1.JobExecutionStatus, reason, message string, at metav1.Time) {
@@ -122,6 +117,7 @@ func setUnfinished(status *dispatcherv1alpha1.JobExecutionStatus, active, reason
 		}
 	}
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason, message, at)
+	setCondition(status, dispatcherv1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message, at)
 }
 
 func setSucceeded(status *dispatcherv1alpha1.JobExecutionStatus, message string, at metav1.Time) {
@@ -142,6 +138,10 @@ func setFinished(
 	setCondition(status, dispatcherv1alpha1.ConditionWaiting, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionRunning, metav1.ConditionFalse, reason, "", at)
 	setCondition(status, dispatcherv1alpha1.ConditionSucceeded, succeeded, reason, message, at)
+	meta.RemoveStatusCondition(&status.Conditions, dispatcherv1alpha1.ConditionReconciling)
+	if succeeded == metav1.ConditionFalse {
+		setCondition(status, dispatcherv1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message, at)
+	}
 	status.CompletionTime = &at
 	if status.StartTime != nil {
 		status.Duration = &metav1.Duration{Duration: max(0, at.Sub(status.StartTime.Time))}

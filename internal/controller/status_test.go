@@ -124,6 +124,50 @@ func TestDeriveStatus(t *testing.T) {
 	}
 }
 
+// Reconciling and Stalled, which kstatus reads, follow from Succeeded at any time.
+func TestConditionsForTools(t *testing.T) {
+	const none = metav1.ConditionStatus("")
+	terminal := &terminalError{reason: dispatcherv1alpha1.ReasonRenderFailed, message: "no"}
+	retryable := &retryableError{reason: dispatcherv1alpha1.ReasonJobForbidden, message: "a quota"}
+	derived := func(changes ...func(*batchv1.Job)) dispatcherv1alpha1.JobExecutionStatus {
+		return deriveStatus(newExecution(), newJob(changes...), podSummary{})
+	}
+	for _, test := range []struct {
+		reason               string
+		status               dispatcherv1alpha1.JobExecutionStatus
+		reconciling, stalled metav1.ConditionStatus
+	}{
+		{"fresh", newExecution().Status, metav1.ConditionTrue, none},
+		{"refused for now", waitingStatus(newExecution(), retryable, testTime), metav1.ConditionTrue, none},
+		{"waits", derived(), metav1.ConditionTrue, none},
+		{"suspended", derived(suspended), metav1.ConditionTrue, none},
+		{"runs", derived(active), metav1.ConditionTrue, none},
+		{"succeeded", derived(complete), none, none},
+		{"failed", derived(failed("BackoffLimitExceeded")), none, metav1.ConditionTrue},
+		{"its Job was deleted", derived(active, deleting), none, metav1.ConditionTrue},
+		{"canceled", failedStatus(newExecution(), newJob(active), canceled(newExecution()).(*terminalError), testTime),
+			none, metav1.ConditionTrue},
+		{"without a Job", failedStatus(newExecution(), nil, terminal, testTime), none, metav1.ConditionTrue},
+	} {
+		got := map[string]metav1.Condition{}
+		for _, condition := range test.status.Conditions {
+			got[condition.Type] = condition
+		}
+		reconciling, stalled := got[dispatcherv1alpha1.ConditionReconciling], got[dispatcherv1alpha1.ConditionStalled]
+		if reconciling.Status != test.reconciling || stalled.Status != test.stalled {
+			t.Errorf("%s: Reconciling=%s Stalled=%s, want %s and %s",
+				test.reason, reconciling.Status, stalled.Status, test.reconciling, test.stalled)
+		}
+		summary := test.status.Summary()
+		for _, condition := range []metav1.Condition{reconciling, stalled} {
+			if condition.Type != "" && (condition.Reason != summary.Reason || condition.Message != summary.Message) {
+				t.Errorf("%s: %s has %s %q, want those of Succeeded", test.reason, condition.Type, condition.Reason,
+					condition.Message)
+			}
+		}
+	}
+}
+
 func TestDeriveStatusTellsWhatRan(t *testing.T) {
 	status := deriveStatus(newExecution(), newJob(active), podSummary{})
 	want := dispatcherv1alpha1.JobExecutionStatus{

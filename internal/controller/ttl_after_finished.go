@@ -17,6 +17,9 @@ import (
 // deleted before it finished, or that was canceled, is kept: it is the only record.
 func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
+	if execution.Status.ObservedGeneration != execution.Generation {
+		return ctrl.Result{}, r.observeGeneration(ctx, seen)
+	}
 	left, hasTTL := r.leftOfTTL(execution)
 	expired := hasTTL && left <= 0
 	var err error
@@ -43,6 +46,17 @@ func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, r.deleteExecution(ctx, execution)
+}
+
+// observeGeneration stores that a change of a finished execution was seen: spec.canceled, which has no effect any more.
+// Tools that wait would otherwise wait for the status to follow. The watch event of this write continues the cleanup.
+func (r *reconciler) observeGeneration(ctx context.Context, seen observation) error {
+	status := copyStatus(seen.execution)
+	for i := range status.Conditions {
+		status.Conditions[i].ObservedGeneration = status.ObservedGeneration
+	}
+	_, err := r.patchStatus(ctx, seen, &status)
+	return err
 }
 
 // leftOfTTL returns for how long a finished execution is kept, if it has a TTL.

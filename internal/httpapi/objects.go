@@ -17,11 +17,12 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// published is an execution as callers see it: with its kind, which a typed client drops, and without the bookkeeping
-// of server-side apply.
+// published is an execution as callers see it: with its kind, which a typed client drops, without the bookkeeping of
+// server-side apply, and with a time in each condition.
 func published(execution *dispatcherv1alpha1.JobExecution) *dispatcherv1alpha1.JobExecution {
 	execution.SetGroupVersionKind(dispatcherv1alpha1.GroupVersion.WithKind("JobExecution"))
 	execution.ManagedFields = nil
+	execution.SetMissingTimes()
 	return execution
 }
 

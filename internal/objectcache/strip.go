@@ -41,6 +41,7 @@ func (c *Cache) stripExecution(object any) (any, error) {
 		Spec:       execution.Spec,
 		Status:     execution.Status,
 	}
+	stripped.SetMissingTimes()
 	stripped.Labels = only(execution.Labels, dispatcherv1alpha1.LabelJobTemplate)
 	stripped.Annotations = only(execution.Annotations, dispatcherv1alpha1.AnnotationReceivedAt)
 	payload := execution.Spec.Payload

@@ -61,6 +61,12 @@ var _ = Describe("The custom resource definitions", func() {
 		createTemplate(ctx, namespace)
 		execution := createExecution(ctx, namespace, "fresh", "")
 		Expect(state(execution)).To(Equal("Waiting=- Running=- Succeeded=Unknown Waiting"))
+		for _, condition := range execution.Status.Conditions {
+			Expect(condition.LastTransitionTime.IsZero()).To(BeTrue(), condition.Type)
+		}
+		described := kubectl.Run(ctx, "-n", namespace, "describe", "jobexecution", "fresh")
+		Expect(described.Err).NotTo(HaveOccurred(), described.Stderr)
+		Expect(described.Stdout).NotTo(ContainSubstring("1970"))
 	})
 
 	DescribeTable("refuse",

@@ -47,7 +47,10 @@ func (s *Store) Executions(
 	wanted PageRequest,
 	keep func(*dispatcherv1alpha1.JobExecution) bool,
 ) (*Page, error) {
-	return readPage(ctx, s, resourceExecutions, namespace, wanted, keep)
+	return readPage(ctx, s, resourceExecutions, namespace, wanted, func(execution *dispatcherv1alpha1.JobExecution) bool {
+		execution.SetMissingTimes()
+		return keep(execution)
+	})
 }
 
 // Templates returns a page of the JobTemplates of a namespace.
