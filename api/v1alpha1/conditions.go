@@ -8,8 +8,8 @@ const (
 	ConditionWaiting = "Waiting"
 
 	// ConditionRunning is True from the first active pod of the Job until the Job finishes or is suspended, also
-	// between two attempts. As in the status of a Job, a pending pod is active, unless the scheduler or the kubelet
-	// reports that it cannot start.
+	// between two attempts. As in the status of a Job, a pending pod is active, unless the scheduler, the kubelet or an
+	// event reports that it cannot start.
 	ConditionRunning = "Running"
 
 	// ConditionSucceeded is the summary: Unknown until the execution finishes, then True or False. `kubectl wait
@@ -57,6 +57,10 @@ const (
 	// ReasonFailedMount: the kubelet cannot mount a volume, for example because its Secret or PersistentVolumeClaim does
 	// not exist. It keeps trying.
 	ReasonFailedMount = "FailedMount"
+
+	// ReasonPodNotStarted: a pod has not started for another cause, which a Warning event of the pod tells, for example
+	// that its network cannot be set up.
+	ReasonPodNotStarted = "PodNotStarted"
 
 	// ReasonUnschedulable: the scheduler finds no node for the pods of the Job. It keeps trying.
 	ReasonUnschedulable = "Unschedulable"

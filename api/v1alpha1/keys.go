@@ -39,6 +39,10 @@ const (
 	// AnnotationJobTTL is, on a Job that has not finished, the ttlSecondsAfterFinished that its template sets, if that is
 	// less than MinJobTTLSeconds.
 	AnnotationJobTTL = "dispatcher.ivan.vc/job-ttl-seconds-after-finished"
+
+	// AnnotationStartDeadline is, on a Job, the startDeadlineSeconds of the JobTemplate that it was rendered from, if that
+	// sets one.
+	AnnotationStartDeadline = "dispatcher.ivan.vc/start-deadline-seconds"
 )
 
 // ReservedAnnotations returns the annotations of a JobExecution that only the manager may set, change or remove.

@@ -12,6 +12,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -138,6 +139,7 @@ var schemes = sync.OnceValues(func() (kubernetes, all *runtime.Scheme) {
 	for _, scheme := range []*runtime.Scheme{kubernetes, all} {
 		utilruntime.Must(batchv1.AddToScheme(scheme))
 		utilruntime.Must(corev1.AddToScheme(scheme))
+		utilruntime.Must(eventsv1.AddToScheme(scheme))
 	}
 	utilruntime.Must(dispatcherv1alpha1.AddToScheme(all))
 	return kubernetes, all
@@ -156,7 +158,10 @@ func store(objects ...client.Object) client.WithWatch {
 	return fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(typeConverters()...).WithObjects(objects...).
 		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &batchv1.Job{}).
 		WithIndex(&batchv1.Job{}, byExecution, executionNames).
-		WithIndex(&corev1.Pod{}, byExecution, executionNames).Build()
+		WithIndex(&corev1.Pod{}, byExecution, executionNames).
+		WithIndex(&eventsv1.Event{}, "regarding.uid", func(object client.Object) []string {
+			return []string{string(object.(*eventsv1.Event).Regarding.UID)}
+		}).Build()
 }
 
 // called notes a call, and returns what the server answers instead of carrying it out, or nil.

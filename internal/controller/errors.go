@@ -72,12 +72,7 @@ func (r *reconciler) nextStatus(
 	status := execution.Status
 	switch {
 	case err == nil:
-		derived := deriveStatus(execution, job, r.summarizePods(ctx, execution, job))
-		if delay := r.firstStatusDelay(execution, job, &derived); delay > 0 {
-			// Behind everything else: under overload, Running is then mostly the first status after all.
-			return &status, ctrl.Result{RequeueAfter: delay, Priority: new(handler.LowPriority)}, nil
-		}
-		status = derived
+		return r.statusOfJob(ctx, execution, job)
 	case errors.As(err, &terminal):
 		status, err = failedStatus(execution, job, terminal, r.clock.Now()), nil
 	case errors.As(err, &retryable):
@@ -88,6 +83,30 @@ func (r *reconciler) nextStatus(
 		status = failingStatus(execution, failing, r.clock.Now())
 	}
 	return &status, ctrl.Result{}, err
+}
+
+// statusOfJob returns the status that follows from the Job, and when the execution is to be looked at again.
+func (r *reconciler) statusOfJob(
+	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job,
+) (*dispatcherv1alpha1.JobExecutionStatus, ctrl.Result, error) {
+	pods := r.summarizePods(ctx, execution, job)
+	next := r.explainPods(ctx, execution, job, &pods)
+	status := deriveStatus(execution, job, pods)
+	result := ctrl.Result{RequeueAfter: next}
+	if delay := r.firstStatusDelay(execution, job, &status); delay > 0 {
+		// Behind everything else: under overload, Running is then mostly the first status after all.
+		result = ctrl.Result{RequeueAfter: earliest(delay, result.RequeueAfter), Priority: new(handler.LowPriority)}
+		return &execution.Status, result, nil
+	}
+	return &status, result, nil
+}
+
+// earliest returns the shorter of two times that are not zero.
+func earliest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.

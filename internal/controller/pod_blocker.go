@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,14 +16,20 @@ import (
 // podBlocker is a problem that keeps a pod from starting until somebody solves it.
 type podBlocker struct {
 	reason    string // One of podBlockerReasons.
-	pod       string
+	pod       string // Empty if the Job has no pod.
 	container string // Empty if the whole pod is blocked.
-	detail    string // The message of the scheduler or the kubelet.
+	detail    string // The message of the scheduler, the kubelet or the Job controller.
 	since     metav1.Time
+
+	// fromEvents says that events tell of the problem, and not the status of the pod.
+	fromEvents bool
 }
 
 // podBlockerReasons are the reasons of an execution whose pods are blocked.
 var podBlockerReasons = []string{
+	dispatcherv1alpha1.ReasonPodsForbidden,
+	dispatcherv1alpha1.ReasonFailedMount,
+	dispatcherv1alpha1.ReasonPodNotStarted,
 	dispatcherv1alpha1.ReasonUnschedulable,
 	dispatcherv1alpha1.ReasonImagePullBackOff,
 	dispatcherv1alpha1.ReasonCreateContainerConfigError,
@@ -47,17 +54,14 @@ var waitingReasons = map[string]string{
 	"RunContainerError":          dispatcherv1alpha1.ReasonCreateContainerError,
 }
 
-// podBlockerOf returns the problem that keeps the pod from starting, or nil.
+// podBlockerOf returns the problem that keeps the pod from starting, or nil. It looks at the status of the pod only.
 func podBlockerOf(pod *corev1.Pod) *podBlocker {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse &&
-			condition.Reason == corev1.PodReasonUnschedulable {
-			return &podBlocker{
-				reason: dispatcherv1alpha1.ReasonUnschedulable,
-				pod:    pod.Name,
-				detail: condition.Message,
-				since:  condition.LastTransitionTime,
-			}
+	if condition := podCondition(pod, corev1.PodScheduled); condition.Status == corev1.ConditionFalse {
+		return &podBlocker{
+			reason: dispatcherv1alpha1.ReasonUnschedulable,
+			pod:    pod.Name,
+			detail: condition.Message,
+			since:  condition.LastTransitionTime,
 		}
 	}
 	for _, status := range containersOf(pod) {
@@ -77,6 +81,26 @@ func podBlockerOf(pod *corev1.Pod) *podBlocker {
 	return nil
 }
 
+// podCondition returns the condition of the type, or an empty one.
+func podCondition(pod *corev1.Pod, conditionType corev1.PodConditionType) corev1.PodCondition {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == conditionType {
+			return condition
+		}
+	}
+	return corev1.PodCondition{}
+}
+
+// hasStarted says whether a container or an init container of the pod has ever run.
+func hasStarted(pod *corev1.Pod) bool {
+	for _, status := range containersOf(pod) {
+		if status.State.Running != nil || status.State.Terminated != nil || status.LastTerminationState.Terminated != nil {
+			return true
+		}
+	}
+	return pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded
+}
+
 // podsBlocked says whether the execution waits because its pods are blocked.
 func podsBlocked(execution *dispatcherv1alpha1.JobExecution) bool {
 	now := execution.Summary()
@@ -87,8 +111,11 @@ func isPodBlocker(reason string) bool { return slices.Contains(podBlockerReasons
 
 // subject is the beginning of the message. The message is kept while its subject stays the same: the scheduler's count
 // of nodes and the kubelet's wording change with each retry.
-func (b *podBlocker) subject() string {
-	if b.container == "" {
+func (b *podBlocker) subject(job *batchv1.Job) string {
+	switch {
+	case b.pod == "":
+		return fmt.Sprintf("Job %s", job.Name)
+	case b.container == "":
 		return fmt.Sprintf("pod %s", b.pod)
 	}
 	return fmt.Sprintf("container %s of pod %s", b.container, b.pod)
@@ -96,13 +123,24 @@ func (b *podBlocker) subject() string {
 
 // message says what blocks the pods and what to do about it.
 func (b *podBlocker) message(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job) string {
-	if now := execution.Summary(); now.Reason == b.reason && strings.HasPrefix(now.Message, b.subject()+" ") {
+	now, subject := execution.Summary(), b.subject(job)
+	kept := now.Reason == b.reason && strings.HasPrefix(now.Message, subject+" ")
+	if kept && !b.fromEvents {
 		return now.Message
 	}
-	template := execution.Spec.JobTemplateName
-	again := fmt.Sprintf("correct JobTemplate %s, then cancel this JobExecution and create another", template)
+	again := fmt.Sprintf("correct JobTemplate %s, then cancel this JobExecution and create another",
+		execution.Spec.JobTemplateName)
 	what, then := "cannot be created", again
 	switch b.reason {
+	case dispatcherv1alpha1.ReasonPodsForbidden:
+		what = "cannot create its pods"
+		then = "it is retried: remove the cause, or " + again
+	case dispatcherv1alpha1.ReasonFailedMount:
+		what = "cannot mount a volume"
+		then = "create what is missing: the pod then starts. Or " + again
+	case dispatcherv1alpha1.ReasonPodNotStarted:
+		what = "has not started"
+		then = fmt.Sprintf("see `kubectl -n %s describe pod %s`", job.Namespace, b.pod)
 	case dispatcherv1alpha1.ReasonUnschedulable:
 		what = "cannot be scheduled"
 		then = fmt.Sprintf("it starts when a node fits; see `kubectl -n %s describe pod %s`", job.Namespace, b.pod)
@@ -117,8 +155,17 @@ func (b *podBlocker) message(execution *dispatcherv1alpha1.JobExecution, job *ba
 	if detail == "" {
 		detail = "no reason is given"
 	}
-	return fmt.Sprintf("%s %s: %s; %s", b.subject(), what, truncated(detail), then)
+	message := fmt.Sprintf("%s %s: %s; %s", subject, what, truncated(detail), then)
+	if kept && withoutNumbers(message) == withoutNumbers(now.Message) {
+		return now.Message
+	}
+	return message
 }
+
+// numbers are what differs in the messages of one problem: counts, times and the ids of sandboxes.
+var numbers = regexp.MustCompile(`\b[0-9a-f][0-9a-f-]{7,}\b|[0-9]+`)
+
+func withoutNumbers(message string) string { return numbers.ReplaceAllString(message, "#") }
 
 // containersOf returns the statuses of init containers and containers, in this order.
 func containersOf(pod *corev1.Pod) []corev1.ContainerStatus {

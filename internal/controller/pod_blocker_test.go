@@ -42,7 +42,8 @@ func TestSummaryOfPods(t *testing.T) {
 			""},
 		{"nor one that runs again and again", []*corev1.Pod{newPod(stuck("CrashLoopBackOff", "back-off 10s"))}, true,
 			""},
-		{"nor one that somebody holds back on purpose", []*corev1.Pod{newPod(gated)}, true, ""},
+		{"somebody holds it back on purpose", []*corev1.Pod{newPod(gated)}, true,
+			"Unschedulable pod run-x cannot be scheduled: no reason is given; "},
 		{"no node has room", []*corev1.Pod{newPod(unschedulable("0/3 nodes are available"))}, true,
 			"Unschedulable pod run-x cannot be scheduled: 0/3 nodes are available; "},
 		{"the first try to pull failed", []*corev1.Pod{newPod(stuck("ErrImagePull", "not found"))}, true,
@@ -166,6 +167,11 @@ func TestPodsEnqueueExecutions(t *testing.T) {
 		{"something else blocks it", newPod(unschedulable("")), newPod(stuck("ErrImagePull", "")), 1},
 		{"it runs at last", newPod(stuck("ErrImagePull", "")), newPod(), 1},
 		{"it started as usual", newPod(stuck("ContainerCreating", "")), newPod(), 0},
+		{"a node has it", newPod(stuck("", "")), newPod(creating), 1},
+		{"it has its volumes and its network", newPod(creating), newPod(ready), 1},
+		{"its image has come", newPod(ready), newPod(func(pod *corev1.Pod) {
+			pod.Status.Conditions = newPod(ready).Status.Conditions
+		}), 0},
 		{"it ended", newPod(), newPod(exited(0, "Completed", "", 9)), 1},
 		{"it ended, and a finalizer is removed", newPod(exited(0, "Completed", "", 9)),
 			newPod(exited(0, "Completed", "", 9)), 0},

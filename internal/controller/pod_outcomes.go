@@ -5,6 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
 // podOutcomesSize bounds the number of remembered outcomes. One is at most about 4 KiB.
@@ -25,6 +27,22 @@ func (o podOutcomes) of(job ownerKey) *podOutcome {
 	return outcome
 }
 
+// noteBlocker remembers what events tell of a pod that does not start.
+func (o podOutcomes) noteBlocker(job ownerKey, pod *corev1.Pod, blocker *podBlocker) {
+	outcome := &podOutcome{
+		weight:     weightBlocked,
+		at:         blocker.since.Time,
+		podCreated: pod.CreationTimestamp.Time,
+		fromEvents: true,
+		result: dispatcherv1alpha1.JobExecutionResult{
+			Pod: pod.Name, Reason: blocker.reason, Message: sanitized(blocker.detail),
+		},
+	}
+	if outcome.tellsMoreThan(o.of(job)) {
+		o.byJob.Add(job, outcome)
+	}
+}
+
 // note remembers the outcome of a pod that is being deleted or cannot start. It must not be called concurrently;
 // informers call their handlers one after the other.
 func (o podOutcomes) note(object client.Object, deleted bool) {
@@ -37,7 +55,7 @@ func (o podOutcomes) note(object client.Object, deleted bool) {
 	remembered, outcome := o.of(job), podFailure(pod)
 	deleting := deleted || !pod.DeletionTimestamp.IsZero()
 	switch {
-	case outcome == nil && !deleting &&
+	case outcome == nil && !deleting && (hasStarted(pod) || !remembered.isFromEvents()) &&
 		remembered != nil && remembered.weight == weightBlocked && remembered.result.Pod == pod.Name:
 		o.byJob.Remove(job) // The pod has started after all.
 	case outcome != nil && (deleting || outcome.weight == weightBlocked) && outcome.tellsMoreThan(remembered):

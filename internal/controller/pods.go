@@ -28,8 +28,16 @@ type podSummary struct {
 	// active is true if a pod has neither ended nor is being deleted.
 	active bool
 
+	// firstStart is when the first container of the pods started, or nil if none has. Pods that were deleted do not
+	// count.
+	firstStart *metav1.Time
+
 	// blocker is what keeps the active pods from starting. It is set only if each of them is blocked.
 	blocker *podBlocker
+
+	// unexplained is the oldest active pod that has not started, where its status does not say why. It is set only if
+	// none of the active pods has started, and none is getting its image.
+	unexplained *corev1.Pod
 
 	// startedAt is when the last of the running containers started, or zero.
 	startedAt metav1.Time
@@ -57,10 +65,46 @@ func (r *reconciler) summarizePods(
 		log.FromContext(ctx).Error(err, "Listing the pods of the Job")
 	}
 	cached := podsOf(job, pods.Items)
+	summary := summaryOfPods(cached)
 	if finishedCondition(job) != nil {
-		return podSummary{result: r.resultOf(ctx, execution, job, cached)}
+		return podSummary{firstStart: summary.firstStart, result: r.resultOf(ctx, execution, job, cached)}
 	}
-	return summaryOfPods(cached)
+	return summary
+}
+
+// noteStart remembers the start of a pod, if no other started before.
+func (s *podSummary) noteStart(at metav1.Time) {
+	if s.firstStart == nil || at.Before(s.firstStart) {
+		s.firstStart = &at
+	}
+}
+
+// startOf returns when the first container of a pod that has started did so. If its containers do not tell, it is the
+// creation of the pod.
+func startOf(pod *corev1.Pod) metav1.Time {
+	var first metav1.Time
+	for _, status := range containersOf(pod) {
+		var times []metav1.Time
+		if running := status.State.Running; running != nil {
+			times = append(times, running.StartedAt)
+		}
+		for _, ended := range []*corev1.ContainerStateTerminated{
+			status.State.Terminated, status.LastTerminationState.Terminated,
+		} {
+			if ended != nil {
+				times = append(times, ended.StartedAt)
+			}
+		}
+		for _, at := range times {
+			if !at.IsZero() && (first.IsZero() || at.Before(&first)) {
+				first = at
+			}
+		}
+	}
+	if first.IsZero() {
+		return pod.CreationTimestamp
+	}
+	return first
 }
 
 // resultOf returns how the pods of a finished Job ended. The cache of pods may lag behind the cache of Jobs: if it
@@ -93,8 +137,11 @@ func (r *reconciler) resultOf(
 func summaryOfPods(pods []*corev1.Pod) podSummary {
 	var summary podSummary
 	var oldest *corev1.Pod
-	allBlocked := true
+	allBlocked, noneGoesOn := true, true
 	for _, pod := range pods {
+		if hasStarted(pod) {
+			summary.noteStart(startOf(pod))
+		}
 		if !isActive(pod) {
 			continue
 		}
@@ -106,16 +153,39 @@ func summaryOfPods(pods []*corev1.Pod) podSummary {
 			}
 		}
 		switch blocker := podBlockerOf(pod); {
-		case blocker == nil:
+		case blocker != nil:
+			if oldest == nil || isOlder(pod, oldest) {
+				oldest, summary.blocker = pod, blocker
+			}
+		case !waitsForNode(pod) && !waitsForOtherScheduler(pod):
+			allBlocked, noneGoesOn = false, false
+		default:
 			allBlocked = false
-		case oldest == nil || isOlder(pod, oldest):
-			oldest, summary.blocker = pod, blocker
+			if summary.unexplained == nil || isOlder(pod, summary.unexplained) {
+				summary.unexplained = pod
+			}
 		}
 	}
 	if !allBlocked {
 		summary.blocker = nil
 	}
+	if !noneGoesOn {
+		summary.unexplained = nil
+	}
 	return summary
+}
+
+// waitsForNode says whether a node has been chosen for the pod and has not made it ready to start its containers: its
+// volumes, its network or its devices are missing. A pod that is ready gets its images, which may take long.
+func waitsForNode(pod *corev1.Pod) bool {
+	return podCondition(pod, corev1.PodScheduled).Status == corev1.ConditionTrue && !hasStarted(pod) &&
+		podCondition(pod, corev1.PodReadyToStartContainers).Status != corev1.ConditionTrue
+}
+
+// waitsForOtherScheduler says whether the pod names a scheduler that has not looked at it, and is not the default one.
+func waitsForOtherScheduler(pod *corev1.Pod) bool {
+	return podCondition(pod, corev1.PodScheduled).Status == "" && !hasStarted(pod) &&
+		pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName
 }
 
 // podsOf returns the pods that the Job controls.
@@ -152,8 +222,8 @@ func isOlder(a, b *corev1.Pod) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// podHandler enqueues the execution of a pod that was created or deleted, has ended, or whose blocker has changed. All
-// other updates do not change a status. On every replica it notes the outcome of pods, which may be deleted before the
+// podHandler enqueues the execution of a pod that was created or deleted, has ended, or whose blocker has changed. Other
+// updates only matter to an execution that waits for a pod to start. On every replica it notes the outcome of pods, which may be deleted before the
 // Job finishes.
 func (r *reconciler) podHandler() handler.EventHandler {
 	enqueueExecution := func(ctx context.Context, pod client.Object, queue queue, priority int) {
@@ -166,7 +236,7 @@ func (r *reconciler) podHandler() handler.EventHandler {
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			r.podOutcomes.note(e.ObjectNew, false)
-			if podStageOf(e.ObjectOld) != podStageOf(e.ObjectNew) {
+			if podStageOf(e.ObjectOld) != podStageOf(e.ObjectNew) || r.watchesPod(e.ObjectNew) {
 				enqueueExecution(ctx, e.ObjectNew, q, priorityOfChange)
 			}
 		},
@@ -181,6 +251,9 @@ func (r *reconciler) podHandler() handler.EventHandler {
 type podStage struct {
 	active            bool
 	reason, container string
+
+	// waits is true while the pod may need its events to be read.
+	waits bool
 }
 
 func podStageOf(object client.Object) podStage {
@@ -191,5 +264,5 @@ func podStageOf(object client.Object) podStage {
 	if blocker := podBlockerOf(pod); blocker != nil {
 		return podStage{active: true, reason: blocker.reason, container: blocker.container}
 	}
-	return podStage{active: true}
+	return podStage{active: true, waits: waitsForNode(pod)}
 }

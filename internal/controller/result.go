@@ -36,8 +36,11 @@ type podOutcome struct {
 	weight     weight
 	at         time.Time
 	podCreated time.Time
+	fromEvents bool // Events told it, and not the status of the pod.
 	result     dispatcherv1alpha1.JobExecutionResult
 }
+
+func (o *podOutcome) isFromEvents() bool { return o != nil && o.fromEvents }
 
 // tellsMoreThan says whether o has a higher weight than other, or the same weight and a later time.
 func (o *podOutcome) tellsMoreThan(other *podOutcome) bool {

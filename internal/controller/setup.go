@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,6 +82,10 @@ type reconciler struct {
 
 	// podOutcomes remembers the outcomes of pods that may have been deleted.
 	podOutcomes podOutcomes
+
+	// looks remembers what events tell of Jobs without started pods. eventReads bounds the reads at a time.
+	looks      looks
+	eventReads *semaphore.Weighted
 }
 
 // Setup adds the controller to the manager, whose informers must have the options of objects. It runs on every replica
@@ -154,6 +159,8 @@ func newReconciler(
 		outdatedSince: lru.New(outdatedSize),
 		retriedAt:     lru.New(retriedSize),
 		podOutcomes:   newPodOutcomes(),
+		looks:         newLooks(),
+		eventReads:    semaphore.NewWeighted(maxEventReads),
 	}
 }
 

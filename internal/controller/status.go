@@ -40,16 +40,22 @@ func deriveStatus(
 		setWaiting(&status, dispatcherv1alpha1.ReasonSuspended, message, job.CreationTimestamp)
 	case pods.blocker != nil:
 		setWaiting(&status, pods.blocker.reason, pods.blocker.message(execution, job), pods.blocker.since)
-	case podsBlocked(execution) && !pods.active:
+	case startsNoPods(job) && !pods.active && job.Status.Active == 0:
+		message := fmt.Sprintf("Job %s has spec.parallelism 0 and no pods; it starts when that is raised", job.Name)
+		setWaiting(&status, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
+	case podsBlocked(execution) && (!pods.active || job.Status.Active == 0):
 		// The blocked pod was removed, by a deadline or by hand. The Job does not say yet what follows.
+	case pods.unexplained != nil && isPodBlockedByEvents(execution):
+		// The events of the pod, or of the one before it, are read again later.
 	case job.Status.Active > 0 || isRunning(execution):
 		at := ptr.Deref(job.Status.StartTime, job.CreationTimestamp)
 		if podsBlocked(execution) && at.Before(&pods.startedAt) {
 			at = pods.startedAt
 		}
 		setRunning(&status, fmt.Sprintf("Job %s is running", job.Name), at)
-	case startsNoPods(job):
-		message := fmt.Sprintf("Job %s has spec.parallelism 0 and no pods; it starts when that is raised", job.Name)
+	case isManagedByOther(job):
+		message := fmt.Sprintf("Job %s has no pod yet: its spec.managedBy is %q, and that controller has created none",
+			job.Name, *job.Spec.ManagedBy)
 		setWaiting(&status, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	default:
 		message := fmt.Sprintf("Job %s has no pod yet", job.Name)

@@ -22,6 +22,7 @@ func (c *Cache) stripTemplate(object any) (any, error) {
 	}
 	stripped := &dispatcherv1alpha1.JobTemplate{TypeMeta: template.TypeMeta, ObjectMeta: identity(template.ObjectMeta)}
 	stripped.Annotations = map[string]string{annotationIncomplete: "spec"}
+	stripped.Spec.StartDeadlineSeconds = template.Spec.StartDeadlineSeconds
 	if !IsIncomplete(template) || !equality.Semantic.DeepEqual(template.Spec, stripped.Spec) {
 		c.keepTemplate(template)
 	}
@@ -75,10 +76,16 @@ func stripJob(object any) (any, error) {
 		},
 		Status: batchv1.JobStatus{
 			Active:         job.Status.Active,
+			Ready:          job.Status.Ready,
+			Succeeded:      job.Status.Succeeded,
+			Failed:         job.Status.Failed,
 			StartTime:      job.Status.StartTime,
 			CompletionTime: job.Status.CompletionTime,
 			Conditions:     stripJobConditions(job.Status.Conditions),
 		},
+	}
+	if manager := job.Spec.ManagedBy; manager != nil {
+		stripped.Spec.ManagedBy = new(upTo(maxName, *manager))
 	}
 	stripped.Labels = only(job.Labels, dispatcherv1alpha1.LabelJobExecution)
 	stripped.Annotations = only(
@@ -86,6 +93,7 @@ func stripJob(object any) (any, error) {
 		dispatcherv1alpha1.AnnotationJobTemplateUID,
 		dispatcherv1alpha1.AnnotationJobTemplateGeneration,
 		dispatcherv1alpha1.AnnotationJobTTL,
+		dispatcherv1alpha1.AnnotationStartDeadline,
 	)
 	stripped.OwnerReferences = controllerOf(job)
 	return stripped, nil
@@ -113,6 +121,7 @@ func stripPod(object any) (any, error) {
 	stripped := &corev1.Pod{
 		TypeMeta:   pod.TypeMeta,
 		ObjectMeta: identity(pod.ObjectMeta),
+		Spec:       corev1.PodSpec{SchedulerName: upTo(maxName, pod.Spec.SchedulerName)},
 		Status: corev1.PodStatus{
 			Phase:                 pod.Status.Phase,
 			Reason:                upTo(maxMessage, pod.Status.Reason),
@@ -123,12 +132,21 @@ func stripPod(object any) (any, error) {
 	}
 	stripped.Labels = only(pod.Labels, dispatcherv1alpha1.LabelJobExecution)
 	stripped.OwnerReferences = controllerOf(pod)
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled {
-			stripped.Status.Conditions = []corev1.PodCondition{condition}
+	stripped.Status.Conditions = stripPodConditions(pod.Status.Conditions)
+	return stripped, nil
+}
+
+// stripPodConditions keeps the conditions that tell why a pod does not start, or why it was stopped.
+func stripPodConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
+	var kept []corev1.PodCondition
+	for _, condition := range conditions {
+		switch condition.Type {
+		case corev1.PodScheduled, corev1.PodReadyToStartContainers, corev1.DisruptionTarget:
+			condition.Reason, condition.Message = upTo(maxName, condition.Reason), upTo(maxPodMessage, condition.Message)
+			kept = append(kept, condition)
 		}
 	}
-	return stripped, nil
+	return kept
 }
 
 func stripContainers(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
@@ -149,6 +167,9 @@ const (
 
 	// maxMessage is the length up to which the message of a condition is kept. A status has less of it.
 	maxMessage = 4 << 10
+
+	// maxPodMessage is the length up to which the message of a pod's condition is kept. Jobs may have many pods.
+	maxPodMessage = 1 << 10
 )
 
 // identity returns the metadata that the API server sets and the name. Labels, annotations, owner references and

@@ -21,14 +21,16 @@ func TestStripJob(t *testing.T) {
 				dispatcherv1alpha1.AnnotationJobTemplateUID:        "2",
 				dispatcherv1alpha1.AnnotationJobTemplateGeneration: "3",
 				dispatcherv1alpha1.AnnotationJobTTL:                "60",
+				dispatcherv1alpha1.AnnotationStartDeadline:         "30",
 			},
 			OwnerReferences: []metav1.OwnerReference{{Kind: "JobExecution", Name: "run", UID: "4", Controller: new(true)}},
 		},
 		Spec: batchv1.JobSpec{
 			Parallelism: new(int32(0)), Suspend: new(true), TTLSecondsAfterFinished: new(int32(60)),
+			ManagedBy: new("kueue.x-k8s.io/multikueue"),
 		},
 		Status: batchv1.JobStatus{
-			Active: 1, StartTime: &metav1.Time{}, CompletionTime: &metav1.Time{},
+			Active: 1, Ready: new(int32(1)), Succeeded: 2, Failed: 3, StartTime: &metav1.Time{}, CompletionTime: &metav1.Time{},
 			Conditions: []batchv1.JobCondition{
 				{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue},
 				{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, Reason: "CompletionsReached", Message: "done"},
@@ -41,14 +43,14 @@ func TestStripJob(t *testing.T) {
 	job.Finalizers = []string{"example.com/other"}
 	job.OwnerReferences = append(job.OwnerReferences, metav1.OwnerReference{Name: "no controller"})
 	job.Spec.Template.Spec.Containers = []corev1.Container{{Name: "hello"}}
-	job.Status.Succeeded, job.Status.CompletedIndexes = 1, "0-9"
+	job.Status.CompletedIndexes = "0-9"
 	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: batchv1.JobSuspended})
 	if diff := cmp.Diff(want, New().transform(t, job)); diff != "" {
 		t.Errorf("Job (-want +got):\n%s", diff)
 	}
 }
 
-// The cache keeps of a pod what the controller reads, and not a byte of its spec.
+// The cache keeps of a pod what the controller reads.
 func TestStripPod(t *testing.T) {
 	ended := &corev1.ContainerStateTerminated{ExitCode: 2, Message: "sorry"}
 	want := &corev1.Pod{
@@ -58,9 +60,14 @@ func TestStripPod(t *testing.T) {
 			Labels:          map[string]string{dispatcherv1alpha1.LabelJobExecution: "run"},
 			OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "run", UID: "4", Controller: new(true)}},
 		},
+		Spec: corev1.PodSpec{SchedulerName: "volcano"},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodFailed, Reason: "Evicted", Message: "no room",
-			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}},
+			Conditions: []corev1.PodCondition{
+				{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+				{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionFalse},
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI", Message: "drained"},
+			},
 			ContainerStatuses: []corev1.ContainerStatus{{
 				Name: "hello", State: corev1.ContainerState{Terminated: ended},
 				LastTerminationState: corev1.ContainerState{Terminated: ended},

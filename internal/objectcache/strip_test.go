@@ -28,12 +28,18 @@ func objectsOf(t *testing.T) map[string]client.Object {
 	template.Spec.JobTemplate.Spec.Template.Spec.Containers = containers
 	job := &batchv1.Job{}
 	job.Spec.Template.Spec.Containers = containers
+	job.Spec.ManagedBy = &large
 	job.Status.CompletedIndexes, job.Status.FailedIndexes = large, &large
 	job.Status.Conditions = []batchv1.JobCondition{
 		{Type: batchv1.JobFailed, Reason: large, Message: large}, {Type: "Other", Message: large},
 	}
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: containers}}
+	pod.Spec.SchedulerName = large
 	pod.Status.Message, pod.Status.Reason = large, large
+	pod.Status.Conditions = []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Reason: large, Message: large}, {Type: corev1.DisruptionTarget, Message: large},
+		{Type: corev1.PodReadyToStartContainers, Message: large}, {Type: "Other", Message: large},
+	}
 	waits := &dispatcherv1alpha1.JobExecution{Spec: dispatcherv1alpha1.JobExecutionSpec{Payload: large}}
 	runs := waits.DeepCopy()
 	runs.Status.Job = &dispatcherv1alpha1.JobReference{Name: "run"}
@@ -66,6 +72,7 @@ func fillMetadata(object client.Object) {
 		dispatcherv1alpha1.AnnotationJobTemplateUID:        large,
 		dispatcherv1alpha1.AnnotationJobTemplateGeneration: large,
 		dispatcherv1alpha1.AnnotationJobTTL:                large,
+		dispatcherv1alpha1.AnnotationStartDeadline:         large,
 		annotationIncomplete:                               large,
 	}
 	for i := range 10_000 {

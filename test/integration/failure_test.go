@@ -99,11 +99,12 @@ var _ = Describe("An execution that cannot succeed", func() {
 	})
 
 	DescribeTable("ends when its Job, which never had a pod, is deleted by hand, and does not run again after a restart:",
-		func(ctx SpecContext, prepare func(context.Context, string), change func(*dispatcherv1alpha1.JobTemplate)) {
+		func(ctx SpecContext, reason string, prepare func(context.Context, string),
+			change func(*dispatcherv1alpha1.JobTemplate)) {
 			createTemplate(ctx, namespace, change)
 			prepare(ctx, namespace)
 			execution := createExecution(ctx, namespace, "idle", "")
-			Expect(eventuallyState(ctx, execution, waiting(dispatcherv1alpha1.ReasonWaiting)).Status.Job).NotTo(BeNil())
+			Expect(eventuallyState(ctx, execution, waiting(reason)).Status.Job).NotTo(BeNil())
 			restartAfterwards()
 			manager.Kill()
 			deleted := eventuallyJob(ctx, execution)
@@ -115,10 +116,10 @@ var _ = Describe("An execution that cannot succeed", func() {
 			letTheControllerCatchUp(ctx)
 			Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 		},
-		Entry("it asks for none", func(context.Context, string) {}, func(t *dispatcherv1alpha1.JobTemplate) {
+		Entry("it asks for none", dispatcherv1alpha1.ReasonWaiting, func(context.Context, string) {}, func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).Parallelism = new(int32(0))
 		}),
-		Entry("a quota forbids them", forbidPods, plain),
+		Entry("a quota forbids them", dispatcherv1alpha1.ReasonPodsForbidden, forbidPods, plain),
 	)
 
 	It("says so when a webhook refuses its Job with a 404, and runs as soon as it may", func(ctx SpecContext) {
