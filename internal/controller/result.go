@@ -113,7 +113,7 @@ func podFailure(pod *corev1.Pod) *podOutcome {
 		result:     dispatcherv1alpha1.JobExecutionResult{Pod: pod.Name},
 	}
 	container, end := failedContainer(pod)
-	blocker := podBlockerOf(pod)
+	blocker, disruption := podBlockerOf(pod), podCondition(pod, corev1.DisruptionTarget)
 	switch {
 	case pod.Status.Phase == corev1.PodSucceeded:
 		return nil
@@ -121,6 +121,12 @@ func podFailure(pod *corev1.Pod) *podOutcome {
 		// For example Evicted: not the fault of a container.
 		outcome.weight = weightFailed
 		outcome.result.Reason, outcome.result.Message = pod.Status.Reason, sanitized(pod.Status.Message)
+	case disruption.Status == corev1.ConditionTrue && !failedBefore(end, disruption):
+		outcome.weight, outcome.at = weightFailed, disruption.LastTransitionTime.Time
+		if end != nil && end.Reason != containerLost {
+			outcome.result = resultOfContainer(pod, container, end)
+		}
+		outcome.result.Reason, outcome.result.Message = disruption.Reason, sanitized(disruption.Message)
 	case end != nil:
 		outcome.weight, outcome.at = weightOf(pod, end), end.FinishedAt.Time
 		outcome.result = resultOfContainer(pod, container, end)
@@ -134,6 +140,12 @@ func podFailure(pod *corev1.Pod) *podOutcome {
 		return nil
 	}
 	return outcome
+}
+
+// failedBefore says whether the container failed by itself before the pod was disrupted: evicted, preempted, or removed
+// with its node.
+func failedBefore(end *corev1.ContainerStateTerminated, disruption corev1.PodCondition) bool {
+	return end != nil && end.Reason != containerLost && end.FinishedAt.Before(&disruption.LastTransitionTime)
 }
 
 // failedContainer returns the container that made the pod fail: one that ran out of memory, else the first that failed,

@@ -39,6 +39,16 @@ func podFailed(reason, message string) func(*corev1.Pod) {
 	}
 }
 
+// disrupted makes a pod that was evicted, preempted or removed with its node 9 seconds after testTime.
+func disrupted(reason string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{
+			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason, Message: "make room",
+			LastTransitionTime: at(9),
+		})
+	}
+}
+
 func TestResult(t *testing.T) {
 	y, z := podNamed("run-y"), podNamed("run-z")
 	bare := func(phase corev1.PodPhase) func(*corev1.Pod) {
@@ -67,6 +77,25 @@ func TestResult(t *testing.T) {
 		{"a success without a word of the kubelet", complete, []*corev1.Pod{newPod(bare(corev1.PodSucceeded))},
 			&result{Pod: "run-x"}},
 		{"a success has no failed pod", complete, []*corev1.Pod{newPod(exited(1, "Error", "", 9))}, nil},
+
+		{"a pod was evicted", exhausted,
+			[]*corev1.Pod{newPod(exited(143, "Error", "", 10), stopped, disrupted("EvictionByEvictionAPI"))},
+			&result{Pod: "run-x", Container: "hello", ExitCode: new(int32(143)), Reason: "EvictionByEvictionAPI", Message: "make room"}},
+		{"a pod was preempted before it started", exhausted,
+			[]*corev1.Pod{newPod(unschedulable("no room"), stopped, disrupted("PreemptionByScheduler"))},
+			&result{Pod: "run-x", Reason: "PreemptionByScheduler", Message: "make room"}},
+		{"the node of a pod was lost", exhausted,
+			[]*corev1.Pod{newPod(exited(137, "ContainerStatusUnknown", "", 9), disrupted("DeletionByTaintManager"))},
+			&result{Pod: "run-x", Reason: "DeletionByTaintManager", Message: "make room"}},
+		{"a pod failed by itself before it was evicted", exhausted,
+			[]*corev1.Pod{newPod(exited(3, "Error", "", 8), disrupted("EvictionByEvictionAPI"))},
+			&result{Pod: "run-x", Container: "hello", ExitCode: new(int32(3)), Reason: "Error"}},
+		{"another pod failed by itself after that", exhausted,
+			[]*corev1.Pod{newPod(exited(137, "Error", "", 9), disrupted("EvictionByEvictionAPI")), newPod(y, exited(4, "Error", "", 20))},
+			&result{Pod: "run-y", Container: "hello", ExitCode: new(int32(4)), Reason: "Error"}},
+		{"the kubelet's own word is kept", exhausted,
+			[]*corev1.Pod{newPod(podFailed("Evicted", "low on memory"), disrupted("TerminationByKubelet"))},
+			&result{Pod: "run-x", Reason: "Evicted", Message: "low on memory"}},
 
 		{"a failure with its last words", exhausted, []*corev1.Pod{newPod(exited(3, "Error", "no disk", 9))},
 			&result{Pod: "run-x", Container: "hello", ExitCode: new(int32(3)), Reason: "Error", Message: "no disk"}},
