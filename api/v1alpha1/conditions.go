@@ -9,7 +9,8 @@ const (
 
 	// ConditionRunning is True from the first active pod of the Job until the Job finishes or is suspended, also
 	// between two attempts. As in the status of a Job, a pending pod is active, unless the scheduler, the kubelet or an
-	// event reports that it cannot start.
+	// event reports that it cannot start. If the JobTemplate has startDeadlineSeconds, it is True from the start of the
+	// first pod.
 	ConditionRunning = "Running"
 
 	// ConditionSucceeded is the summary: Unknown until the execution finishes, then True or False. `kubectl wait

@@ -100,6 +100,11 @@ type JobExecutionStatus struct {
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
+	// podStartTime is when the first pod of the Job started. It is set only if the JobTemplate has startDeadlineSeconds:
+	// that is then met, whatever becomes of the pod.
+	// +optional
+	PodStartTime *metav1.Time `json:"podStartTime,omitempty"`
+
 	// completionTime is when the JobExecution finished, successfully or not. ttlSecondsAfterFinished counts from
 	// here.
 	// +optional

@@ -152,6 +152,10 @@ func (in *JobExecutionStatus) DeepCopyInto(out *JobExecutionStatus) {
 		in, out := &in.StartTime, &out.StartTime
 		*out = (*in).DeepCopy()
 	}
+	if in.PodStartTime != nil {
+		in, out := &in.PodStartTime, &out.PodStartTime
+		*out = (*in).DeepCopy()
+	}
 	if in.CompletionTime != nil {
 		in, out := &in.CompletionTime, &out.CompletionTime
 		*out = (*in).DeepCopy()

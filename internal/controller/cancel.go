@@ -66,6 +66,11 @@ func canceled(execution *dispatcherv1alpha1.JobExecution) error {
 	}
 }
 
+// isStopped says whether Dispatcher has ended the execution before its Job finished. The Job is deleted then.
+func isStopped(execution *dispatcherv1alpha1.JobExecution) bool {
+	return isCanceled(execution) || execution.Summary().Reason == dispatcherv1alpha1.ReasonStartDeadlineExceeded
+}
+
 func isCanceled(execution *dispatcherv1alpha1.JobExecution) bool {
 	return execution.Summary().Reason == dispatcherv1alpha1.ReasonCanceled
 }
@@ -82,7 +87,7 @@ func (r *reconciler) deleteJob(ctx context.Context, job *batchv1.Job) error {
 		client.Preconditions{UID: &job.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if err != nil {
-		return jobNamed(job.Name).writeFailed("deleting Job "+job.Name+" of the canceled execution", err)
+		return jobNamed(job.Name).writeFailed("deleting Job "+job.Name+" of the stopped execution", err)
 	}
 	return nil
 }

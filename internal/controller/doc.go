@@ -5,6 +5,6 @@
 // anything is done that cannot be undone.
 //
 // This package handles executions that were admitted. It must not decide whether an execution is admitted, must not
-// render by itself (internal/render does), and must not poll: it acts on watch events, when a TTL has expired, and on
-// retries.
+// render by itself (internal/render does), and must not poll: it acts on watch events, when a TTL or a start deadline
+// has expired, on retries, and when the events of pods that do not start are to be read again.
 package controller

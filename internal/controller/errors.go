@@ -69,7 +69,7 @@ func (r *reconciler) nextStatus(
 	var terminal *terminalError
 	var retryable *retryableError
 	var failing *failingError
-	status := execution.Status
+	status, result := execution.Status, ctrl.Result{}
 	switch {
 	case err == nil:
 		return r.statusOfJob(ctx, execution, job)
@@ -82,7 +82,10 @@ func (r *reconciler) nextStatus(
 	case errors.As(err, &failing):
 		status = failingStatus(execution, failing, r.clock.Now())
 	}
-	return &status, ctrl.Result{}, err
+	if err != nil && job == nil {
+		result.RequeueAfter = r.untilStartDeadline(ctx, execution)
+	}
+	return &status, result, err
 }
 
 // statusOfJob returns the status that follows from the Job, and when the execution is to be looked at again.
@@ -92,8 +95,12 @@ func (r *reconciler) statusOfJob(
 	pods := r.summarizePods(ctx, execution, job)
 	next := r.explainPods(ctx, execution, job, &pods)
 	status := deriveStatus(execution, job, pods)
-	result := ctrl.Result{RequeueAfter: next}
-	if delay := r.firstStatusDelay(execution, job, &status); delay > 0 {
+	left, exceeded, err := r.enforceStartDeadline(ctx, execution, job, &status)
+	if err != nil {
+		return &execution.Status, ctrl.Result{}, err
+	}
+	result := ctrl.Result{RequeueAfter: earliest(next, left)}
+	if delay := r.firstStatusDelay(execution, job, &status); delay > 0 && !exceeded {
 		// Behind everything else: under overload, Running is then mostly the first status after all.
 		result = ctrl.Result{RequeueAfter: earliest(delay, result.RequeueAfter), Priority: new(handler.LowPriority)}
 		return &execution.Status, result, nil

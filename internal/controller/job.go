@@ -24,6 +24,9 @@ func (r *reconciler) ensureJob(ctx context.Context, seen observation) (*batchv1.
 	case seen.jobGone:
 		return nil, jobDeleted(seen.execution, r.knownJob(seen.execution).Name)
 	}
+	if existing, err := r.startsTooLate(ctx, seen); existing != nil || err != nil {
+		return existing, err
+	}
 	if err := r.early(seen.execution.UID); err != nil {
 		return nil, err
 	}

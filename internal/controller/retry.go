@@ -48,6 +48,7 @@ func (r *reconciler) nextStep(
 ) (ctrl.Result, error) {
 	var retryable *retryableError
 	var early *earlyError
+	latest := result.RequeueAfter
 	outdatedForLong := r.isOutdatedForLong(request, err)
 	switch {
 	case err == nil:
@@ -75,6 +76,7 @@ func (r *reconciler) nextStep(
 	default:
 		return ctrl.Result{}, err
 	}
+	result.RequeueAfter = earliest(result.RequeueAfter, latest)
 	log.FromContext(ctx).V(1).Info("The execution waits", "reason", err.Error(), "retriedAfter", result.RequeueAfter)
 	return result, nil
 }

@@ -22,6 +22,7 @@ func deriveStatus(
 	execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods podSummary,
 ) dispatcherv1alpha1.JobExecutionStatus {
 	status := statusWithJob(execution, job)
+	status.PodStartTime = podStartTime(execution, job, pods)
 	finished := finishedCondition(job)
 	switch {
 	case finished != nil && finished.Type == batchv1.JobComplete:
@@ -47,6 +48,9 @@ func deriveStatus(
 		// The blocked pod was removed, by a deadline or by hand. The Job does not say yet what follows.
 	case pods.unexplained != nil && isPodBlockedByEvents(execution):
 		// The events of the pod, or of the one before it, are read again later.
+	case job.Status.Active > 0 && isAwaitingStart(&status, job):
+		message := fmt.Sprintf("no pod of Job %s has started yet", job.Name)
+		setWaiting(&status, dispatcherv1alpha1.ReasonWaiting, message, job.CreationTimestamp)
 	case job.Status.Active > 0 || isRunning(execution):
 		at := ptr.Deref(job.Status.StartTime, job.CreationTimestamp)
 		if podsBlocked(execution) && at.Before(&pods.startedAt) {

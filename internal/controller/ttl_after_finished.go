@@ -14,7 +14,7 @@ import (
 
 // cleanUp handles a finished execution. An execution with a TTL is deleted when that has expired. One without a TTL is
 // deleted after its finished Job, whose own TTL or a user deletes it. An execution that has no Job, or whose Job was
-// deleted before it finished, or that was canceled, is kept: it is the only record.
+// deleted before it finished, or that was canceled or did not start in time, is kept: it is the only record.
 func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result, error) {
 	execution := seen.execution
 	if execution.Status.ObservedGeneration != execution.Generation {
@@ -24,8 +24,8 @@ func (r *reconciler) cleanUp(ctx context.Context, seen observation) (ctrl.Result
 	expired := hasTTL && left <= 0
 	var err error
 	switch {
-	case seen.job != nil && isCanceled(execution):
-		// The process that stored the status Canceled may have ended before it deleted the Job.
+	case seen.job != nil && isStopped(execution):
+		// The process that stored the status may have ended before it deleted the Job.
 		err = r.deleteJob(ctx, seen.job)
 	case seen.job != nil && !expired: // Afterwards the Job goes with the execution, also if a policy forbids to change it.
 		err = r.restoreJobTTL(ctx, seen.job)
@@ -70,7 +70,7 @@ func (r *reconciler) leftOfTTL(execution *dispatcherv1alpha1.JobExecution) (left
 
 // expiresWithJob says whether the execution took its outcome from a finished Job, and so is deleted after that Job.
 func expiresWithJob(execution *dispatcherv1alpha1.JobExecution) bool {
-	return execution.Status.Job != nil && !isCanceled(execution) &&
+	return execution.Status.Job != nil && !isStopped(execution) &&
 		execution.Summary().Reason != dispatcherv1alpha1.ReasonJobDeleted
 }
 

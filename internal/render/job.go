@@ -76,6 +76,7 @@ func jobOf(
 		return nil, errs
 	}
 	keepUntilRecorded(job)
+	noteStartDeadline(job, template)
 	// The template's own labels are kept from the pods: a label that a tool puts on all objects of an application would
 	// make them endpoints of a Service that selects by it.
 	job.Spec.Template.Labels = merged(rendered.Spec.Template.Labels, own)
@@ -101,6 +102,14 @@ func keepUntilRecorded(job *batchv1.Job) {
 	}
 	job.Annotations[dispatcherv1alpha1.AnnotationJobTTL] = strconv.Itoa(int(*ttl))
 	job.Spec.TTLSecondsAfterFinished = new(int32(dispatcherv1alpha1.MinJobTTLSeconds))
+}
+
+// noteStartDeadline notes the startDeadlineSeconds of the template that the Job was rendered from.
+func noteStartDeadline(job *batchv1.Job, template *dispatcherv1alpha1.JobTemplate) {
+	delete(job.Annotations, dispatcherv1alpha1.AnnotationStartDeadline)
+	if seconds := template.Spec.StartDeadlineSeconds; seconds != nil {
+		job.Annotations[dispatcherv1alpha1.AnnotationStartDeadline] = strconv.Itoa(int(*seconds))
+	}
 }
 
 // merged returns a new map of all entries. Later maps win.

@@ -109,6 +109,25 @@ func TestJobTTL(t *testing.T) {
 	}
 }
 
+// A Job notes the start deadline of the template that it was rendered from, and no other.
+func TestStartDeadlineOfAJob(t *testing.T) {
+	for seconds, want := range map[int32]string{0: "", 30: "30"} {
+		spec := jobWithArgs("x")
+		spec.Annotations = map[string]string{dispatcherv1alpha1.AnnotationStartDeadline: "5"}
+		template := templateOf(spec)
+		if seconds > 0 {
+			template.Spec.StartDeadlineSeconds = &seconds
+		}
+		job, errs := NewDirect(1).Job(t.Context(), template, &dispatcherv1alpha1.JobExecution{})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if got := job.Annotations[dispatcherv1alpha1.AnnotationStartDeadline]; got != want {
+			t.Errorf("deadline %d: annotation = %q, want %q", seconds, got, want)
+		}
+	}
+}
+
 // The name of a Job is kept in the status of its execution, which every replica caches, before the API server judges it.
 func TestTheNameOfAJobIsBounded(t *testing.T) {
 	const longest = 253

@@ -45,9 +45,6 @@ var _ = Describe("Pods that do not start", func() {
 			allow(ctx, namespace)
 			eventuallyState(ctx, execution, running)
 		},
-		Entry("a missing service account", `serviceaccount "absent" not found`, nil,
-			func(spec *corev1.PodSpec) { spec.ServiceAccountName = "absent" },
-			func(ctx context.Context, namespace string) { create(ctx, namespace, &corev1.ServiceAccount{}, "absent") }),
 		Entry("a quota of no pods", "exceeded quota", forbidPods, nil,
 			func(ctx context.Context, namespace string) {
 				remove(ctx, namespace, &corev1.ResourceQuota{}, "no-pods")
@@ -147,7 +144,7 @@ func warn(ctx context.Context, execution *dispatcherv1alpha1.JobExecution, reaso
 	GinkgoHelper()
 	for _, pod := range admin.Pods(ctx, execution) {
 		Expect(admin.Create(ctx, &eventsv1.Event{
-			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, GenerateName: pod.Name + "."},
+			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, GenerateName: pod.Name + "-"},
 			Regarding:  corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 			Type:       corev1.EventTypeWarning, Reason: reason, Note: note, Action: "Mount",
 			EventTime: metav1.NowMicro(), ReportingController: "kubelet", ReportingInstance: "node",
