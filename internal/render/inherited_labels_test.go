@@ -1,6 +1,7 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,23 @@ func TestJobInheritsLabels(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, job.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
+
+// What is wrong with a label of the pods is said once, where the template has it.
+func TestJobGetsNoInvalidLabelsOfItsPods(t *testing.T) {
+	spec := jobWithArgs("x")
+	spec.Spec.Template.Labels = map[string]string{"good": "a", "bad": "a b", "a b": "bad", "long": strings.Repeat("a", 64)}
+	job, errs := NewDirect(1).Job(t.Context(), templateOf(spec), &dispatcherv1alpha1.JobExecution{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for key := range spec.Spec.Template.Labels {
+		if _, ok := job.Labels[key]; ok != (key == "good") {
+			t.Errorf("label %q of the Job: %v", key, ok)
+		}
+		if _, ok := job.Spec.Template.Labels[key]; !ok {
+			t.Errorf("the pods lack the label %q", key)
+		}
 	}
 }

@@ -84,12 +84,17 @@ func jobOf(
 }
 
 // defaultedLabels returns the labels of a Job, or those of its pods if it has none. The API server does the same, but
-// not for Jobs with labels of ours.
+// not for Jobs with labels of ours. It leaves out what no label can be: the API server refuses that where the template
+// has it.
 func defaultedLabels(rendered *batchv1.JobTemplateSpec) map[string]string {
 	if len(rendered.Labels) > 0 {
 		return rendered.Labels
 	}
-	return rendered.Spec.Template.Labels
+	labels := maps.Clone(rendered.Spec.Template.Labels)
+	maps.DeleteFunc(labels, func(key, value string) bool {
+		return len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0
+	})
+	return labels
 }
 
 // keepUntilRecorded raises the TTL of the Job, so that the controller can record its outcome first, and notes the one
