@@ -9,13 +9,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"dispatcher.ivan.vc/internal/webhook/server"
 )
 
 const (
 	// duplicatesPath is the path of the webhook for duplicates in lists. It is called before the API server checks the
 	// schema, which refuses duplicates in the same lists, but does not say what to write instead. So its failurePolicy is
 	// Ignore.
-	duplicatesPath = "/explain-duplicates-dispatcher-ivan-vc-v1alpha1-jobtemplate"
+	duplicatesPath = server.UndecodedPrefix + "duplicates-dispatcher-ivan-vc-v1alpha1-jobtemplate"
 
 	// maxDuplicates is how many duplicates are reported.
 	maxDuplicates = 100

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/render" //nolint:depguard // It tells what the actions of a golden case result in.
 	"dispatcher.ivan.vc/test/user"
 )
 

@@ -9,6 +9,9 @@ import (
 // Kubernetes computes with all the digits of a quantity: to decode "1e100000000", with some digits more, takes minutes
 // and much memory, and to print it again takes longer. Nothing can stop it, so such a review is not decoded.
 const (
+	// UndecodedPrefix begins the paths of webhooks that decode no quantities. They get reviews with costly ones, too.
+	UndecodedPrefix = "/explain-"
+
 	// maxQuantityDigits bounds the digits of a quantity. The largest one that Kubernetes takes has 19.
 	maxQuantityDigits = 64
 

@@ -58,6 +58,18 @@ func TestCostlyQuantitiesAreNotDecoded(t *testing.T) {
 	}
 }
 
+// A webhook that does not decode quantities gets them, so that the API server's schema names the field.
+func TestCostlyQuantitiesWhereNothingIsDecoded(t *testing.T) {
+	asked := false
+	handler := newReviews().limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	request := post("10.0.0.1", `{"request":{"uid":"1","object":{"limits":{"cpu":"1e1000"}}}}`)
+	request.URL.Path = UndecodedPrefix + "x"
+	serve(handler, request)
+	if !asked {
+		t.Error("the review was not handed over")
+	}
+}
+
 // refusedAt fails unless a review was answered with a refusal of one field.
 func refusedAt(t *testing.T, answer io.Reader, field string) {
 	t.Helper()

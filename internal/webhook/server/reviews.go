@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -115,14 +116,9 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			turnAway(w, http.StatusBadRequest, "the names in the review are too long")
 			return
 		}
-		if hasCostlyQuantity(body) {
-			refuseReview(w, body, fmt.Sprintf("a quantity has more than %d digits, or more than %d in its exponent",
-				maxQuantityDigits, maxExponentDigits))
-			return
-		}
 		values := countValues(body)
-		if values.number() > maxValues {
-			refuseReview(w, body, fmt.Sprintf("consists of more than %d values: leave some out", maxValues))
+		if reason := notDecoded(r.URL.Path, body, values); reason != "" {
+			refuseReview(w, body, reason)
 			return
 		}
 		if weight := values.weight(); weight > freeValues {
@@ -136,6 +132,18 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// notDecoded returns why the object in body must not be decoded, or "".
+func notDecoded(path string, body []byte, values values) string {
+	switch {
+	case !strings.HasPrefix(path, UndecodedPrefix) && hasCostlyQuantity(body):
+		return fmt.Sprintf("a quantity has more than %d digits, or more than %d in its exponent",
+			maxQuantityDigits, maxExponentDigits)
+	case values.number() > maxValues:
+		return fmt.Sprintf("consists of more than %d values: leave some out", maxValues)
+	}
+	return ""
 }
 
 // refuseHeaders returns the status of a request that is refused before its body is read, or 0. The API server always
