@@ -45,6 +45,9 @@ func (r trace) printed() trace {
 // not safe in a script of the language. It follows variables, the dot of with and range, and calls of defined
 // templates. It returns nil if there is none, or if the template does not parse.
 func payloadPrinted(text string, in *language) *parse.ActionNode {
+	if !isTemplate(text) {
+		return nil
+	}
 	parsed, err := gotemplate.Parse(text)
 	if err != nil {
 		return nil
