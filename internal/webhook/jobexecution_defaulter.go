@@ -23,8 +23,8 @@ var _ admission.Defaulter[*dispatcherv1alpha1.JobExecution] = &jobExecutionDefau
 
 // Default fills in the caller, labels and the time to live of a new execution, and keeps the caller of one that is
 // changed. The API server does not call it for an execution that has them already, nor for a change that leaves the
-// caller as it is: see fields-to-set in setup.go. Where the template does not exist, the validator refuses the execution
-// and names the field.
+// caller as it is: see fields-to-set in setup.go. Where the template does not exist, the validator refuses the
+// execution and names the field.
 func (d *jobExecutionDefaulter) Default(ctx context.Context, execution *dispatcherv1alpha1.JobExecution) error {
 	return countRefusal(jobExecutionKind, d.setDefaults(ctx, execution))
 }

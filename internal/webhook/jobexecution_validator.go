@@ -13,8 +13,8 @@ import (
 	"dispatcher.ivan.vc/internal/render"
 )
 
-// jobExecutionValidator refuses a JobExecution whose template does not exist, is suspended or does not render with its payload, and
-// one with annotations or a caller that only the manager sets.
+// jobExecutionValidator refuses a JobExecution whose template does not exist, is suspended or does not render with its
+// payload, and one with annotations or a caller that only the manager sets.
 type jobExecutionValidator struct {
 	manager   *account
 	templates *templateLookup

@@ -30,9 +30,9 @@ func (v *jobTemplateValidator) ValidateCreate(
 	return warnings, countRefusal(jobTemplateKind, err)
 }
 
-// ValidateUpdate validates a change of what runs: the spec without suspend, and labels and annotations where strings of the template
-// use them. Other changes always pass, so that finalizers can be removed from a template that would be refused today.
-// The matchConditions in config/webhook keep most of them away.
+// ValidateUpdate validates a change of what runs: the spec without suspend, and labels and annotations where strings of
+// the template use them. Other changes always pass, so that finalizers can be removed from a template that would be
+// refused today. The matchConditions in config/webhook keep most of them away.
 func (v *jobTemplateValidator) ValidateUpdate(
 	ctx context.Context, old, template *dispatcherv1alpha1.JobTemplate,
 ) (admission.Warnings, error) {

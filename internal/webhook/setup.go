@@ -25,9 +25,9 @@ import (
 //
 // An execution from the HTTP API has its defaults already and says so in an annotation, which saves a call. It must
 // have the label by which executions are found, and nobody may set that to another template. The validating webhook is
-// called for every new execution, and refuses the annotation from other users. Of the updates of executions, the one is
-// only asked about changes of the caller, and the other about changes of annotations, so that an update of the status or
-// a finalizer costs no call.
+// called for every new execution, and refuses the annotation from other users. Of the updates of executions, the
+// defaulting webhook is asked about changes of the caller, and the validating one about changes of annotations: an
+// update of the status or a finalizer costs no call.
 //
 // +kubebuilder:webhookconfiguration:mutating=false,name=validating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=true,name=mutating-webhook-configuration

@@ -36,7 +36,7 @@ var _ = Describe("The HTTP API", func() {
 			Expect(execution.Spec).
 				To(Equal(dispatcherv1alpha1.JobExecutionSpec{JobTemplateName: template.Name,
 					Payload: "my test payload",
-					Caller: &dispatcherv1alpha1.Caller{Username: "system:anonymous", Via: dispatcherv1alpha1.CallerViaHTTP}}))
+					Caller:  &dispatcherv1alpha1.Caller{Username: "system:anonymous", Via: dispatcherv1alpha1.CallerViaHTTP}}))
 			Expect(execution.Annotations).To(HaveKeyWithValue(dispatcherv1alpha1.AnnotationRequestID, "my-request"))
 
 			stored := &dispatcherv1alpha1.JobExecution{}
