@@ -25,7 +25,7 @@ func TestExecutionsHaveTheirCaller(t *testing.T) {
 			}
 			api := newFakeAPIServer(t)
 			api.put("n", call.change)
-			api.Template = annotated("p")
+			api.Template = withArguments("p")
 			var got []dispatcherv1alpha1.Caller
 			api.OnCreate = func(_ http.ResponseWriter, _ *http.Request, execution *dispatcherv1alpha1.JobExecution) bool {
 				got = append(got, *execution.Spec.Caller)

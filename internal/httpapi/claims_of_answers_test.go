@@ -119,7 +119,7 @@ func checkClaim(t *testing.T, call answerWithObject, form mediaType, payload str
 	t.Helper()
 	api := newFakeAPIServer(t)
 	api.put("n", call.change, func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Payload = payload })
-	api.Template = annotated("{{ .Payload }}", payload)
+	api.Template = withPayload(payload)
 	recorder := &claimsRecorder{ResponseRecorder: httptest.NewRecorder(), memory: api.memory}
 	api.server(t, testOptions()).http.Handler.ServeHTTP(recorder, call.request(form, payload))
 	if recorder.Code != call.status {
@@ -144,16 +144,29 @@ func (c answerWithObject) request(form mediaType, payload string) *http.Request 
 	return request
 }
 
-// annotated is a template whose pods have annotations with these values.
-func annotated(values ...string) *dispatcherv1alpha1.JobTemplate {
+// withArguments is a template whose container has these texts as its arguments, each in three parts: Linux limits the
+// length of one.
+func withArguments(texts ...string) *dispatcherv1alpha1.JobTemplate {
 	return echo(func(t *dispatcherv1alpha1.JobTemplate) {
-		pod := &t.Spec.JobTemplate.Spec.Template
-		pod.Spec.Containers[0].Args = nil
-		pod.Annotations = map[string]string{}
-		for i, value := range values {
-			pod.Annotations[fmt.Sprint("a", i)] = value
+		container := &t.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+		container.Args = nil
+		for _, text := range texts {
+			third := len(text) / 3
+			container.Args = append(container.Args, text[:third], text[third:2*third], text[2*third:])
 		}
 	})
+}
+
+// withPayload is withArguments for the payload and these texts.
+func withPayload(texts ...string) *dispatcherv1alpha1.JobTemplate {
+	template := withArguments(texts...)
+	container := &template.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	const third = `{{ $n := div (len .Payload) 3 }}`
+	container.Args = append(container.Args,
+		third+`{{ substr 0 (int $n) .Payload }}`,
+		third+`{{ substr (int $n) (int (mul 2 $n)) .Payload }}`,
+		third+`{{ substr (int (mul 2 $n)) (len .Payload) .Payload }}`)
+	return template
 }
 
 // Where there is no memory for an answer, a caller that has changed something is not refused, and others are.
@@ -168,7 +181,7 @@ func TestAnswersWithoutMemory(t *testing.T) {
 			api.memory.bodies = budget.NewBytes(bodyCopies*int64(len(payload)), time.Millisecond, nil)
 			api.memory.reads = budget.NewBytes(readBytes, time.Millisecond, nil)
 			api.put("n", call.change, func(e *dispatcherv1alpha1.JobExecution) { e.Spec.Payload = payload })
-			api.Template = annotated(payload)
+			api.Template = withArguments(payload)
 			request := call.request(mediaJSON, payload)
 			request.RemoteAddr = "127.0.0.1:1"
 			recorder := httptest.NewRecorder()
@@ -192,7 +205,7 @@ func TestAnswersWithoutMemory(t *testing.T) {
 // A preview of a Job that no API server could store is refused, however long it would be in JSON.
 func TestPreviewOfATooLargeJob(t *testing.T) {
 	api := newFakeAPIServer(t)
-	api.Template = annotated(slices.Repeat([]string{largePayload}, 7)...)
+	api.Template = withArguments(slices.Repeat([]string{largePayload}, 7)...)
 	request := httptest.NewRequest(http.MethodPut, "/execute/t?dryRun=All", strings.NewReader("p"))
 	if got := problemOf(t, serve(api.server(t, testOptions()), request)); got.Reason != problem.PayloadTooLarge {
 		t.Errorf("got %+v", got)

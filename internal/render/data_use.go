@@ -12,6 +12,9 @@ type dataUse struct {
 	payload bool
 	// metadata is .JobTemplate.Labels and .JobTemplate.Annotations.
 	metadata bool
+	// execution is all that may differ between executions: data that is not in .Namespace or .JobTemplate, and what
+	// functions return that are not repeatable.
+	execution bool
 }
 
 // usedData says what a template can reach. It takes for granted that whoever gets .JobTemplate, or all of the data, as
@@ -19,7 +22,7 @@ type dataUse struct {
 func usedData(text string) dataUse {
 	parsed, err := gotemplate.Parse(text)
 	if err != nil {
-		return dataUse{payload: true, metadata: true}
+		return dataUse{payload: true, metadata: true, execution: true}
 	}
 	f := useFinder{defined: parsed.Defined, visited: map[visit]bool{}}
 	f.list(parsed.Main.Root, knownData{dot: true, dollar: true})
@@ -108,6 +111,8 @@ func (f *useFinder) operand(node parse.Node, in knownData) {
 	switch n := node.(type) {
 	case *parse.DotNode:
 		f.use(in.dot, nil)
+	case *parse.IdentifierNode:
+		f.found.execution = f.found.execution || !repeatable[n.Ident]
 	case *parse.FieldNode:
 		f.use(in.dot, n.Ident)
 	case *parse.VariableNode:
@@ -123,8 +128,14 @@ func (f *useFinder) operand(node parse.Node, in knownData) {
 func (f *useFinder) use(ofData bool, fields []string) {
 	switch {
 	case !ofData:
+		return
 	case len(fields) == 0:
-		f.found = dataUse{payload: true, metadata: true}
+		f.found = dataUse{payload: true, metadata: true, execution: true}
+		return
+	case fields[0] != "Namespace" && fields[0] != "JobTemplate":
+		f.found.execution = true
+	}
+	switch {
 	case payloadFields[fields[0]]:
 		f.found.payload = true
 	case fields[0] == "JobTemplate" && (len(fields) == 1 || fields[1] != "Name"):

@@ -80,6 +80,9 @@ func jobOf(
 	// The template's own labels are kept from the pods: a label that a tool puts on all objects of an application would
 	// make them endpoints of a Service that selects by it.
 	job.Spec.Template.Labels = merged(rendered.Spec.Template.Labels, own)
+	if errs := checkAnnotations(job); len(errs) > 0 {
+		return nil, errs
+	}
 	return job, nil
 }
 

@@ -19,11 +19,15 @@ func TemplatePath(job *batchv1.Job, path string) string {
 	if path == "" || path == "<nil>" {
 		return jobTemplatePath.String()
 	}
+	return jobTemplatePath.String() + "." + leftOutOf(job).path(podTemplatePath(path))
+}
+
+// podTemplatePath returns the path that a field has in the Job which validation names by path.
+func podTemplatePath(path string) string {
 	for from, to := range podTemplatePaths {
-		if rest, found := strings.CutPrefix(path, from); found && (rest == "" || strings.ContainsAny(rest[:1], "[.")) {
-			path = to + rest
-			break
+		if rest, found := strings.CutPrefix(path, from); found && isEndOfElement(rest) {
+			return to + rest
 		}
 	}
-	return jobTemplatePath.String() + "." + leftOutOf(job).path(path)
+	return path
 }

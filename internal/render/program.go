@@ -18,6 +18,8 @@ type program struct {
 	set     *gotemplate.Set // of the strings
 	// usesMetadata says that it may depend on the labels or annotations of the JobTemplate.
 	usesMetadata bool
+	// needsTrial says that the API server validates some of it that may depend on the execution.
+	needsTrial bool
 }
 
 // templatedString is a string of the Job that is a template.
@@ -26,6 +28,8 @@ type templatedString struct {
 	text string
 	// usesPayload says that what it renders to may depend on the payload.
 	usesPayload bool
+	// usesExecution says that it may differ between executions.
+	usesExecution bool
 }
 
 // compile parses every templated string of spec once. It reports every string that does not parse, or that uses an
@@ -54,9 +58,10 @@ func compile(spec *batchv1.JobTemplateSpec) (*program, field.ErrorList) {
 	p.set = set
 	for i := range p.strings {
 		used := usedData(p.strings[i].text)
-		p.strings[i].usesPayload = used.payload
+		p.strings[i].usesPayload, p.strings[i].usesExecution = used.payload, used.execution
 		p.usesMetadata = p.usesMetadata || used.metadata
 	}
+	p.needsTrial = reachesValidated(p.spec, p.strings)
 	return p, nil
 }
 

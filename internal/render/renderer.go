@@ -19,9 +19,29 @@ type Renderer interface {
 		ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 	) (*batchv1.Job, field.ErrorList)
 
+	// Render is Job for admission, which has to know more of a Job.
+	Render(
+		ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+	) Rendering
+
 	// Examine compiles a template, renders it with trial payloads, and looks for what is legal but most likely not
 	// meant. The template need not be stored.
 	Examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) Examination
+}
+
+// MaxJobBytes is etcd's limit: a larger Job, in the form of protobuf, cannot be stored.
+const MaxJobBytes = 3 << 19
+
+// Rendering is the Job of an execution, or why there is none.
+type Rendering struct {
+	// Job and Errors are what Renderer.Job returns.
+	Job    *batchv1.Job
+	Errors field.ErrorList
+
+	// NeedsTrial says that a field which the API server validates may depend on the execution: it may call this Job
+	// invalid although it has accepted another one of this template. Where it is false, the API server accepts this Job
+	// if it has accepted that of a trial payload.
+	NeedsTrial bool
 }
 
 // Examination is what admission has to know of a template.
@@ -60,11 +80,20 @@ var _ Renderer = &Direct{}
 func (d *Direct) Job(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) (*batchv1.Job, field.ErrorList) {
+	rendering := d.Render(ctx, template, execution)
+	return rendering.Job, rendering.Errors
+}
+
+// Render implements Renderer.
+func (d *Direct) Render(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) Rendering {
 	program, errs := d.programs.program(template)
 	if len(errs) > 0 {
-		return nil, withoutValues(errs)
+		return Rendering{Errors: withoutValues(errs)}
 	}
-	return program.job(ctx, template, execution)
+	job, errs := program.job(ctx, template, execution)
+	return Rendering{Job: job, Errors: errs, NeedsTrial: program.needsTrial}
 }
 
 // Examine implements Renderer.

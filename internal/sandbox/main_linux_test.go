@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -64,9 +63,9 @@ const (
 	doWait     = "please wait while there is" // a file
 )
 
-func (b *badRenderer) Job(
+func (b *badRenderer) Render(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
-) (*batchv1.Job, field.ErrorList) {
+) render.Rendering {
 	do, argument, _ := strings.Cut(execution.Spec.Payload, ":")
 	switch do {
 	case doOverflow:
@@ -89,7 +88,8 @@ func (b *badRenderer) Job(
 		for begun := cpuTime(); do == doGiveUp && cpuTime()-begun < 370*time.Millisecond; {
 			counter++
 		}
-		return nil, field.ErrorList{field.InternalError(jobTemplatePath, errors.New("took longer than 2s"))}
+		late := field.InternalError(jobTemplatePath, errors.New("took longer than 2s"))
+		return render.Rendering{Errors: field.ErrorList{late}}
 	case doWork:
 		for begun := cpuTime(); cpuTime()-begun < heavyCPU*6/5; {
 			counter++
@@ -111,7 +111,7 @@ func (b *badRenderer) Job(
 	case doReport:
 		execution.Spec.Payload = report()
 	}
-	return b.Renderer.Job(ctx, template, execution)
+	return b.Renderer.Render(ctx, template, execution)
 }
 
 var (

@@ -116,6 +116,10 @@ type answer struct {
 	// payloadFields are those of an examination.
 	payloadFields []string
 
+	// needsTrial is that of a render.Rendering. A worker that lies about it gains nothing: the API server judges the Job
+	// in any case, if only when it is created.
+	needsTrial bool
+
 	// jobs are what the strings of each Job rendered to: one of a request for a Job, up to two of an examination, none if
 	// there are errors.
 	jobs [][]render.Rendered
@@ -135,6 +139,7 @@ func (a *answer) frame() ([]byte, error) {
 	frame := newFrame(1 << 10)
 	frame = appendNumber(frame, number(a.unknown))
 	frame = appendNumber(frame, number(a.usesMetadata))
+	frame = appendNumber(frame, number(a.needsTrial))
 	frame = appendNumber(frame, len(a.errs))
 	for _, err := range a.errs {
 		frame = appendText(frame, string(err.Type))
@@ -169,7 +174,7 @@ func number(b bool) int {
 // parseAnswer takes an answer apart. It trusts nothing: each part has a type and a bound.
 func parseAnswer(content []byte) (*answer, error) {
 	f := fields{rest: content}
-	a := &answer{unknown: f.number(1) == 1, usesMetadata: f.number(1) == 1}
+	a := &answer{unknown: f.number(1) == 1, usesMetadata: f.number(1) == 1, needsTrial: f.number(1) == 1}
 	for range f.number(maxAnswerErrors) {
 		a.errs = append(a.errs, parseError(&f))
 	}

@@ -20,6 +20,7 @@ func TestAnswersKeepTheirContent(t *testing.T) {
 	at := field.NewPath("spec", "jobTemplate")
 	want := &answer{
 		usesMetadata: true,
+		needsTrial:   true,
 		errs: field.ErrorList{
 			field.Invalid(at, "x", "wrong"), field.Invalid(at, field.OmitValueType{}, "wrong"), field.Required(at, "missing"),
 			field.InternalError(at, errStopped),

@@ -32,7 +32,7 @@ type call struct {
 // outcome is how a call ends: with errors, or with what it asked for.
 type outcome struct {
 	errs        field.ErrorList
-	job         *batchv1.Job
+	rendering   render.Rendering
 	examination render.Examination
 }
 
@@ -44,6 +44,14 @@ func (c *call) key() callKey {
 func (p *Pool) Job(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) (*batchv1.Job, field.ErrorList) {
+	rendering := p.Render(ctx, template, execution)
+	return rendering.Job, rendering.Errors
+}
+
+// Render implements render.Renderer.
+func (p *Pool) Render(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) render.Rendering {
 	done := p.ask(ctx, kindJob, template, execution, func(a *answer) (outcome, error) {
 		if len(a.errs) > 0 {
 			return outcome{errs: a.errs}, nil
@@ -52,13 +60,13 @@ func (p *Pool) Job(
 			return outcome{}, errors.New("there must be one Job or an error")
 		}
 		job, errs, err := render.Assemble(template, execution, a.jobs[0])
-		return outcome{errs: errs, job: job}, err
+		return outcome{errs: errs, rendering: render.Rendering{Job: job, NeedsTrial: a.needsTrial}}, err
 	})
 	if len(done.errs) > 0 {
 		p.metrics.errors.WithLabelValues(requestJob).Inc()
-		return nil, done.errs
+		return render.Rendering{Errors: done.errs}
 	}
-	return done.job, nil
+	return done.rendering
 }
 
 // Examine implements render.Renderer.

@@ -146,11 +146,11 @@ func (w *worker) job(ctx context.Context, template *dispatcherv1alpha1.JobTempla
 	execution := &dispatcherv1alpha1.JobExecution{}
 	execution.Name, execution.Namespace, execution.Spec.Payload = r.name, template.Namespace, r.payload
 	execution.Spec.JobTemplateName, execution.Spec.Caller = template.Name, r.caller
-	job, errs := w.renderer.Job(ctx, template, execution)
-	if len(errs) > 0 {
-		return &answer{errs: errs}
+	rendering := w.renderer.Render(ctx, template, execution)
+	if len(rendering.Errors) > 0 {
+		return &answer{errs: rendering.Errors}
 	}
-	return &answer{jobs: textsOf(template, job)}
+	return &answer{needsTrial: rendering.NeedsTrial, jobs: textsOf(template, rendering.Job)}
 }
 
 func (w *worker) examine(ctx context.Context, template *dispatcherv1alpha1.JobTemplate) *answer {

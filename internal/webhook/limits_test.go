@@ -27,6 +27,13 @@ func (stuck) Job(
 	return nil, field.ErrorList{field.InternalError(nil, ctx.Err())}
 }
 
+func (s stuck) Render(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) render.Rendering {
+	_, errs := s.Job(ctx, template, execution)
+	return render.Rendering{Errors: errs}
+}
+
 func (s stuck) Examine(ctx context.Context, _ *dispatcherv1alpha1.JobTemplate) render.Examination {
 	_, errs := s.Job(ctx, nil, nil)
 	return render.Examination{Errors: errs, UsesMetadata: true}

@@ -30,6 +30,13 @@ func (o *originRecorder) Job(
 	return &batchv1.Job{}, nil
 }
 
+func (o *originRecorder) Render(
+	ctx context.Context, _ *dispatcherv1alpha1.JobTemplate, _ *dispatcherv1alpha1.JobExecution,
+) render.Rendering {
+	o.record(ctx)
+	return render.Rendering{Job: &batchv1.Job{}}
+}
+
 func (o *originRecorder) Examine(ctx context.Context, _ *dispatcherv1alpha1.JobTemplate) render.Examination {
 	o.record(ctx)
 	return render.Examination{}
