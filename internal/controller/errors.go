@@ -18,6 +18,7 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/refusal"
 	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 // This file is the one place that decides which errors are terminal and which are retried.
@@ -117,7 +118,7 @@ func earliest(a, b time.Duration) time.Duration {
 }
 
 // createRefused returns the error for a Job that the API server refuses for another reason than its name.
-func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error {
+func createRefused(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, err error) error {
 	switch {
 	case refusal.ByPolicy(err):
 		// A policy may change.
@@ -136,7 +137,7 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error 
 			message: fmt.Sprintf(
 				"the API server refused the rendered Job: %s; correct JobTemplate %s or the payload, then "+
 					"create another JobExecution",
-				truncated(err.Error()),
+				truncated(whyInvalid(job, err)),
 				execution.Spec.JobTemplateName,
 			),
 		}
@@ -151,6 +152,15 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, err error) error 
 		cause:     err,
 		execution: execution.UID,
 	}
+}
+
+// whyInvalid says why the API server refuses a Job, by the fields of its template and without the values: these may be of
+// the payload or the template, which not everybody may see who sees the status or the event.
+func whyInvalid(job *batchv1.Job, err error) string {
+	if errs := trial.ErrorsForCallers(job, err); len(errs) > 0 {
+		return joined(errs)
+	}
+	return err.Error()
 }
 
 // nameConflict returns the error for a Job whose name another Job has. The Job of an earlier execution of the same name

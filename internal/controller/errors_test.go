@@ -29,8 +29,8 @@ func TestMessagesAreBounded(t *testing.T) {
 
 	texts := map[string]string{"Failed": jobFailedMessage(job, finishedCondition(job))}
 	for _, err := range []error{
-		createRefused(execution, apierrors.NewBadRequest(long)),
-		createRefused(execution, apierrors.NewForbidden(jobs, name, errors.New(long))),
+		createRefused(execution, job, apierrors.NewBadRequest(long)),
+		createRefused(execution, job, apierrors.NewForbidden(jobs, name, errors.New(long))),
 		nameConflict(execution, job),
 		templateNotFound(execution),
 		renderFailed(template, errs),
@@ -118,9 +118,31 @@ func TestTooLarge(t *testing.T) {
 		{"it is forbidden", errQuota, false},
 		{"no API server has answered", errors.New("connection refused"), false},
 	} {
-		if got := strings.Contains(createRefused(newExecution(), test.err).Error(), "larger than the API server can store"); got != test.want {
+		if got := strings.Contains(createRefused(newExecution(), newJob(), test.err).Error(), "larger than the API server can store"); got != test.want {
 			t.Errorf("%s: the message says so: %v, want %v", test.reason, got, test.want)
 		}
+	}
+}
+
+// Who reads an execution, or an event of it, is told the fields of the template and no value, which may be of the
+// payload.
+func TestInvalidJobsAreToldByFieldsOfTheTemplate(t *testing.T) {
+	refused := apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "run", field.ErrorList{
+		field.Invalid(field.NewPath("metadata", "labels"), "secret", "must be short"),
+		field.Required(field.NewPath("spec", "template", "labels"), "when it rains"),
+	})
+	job := newJob(func(job *batchv1.Job) { job.Labels = map[string]string{"a": "secret"} })
+	got := createRefused(newExecution(), job, refused).Error()
+	for _, want := range []string{
+		"spec.jobTemplate.metadata.labels[a]: Invalid value: must be short",
+		"spec.jobTemplate.spec.template.metadata.labels: Required value: when it rains",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q does not contain %q", got, want)
+		}
+	}
+	if strings.Contains(got, "secret") {
+		t.Errorf("%q quotes the value", got)
 	}
 }
 

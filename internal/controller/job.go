@@ -100,7 +100,7 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 	case absent.isGone(getErr) && isTaken(err):
 		return nil, fmt.Errorf("creating Job %s, whose name was taken until now: %w: %w", job.Name, errContended, err)
 	case absent.isGone(getErr):
-		return nil, createRefused(execution, err)
+		return nil, createRefused(execution, job, err)
 	case getErr != nil:
 		return nil, fmt.Errorf("reading Job %s past the cache: %w", job.Name, getErr)
 	case isJobOf(existing, execution):
@@ -108,7 +108,7 @@ func (r *reconciler) createJob(ctx context.Context, seen observation, job *batch
 	case isTaken(err):
 		return nil, nameConflict(execution, existing)
 	}
-	return nil, createRefused(execution, err)
+	return nil, createRefused(execution, job, err)
 }
 
 // rememberJob keeps a reference to the Job until the cache shows it.

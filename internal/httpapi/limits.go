@@ -7,6 +7,7 @@ import (
 	"dispatcher.ivan.vc/internal/httpapi/access"
 	"dispatcher.ivan.vc/internal/httpapi/budget"
 	"dispatcher.ivan.vc/internal/httpapi/store"
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // Bounds on what a caller sends.
@@ -114,7 +115,7 @@ const (
 	readBytes = 3 << 19
 
 	// maxJobBytes bounds the Job that a preview shows: etcd's limit. In JSON, a byte of it has at most 6.
-	maxJobBytes = 3 << 19
+	maxJobBytes = render.MaxJobBytes
 
 	// restBytes is an object without its payload.
 	restBytes = 16 << 10

@@ -23,7 +23,7 @@ func templateErrors(job *batchv1.Job, status metav1.Status) field.ErrorList {
 	if status.Details == nil || len(status.Details.Causes) == 0 {
 		return field.ErrorList{templateError(job, metav1.StatusCause{Message: status.Message})}
 	}
-	causes := status.Details.Causes[:min(len(status.Details.Causes), maxCauses)]
+	causes := located(job, status.Details.Causes[:min(len(status.Details.Causes), maxCauses)])
 	errs := make(field.ErrorList, 0, len(causes))
 	for _, cause := range causes {
 		errs = append(errs, templateError(job, cause))

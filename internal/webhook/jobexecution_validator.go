@@ -14,11 +14,12 @@ import (
 )
 
 // jobExecutionValidator refuses a JobExecution whose template does not exist, is suspended or does not render with its
-// payload, and one with annotations or a caller that only the manager sets.
+// payload, whose Job is invalid, and one with annotations or a caller that only the manager sets.
 type jobExecutionValidator struct {
 	manager   *account
 	templates *templateLookup
 	renderer  render.Renderer
+	trial     jobTrier
 }
 
 var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValidator{}
@@ -77,12 +78,12 @@ func (v *jobExecutionValidator) validate(
 	if execution.Labels[dispatcherv1alpha1.LabelJobTemplate] != template.Name {
 		return nil, templateNotFound(execution, "it did not exist when the defaults were filled in: try again")
 	}
-	refusal := v.validateRender(ctx, template, execution)
+	refusal := v.validateJob(ctx, template, execution)
 	if refusal == nil {
 		return rerunWarnings(execution, template), nil
 	}
-	if apierrors.IsTimeout(refusal) {
-		return nil, refusal // After a timeout, nothing is known of the template that another one could change.
+	if apierrors.IsTimeout(refusal) || apierrors.IsServiceUnavailable(refusal) {
+		return nil, refusal // Then nothing is known of the template that another one could change.
 	}
 
 	// The cache may be behind. Accepting because of an old template does no harm, since the controller renders again.
@@ -94,11 +95,12 @@ func (v *jobExecutionValidator) validate(
 	if current.ResourceVersion == template.ResourceVersion {
 		return nil, refusal
 	}
-	return rerunWarnings(execution, current), v.validateRender(ctx, current, execution)
+	return rerunWarnings(execution, current), v.validateJob(ctx, current, execution)
 }
 
-// validateRender renders execution as the controller will.
-func (v *jobExecutionValidator) validateRender(
+// validateJob renders the Job of execution as the controller will, and tries it at the API server if another execution
+// of the template may have a valid Job and this one not.
+func (v *jobExecutionValidator) validateJob(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
 ) error {
 	if !template.DeletionTimestamp.IsZero() {
@@ -107,14 +109,29 @@ func (v *jobExecutionValidator) validateRender(
 	if template.Spec.Suspend {
 		return templateSuspended(template, execution)
 	}
+	rendering := v.render(ctx, template, execution)
+	if len(rendering.Errors) > 0 {
+		return notRendered(jobExecutionKind, execution.Name, inTemplate(template.Name, rendering.Errors))
+	}
+	if err := checkExecutionName(template, execution, rendering.Job); err != nil {
+		return err
+	}
+	switch {
+	case rendering.Job.Size() > render.MaxJobBytes:
+		return jobTooLarge(template, execution)
+	case rendering.NeedsTrial:
+		return v.tryJob(ctx, template, execution, rendering.Job)
+	}
+	return nil
+}
+
+// render renders the Job of execution, within its share of the time.
+func (v *jobExecutionValidator) render(
+	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, execution *dispatcherv1alpha1.JobExecution,
+) render.Rendering {
 	ctx, cancel := renderContext(ctx)
 	defer cancel()
-
-	job, errs := v.renderer.Job(ctx, template, execution)
-	if len(errs) > 0 {
-		return notRendered(jobExecutionKind, execution.Name, inTemplate(template.Name, errs))
-	}
-	return checkExecutionName(template, execution, job)
+	return v.renderer.Render(ctx, template, execution)
 }
 
 // inTemplate adds to each error that its path is one of the template.

@@ -76,11 +76,12 @@ func newHooks(
 	access := fairReviews{shared, cached}
 	manager := &account{reviews: access}
 	templates := newTemplateLookup(objects.Templates(cached, fairReader{apiReader, shared}))
+	fairJobs := newFairTrier(shared, jobs)
 	return hooks{
-		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: newFairTrier(shared, jobs)},
+		templates: &jobTemplateValidator{access: access, renderer: renderer, trial: fairJobs},
 		defaults:  &jobExecutionDefaulter{manager: manager, templates: templates},
 		executions: &jobExecutionValidator{
-			manager: manager, templates: templates, renderer: renderer,
+			manager: manager, templates: templates, renderer: renderer, trial: fairJobs,
 		},
 		deletions: &deletionWarner{executions: cached, calls: shared},
 	}

@@ -50,18 +50,6 @@ var _ = Describe("An execution that cannot succeed", func() {
 		Expect(admin.Jobs(ctx, namespace)).To(BeEmpty())
 	})
 
-	It("ends when the API server calls its Job invalid", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
-			t.Spec.SamplePayload = new("Never")
-		})
-		ended := eventuallyState(ctx, createExecution(ctx, namespace, "always", "Always"),
-			failed(dispatcherv1alpha1.ReasonJobInvalid))
-		Expect(message(ended)).To(ContainSubstring("restartPolicy"))
-		Expect(ended.Status.Job).To(BeNil())
-		Expect(ended.Status.CompletionTime).NotTo(BeNil())
-	})
-
 	It("ends when its name belongs to another Job, which it leaves alone", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace)
 		foreign := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "taken"},
