@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -120,7 +121,6 @@ func TestPreviewKeepsAManualSelector(t *testing.T) {
 }
 
 func TestPreviewThatIsRefused(t *testing.T) {
-	jobs := schema.GroupResource{Group: "batch", Resource: "jobs"}
 	argument := "spec.jobTemplate.spec.template.spec.containers[0].args[0]"
 	refusedExecution := func(err *apierrors.StatusError) func(*fakeAPIServer) {
 		return func(f *fakeAPIServer) {
@@ -158,15 +158,9 @@ func TestPreviewThatIsRefused(t *testing.T) {
 			apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "", field.ErrorList{
 				field.Required(field.NewPath("spec", "template", "labels"), "")})), 422, problem.Invalid,
 			[]string{"spec.jobTemplate.spec.template.metadata.labels"}},
-		{"the Job is invalid, and a policy gives no causes", refusedJob(&apierrors.StatusError{
+		{"the Job is invalid, without causes", refusedJob(&apierrors.StatusError{
 			ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: "Invalid", Message: "no"},
 		}), 422, problem.Invalid, []string{"spec.jobTemplate"}},
-		{"a quota is exhausted", refusedJob(apierrors.NewForbidden(jobs, "", io.EOF)), 403, problem.Forbidden, nil},
-		{"a webhook has side effects",
-			refusedJob(apierrors.NewBadRequest(`admission webhook "x" does not support dry run because it has side effects`)),
-			403, problem.Forbidden, nil},
-		{"the Job's name is taken", refusedJob(apierrors.NewAlreadyExists(jobs, "n")), 409, problem.JobNameConflict,
-			[]string{"spec.jobTemplate.metadata.name"}},
 		{"the API server is busy", refusedJob(apierrors.NewTooManyRequests("x", 1)), 429, problem.TooManyRequests, nil},
 		{"or away", refusedJob(apierrors.NewServiceUnavailable("x")), 503, problem.Unavailable, nil},
 		{"or slow", refusedJob(apierrors.NewTimeoutError("x", 1)), 504, problem.Timeout, nil},
@@ -191,6 +185,46 @@ func TestPreviewThatIsRefused(t *testing.T) {
 				t.Error("a preview leaves nothing behind")
 			}
 		})
+	}
+}
+
+// The call would be accepted, and its execution would wait: so is the preview, with a warning.
+func TestPreviewOfAJobThatIsRefusedForNow(t *testing.T) {
+	jobs := schema.GroupResource{Group: "batch", Resource: "jobs"}
+	denied := `admission webhook "x" denied the request: cost center`
+	for _, test := range []struct {
+		refusal *apierrors.StatusError
+		want    string
+	}{
+		{apierrors.NewForbidden(jobs, "", errors.New("exceeded quota: no-jobs")), "exceeded quota: no-jobs"},
+		{apierrors.NewForbidden(jobs, "", errors.New("hidden from callers")), "not allowed to create Jobs"},
+		{apierrors.NewBadRequest(`admission webhook "x" does not support dry run`), "does not support dry run"},
+		{apierrors.NewAlreadyExists(jobs, "n"), "there is a Job"},
+		{&apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: 422, Reason: "Invalid", Message: denied,
+		}}, "cost center"},
+	} {
+		api := newFakeAPIServer(t)
+		api.Template = echo()
+		api.OnTry = func(w http.ResponseWriter, _ *batchv1.Job) bool {
+			apitest.AnswerError(w, test.refusal)
+			return true
+		}
+		response := preview(api.server(t, testOptions()), "")
+		body, _ := io.ReadAll(response.Body)
+		var got batchv1.Job
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatalf("%v: %v: %s", test.refusal, err, body)
+		}
+		warned := strings.Join(response.Header.Values("Warning"), "\n")
+		if response.StatusCode != http.StatusOK || !strings.Contains(warned, "would not be created now: ") ||
+			!strings.Contains(warned, test.want) || strings.Contains(warned, "hidden") {
+			t.Errorf("%v: status = %d, warnings %s", test.refusal, response.StatusCode, warned)
+		}
+		owner := metav1.GetControllerOf(&got)
+		if args := got.Spec.Template.Spec.Containers[0].Args; args[0] != "p" || owner == nil || owner.UID != "" {
+			t.Errorf("%v: args %q, owner %v", test.refusal, args, owner)
+		}
 	}
 }
 

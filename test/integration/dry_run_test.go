@@ -127,7 +127,7 @@ var _ = Describe("A dry-run", func() {
 		Expect(answered.Problem().Fields()).To(ContainElement("spec.jobTemplate.spec.template.spec.restartPolicy"))
 	})
 
-	It("is refused while a quota leaves no room for the Job", func(ctx SpecContext) {
+	It("is accepted, and warned, while a quota leaves no room for the Job", func(ctx SpecContext) {
 		createTemplate(ctx, namespace)
 		Expect(admin.Create(ctx, &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "no-jobs"},
@@ -135,18 +135,18 @@ var _ = Describe("A dry-run", func() {
 		})).To(Succeed())
 		Eventually(func(g Gomega) {
 			answered := preview(ctx, "echo", "", nil)
-			g.Expect(answered.Code).To(Equal(http.StatusForbidden), answered.Body)
-			g.Expect(answered.Problem().Detail).To(ContainSubstring("exceeded quota: no-jobs"))
+			g.Expect(answered.Code).To(Equal(http.StatusOK), answered.Body)
+			g.Expect(answered.Header.Get("Warning")).To(ContainSubstring("exceeded quota: no-jobs"))
 		}).WithContext(ctx).Should(Succeed())
 	})
 
-	It("is refused for a name that a Job has already", func(ctx SpecContext) {
+	It("is accepted, and warned, for a name that a Job has already", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) { t.Spec.JobTemplate.Name = "fixed" })
 		createExecution(ctx, namespace, "real", "")
 		Eventually(func() []batchv1.Job { return admin.Jobs(ctx, namespace) }).WithContext(ctx).Should(HaveLen(1))
 		answered := preview(ctx, "echo", "", nil)
-		Expect(answered.Code).To(Equal(http.StatusConflict), answered.Body)
-		Expect(answered.Problem().Reason).To(Equal("JobNameConflict"))
+		Expect(answered.Code).To(Equal(http.StatusOK), answered.Body)
+		Expect(answered.Header.Get("Warning")).To(ContainSubstring("there is a Job"))
 	})
 
 	It("is told of trouble, and leaves nothing", func(ctx SpecContext) {
@@ -164,7 +164,7 @@ var _ = Describe("A dry-run", func() {
 		remove()
 		DeferCleanup(manager.Proxy.Inject(tries, controlplane.Answer(
 			apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "", context.Canceled))))
-		Expect(preview(ctx, "echo", "", nil).Problem().Detail).
+		Expect(preview(ctx, "echo", "", nil).Header.Get("Warning")).
 			To(ContainSubstring("Dispatcher is not allowed to create Jobs"))
 	})
 })

@@ -61,9 +61,6 @@ const (
 	// Expired means: the list that a continue parameter is from is too old to go on with.
 	Expired Reason = "Expired"
 
-	// JobNameConflict means: the template gives its Job a name that a Job has already.
-	JobNameConflict Reason = "JobNameConflict"
-
 	// IdempotencyKeyConflict means: the name of the execution for the Idempotency-Key belongs to an execution that was not
 	// created with it.
 	IdempotencyKeyConflict Reason = "IdempotencyKeyConflict"
@@ -123,7 +120,6 @@ var statuses = map[Reason]int{
 	Unavailable:            http.StatusServiceUnavailable,
 	Timeout:                http.StatusGatewayTimeout,
 	TemplateSuspended:      http.StatusConflict,
-	JobNameConflict:        http.StatusConflict,
 	IdempotencyKeyConflict: http.StatusConflict,
 	IdempotencyKeyReused:   http.StatusUnprocessableEntity,
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -9,9 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
-	"dispatcher.ivan.vc/internal/httpapi/problem"
+	"dispatcher.ivan.vc/internal/refusal"
 	"dispatcher.ivan.vc/internal/render"
-	"dispatcher.ivan.vc/internal/trial"
 )
 
 // TryExecution asks the API server what would become of the execution that a call asks for, and what it warns of.
@@ -39,7 +39,8 @@ func (s *Store) TryExecution(ctx context.Context, request Request) (*dispatcherv
 }
 
 // TryJob asks the API server what would become of the Job of a template, and what it warns of. Nothing is stored.
-// Fields in the problem are named by where the template has them.
+// Fields in the problem are named by where the template has them. A Job that would be refused now, and need not be
+// refused later, comes back as it was rendered: its execution would be accepted, and would wait.
 func (s *Store) TryJob(ctx context.Context, named Target, job *batchv1.Job) (*batchv1.Job, []string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CreateTimeout)
 	defer cancel()
@@ -47,34 +48,25 @@ func (s *Store) TryJob(ctx context.Context, named Target, job *batchv1.Job) (*ba
 	switch {
 	case err != nil:
 		return nil, nil, translate(err, named)
-	case result.Refusal != nil:
-		return nil, nil, translateTrial(result, named, job)
-	}
-	return result.Job, result.Warnings, nil
-}
-
-// translateTrial is translate for a Job that was refused.
-func translateTrial(result trial.Result, named Target, job *batchv1.Job) *problem.Problem {
-	status := result.Refusal.ErrStatus
-	switch {
-	case len(result.Errors) > 0:
-		refused := problem.New(
-			problem.Invalid,
-			"the Job that JobTemplate %q in namespace %q makes of this payload is not valid",
-			named.Template,
-			named.Namespace,
-		)
+	case result.Refusal == nil:
+		return result.Job, result.Warnings, nil
+	case refusal.TooLarge(result.Refusal), apierrors.HasStatusCause(result.Refusal, corev1.NamespaceTerminatingCause):
+		return nil, nil, translate(result.Refusal, named)
+	case len(result.Errors) > 0 && !refusal.ByPolicy(result.Refusal):
+		refused := CannotExecute(named.Namespace, named.Template)
 		for _, err := range result.Errors {
 			refused.At(err.Field, err.ErrorBody())
 		}
-		return refused
-	case apierrors.IsAlreadyExists(result.Refusal):
-		return problem.New(problem.JobNameConflict, "JobTemplate %q in namespace %q names its Job %q, and there is a Job of "+
-			"this name already", named.Template, named.Namespace, job.Name).
-			At(render.TemplatePath(job, "metadata.name"), "is the name of a Job that exists")
-	case apierrors.IsForbidden(result.Refusal) &&
-		!apierrors.HasStatusCause(result.Refusal, corev1.NamespaceTerminatingCause):
-		return forbidden(result.Refusal, status, "Dispatcher is not allowed to create Jobs in namespace %q", named.Namespace)
+		return nil, nil, refused
 	}
-	return translate(result.Refusal, named)
+	return job, []string{"the Job would not be created now: " + notNow(result.Refusal, named, job)}, nil
+}
+
+// notNow says why the API server would not create a Job that is valid.
+func notNow(refused *apierrors.StatusError, named Target, job *batchv1.Job) string {
+	if apierrors.IsAlreadyExists(refused) && !refusal.ByPolicy(refused) {
+		return fmt.Sprintf("there is a Job %q already, and an execution whose Job cannot have its name fails", job.Name)
+	}
+	const noRight = "Dispatcher is not allowed to create Jobs in namespace %q"
+	return forbidden(refused, refused.ErrStatus, noRight, named.Namespace).Detail
 }
