@@ -51,6 +51,23 @@ func TestLeaveOut(t *testing.T) {
 	}
 }
 
+// TestLeaveOutBesideText tests that the error names the action that leaves out.
+func TestLeaveOutBesideText(t *testing.T) {
+	for template, place := range map[string]string{
+		`a{{ leaveOut }}`:  "column 5: ",
+		`{{ leaveOut }}-a`: "column 4: ",
+		`{{ .Payload | default leaveOut }}, {{ .Name }}`:                          "column 4: ",
+		"a\n{{ if .Payload }}b{{ else }}\n  {{ leaveOut }}{{ end }}":              "line 3, column 6: ",
+		`{{ define "x" }}{{ leaveOut }}{{ end }}a{{ template "x" }}`:              "column 20: ",
+		`{{ if .Payload }}{{ leaveOut }}{{ else }}{{ leaveOut }}{{ end }}{{ 1 }}`: "column 45: ",
+	} {
+		_, errs := renderWhole(t, template, "")
+		if want := place + errLeftOutBeside.Error(); messages(errs) != want {
+			t.Errorf("%s: got %q, want %q", template, messages(errs), want)
+		}
+	}
+}
+
 // TestLeaveOutIsNoText tests that nothing can be made of what leaveOut gives, and nothing stands beside it.
 func TestLeaveOutIsNoText(t *testing.T) {
 	for _, template := range []string{

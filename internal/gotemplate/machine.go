@@ -33,6 +33,8 @@ type machine struct {
 	escape  Escaper
 	// leftOut says that the source being rendered has printed what leaveOut gives.
 	leftOut bool
+	// refusesLeftOut says that to print what leaveOut gives is an error.
+	refusesLeftOut bool
 }
 
 var errPanic = errors.New("cannot be rendered")
@@ -67,8 +69,24 @@ func (m *machine) start(ctx context.Context, limits limits) {
 	m.budget = newBudget(ctx, limits)
 }
 
-// run renders the i-th source.
-func (m *machine) run(i int, escape Escaper, data any) (rendered Rendered, err error) {
+// run renders the i-th source. That leaveOut is not all that it prints is known at its end, so it is run again to learn
+// which action gave that.
+func (m *machine) run(i int, escape Escaper, data any) (Rendered, error) {
+	rendered, err := m.execute(i, escape, data)
+	if !errors.Is(err, errLeftOutBeside) {
+		return rendered, err
+	}
+	m.refusesLeftOut = true
+	_, placed := m.execute(i, escape, data)
+	m.refusesLeftOut = false
+	if errors.Is(placed, errLeftOutBeside) {
+		err = placed
+	}
+	return Rendered{}, err
+}
+
+// execute renders the i-th source.
+func (m *machine) execute(i int, escape Escaper, data any) (rendered Rendered, err error) {
 	// text/template passes on panics that are not its own. Not one is known.
 	defer func() {
 		if r := recover(); r != nil {
@@ -110,6 +128,9 @@ func (m *machine) Write(text []byte) (int, error) {
 func (m *machine) emit(value reflect.Value) (string, error) {
 	if v := indirect(value); v.IsValid() && v.Type() == leftOutType {
 		m.leftOut = true
+		if m.refusesLeftOut {
+			return "", errLeftOutBeside
+		}
 		return "", m.step(1)
 	}
 	text, err := m.print(value)
