@@ -40,7 +40,7 @@ func cause(err error, message, context, action string) (cause string, missing bo
 	return name + ": " + message, false
 }
 
-var functionName = regexp.MustCompile(`^\w+$`)
+var functionName = regexp.MustCompile(`^[A-Za-z]\w*$`)
 
 // evaluationCause is cause for what text/template says itself.
 func evaluationCause(message, context, action string) (cause string, missing bool) {
@@ -51,7 +51,7 @@ func evaluationCause(message, context, action string) (cause string, missing boo
 			return fmt.Sprintf("%s: the last argument has no value, in: %s", context, action), true
 		}
 		if strings.IndexAny(context, "\"`'0123456789") == 0 { // It is the last argument of the call that gave nothing.
-			return "a value in parentheses is missing, in: " + action, true
+			return "an argument has no value, in: " + action, true
 		}
 		return context + " has no value", true
 	case isField:

@@ -128,6 +128,9 @@ func (c *checker) pipe(pipe *parse.PipeNode, in scope) reflect.Type {
 	defer func() { c.depth-- }()
 	var typ reflect.Type
 	for at, cmd := range pipe.Cmds {
+		if at > 0 {
+			c.piped(cmd)
+		}
 		for i, arg := range cmd.Args {
 			if !c.count(arg.Position()) {
 				return nil

@@ -35,7 +35,7 @@ var functions = func() map[string]function {
 var failing = map[string]string{
 	"toJson": "mustToJson", "toPrettyJson": "mustToPrettyJson", "toRawJson": "mustToRawJson",
 	"regexMatch": "mustRegexMatch", "regexFind": "mustRegexFind", "regexFindAll": "mustRegexFindAll",
-	"regexSplit": "mustRegexSplit", "regexReplaceAll": "mustRegexReplaceAll",
+	"regexSplit":             "mustRegexSplit",
 	"regexReplaceAllLiteral": "mustRegexReplaceAllLiteral",
 }
 
@@ -111,6 +111,5 @@ var sprigBounds = map[string]func(*call) (int, error){
 
 	// Regular expressions. failing has those without must.
 	"mustRegexMatch": boundSearch, "mustRegexFind": boundSearch, "mustRegexFindAll": boundSearchAll,
-	"mustRegexSplit": boundSearchAll, "mustRegexReplaceAll": boundSearchAll,
-	"mustRegexReplaceAllLiteral": boundSearchAll, "regexQuoteMeta": boundText(2),
+	"mustRegexSplit": boundSearchAll, "mustRegexReplaceAllLiteral": boundSearchAll, "regexQuoteMeta": boundText(2),
 }

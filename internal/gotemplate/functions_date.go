@@ -80,8 +80,8 @@ func inYears(t time.Time) (time.Time, error) {
 }
 
 func inZone(layout string, date any, zone string) (string, error) {
-	if len(layout) > maxLayout {
-		return "", errLayout
+	if err := checkLayout(layout); err != nil {
+		return "", err
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" || zone == "" {
@@ -131,8 +131,8 @@ func modified(by string, date any) (instant, error) {
 
 // toDate reads a text that has the form of layout.
 func toDate(layout, text string) (instant, error) {
-	if len(layout) > maxLayout {
-		return instant{}, errLayout
+	if err := checkLayout(layout); err != nil {
+		return instant{}, err
 	}
 	t, err := time.ParseInLocation(layout, text, time.UTC)
 	if err != nil {

@@ -12,12 +12,14 @@ var errMissing = errors.New("has no value")
 
 // ownFunctions are those that sprig does not have, or that are not right in it.
 var ownFunctions = map[string]function{
-	"leaveOut":      {leaveOut, boundConstant(16)},
-	"required":      {required, boundConstant(16)},
-	"decryptAES":    {decryptAES, boundText(4)},
-	"shellQuote":    {shellQuote, boundPrinted(5)},
-	"semver":        {newVersion, boundShort},
-	"semverCompare": {semverCompare, boundShort},
+	"leaveOut":            {leaveOut, boundConstant(16)},
+	"required":            {required, boundConstant(16)},
+	"decryptAES":          {decryptAES, boundText(4)},
+	"shellQuote":          {shellQuote, boundPrinted(5)},
+	"semver":              {newVersion, boundShort},
+	"semverCompare":       {semverCompare, boundShort},
+	"regexReplaceAll":     {replacedAll, boundSearchAll},
+	"mustRegexReplaceAll": {replacedAll, boundSearchAll},
 	// These tell no types of this package.
 	"typeOf":     {typeOf, boundConstant(64)},
 	"typeIs":     {typeIs, boundConstant(8)},

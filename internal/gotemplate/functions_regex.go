@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -91,4 +93,52 @@ func boundSearchAll(c *call) (size int, err error) {
 		return ""
 	})
 	return size, nil
+}
+
+var errReference = errors.New("a $ of the replacement names a group that the pattern does not have: " +
+	"write ${1} for a group, $$ for a $, or use regexReplaceAllLiteral")
+
+// replacedAll replaces all matches. A group that is not in the pattern is an error, where sprig's has none of it: the
+// name of the group in $1_x is 1_x.
+func replacedAll(pattern, text, replacement string) (string, error) {
+	expression, err := regexp.Compile(pattern)
+	if err != nil {
+		return "", err
+	}
+	for _, rest, found := strings.Cut(replacement, "$"); found; _, rest, found = strings.Cut(rest, "$") {
+		if escaped, ok := strings.CutPrefix(rest, "$"); ok {
+			rest = escaped
+			continue
+		}
+		var group string
+		if group, rest = groupName(rest); group != "" && !hasGroup(expression, group) {
+			return "", errReference
+		}
+	}
+	return expression.ReplaceAllString(text, replacement), nil
+}
+
+// groupName returns the name of a group at the beginning of text, which is behind a $, and the text after it. It is
+// empty where regexp takes the $ for itself.
+func groupName(text string) (name, rest string) {
+	inner, braces := strings.CutPrefix(text, "{")
+	end := strings.IndexFunc(inner, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end < 0 {
+		end = len(inner)
+	}
+	name, rest = inner[:end], inner[end:]
+	if !braces {
+		return name, rest
+	}
+	if rest, braces = strings.CutPrefix(rest, "}"); !braces {
+		return "", text
+	}
+	return name, rest
+}
+
+func hasGroup(expression *regexp.Regexp, name string) bool {
+	if group, err := strconv.Atoi(name); err == nil {
+		return group <= expression.NumSubexp()
+	}
+	return expression.SubexpIndex(name) >= 0
 }

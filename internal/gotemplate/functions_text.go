@@ -15,7 +15,7 @@ var textFunctions = map[string]function{
 	"substr":     {substring, boundText(1)},
 	"abbrev":     {func(width int, text string) (string, error) { return abbreviated(0, width, text) }, boundText(2)},
 	"abbrevboth": {abbreviated, boundText(2)},
-	"wrap":       {func(width int, text string) string { return wrapped(width, "\n", text, false) }, boundText(2)},
+	"wrap":       {func(width int, text string) (string, error) { return wrapped(width, "\n", text, false) }, boundText(2)},
 	"wrapWith":   {wrapWith, boundWrapWith},
 	"initials":   {initials, boundText(1)},
 	"nospace":    {nospace, boundText(1)},
@@ -95,7 +95,7 @@ func abbreviated(offset, width int, text string) (string, error) {
 	return ellipsis + truncatedText(width-2*len(ellipsis), text[offsetOf(text, offset):]) + ellipsis, nil
 }
 
-func wrapWith(width int, separator, text string) string {
+func wrapWith(width int, separator, text string) (string, error) {
 	if separator == "" {
 		separator = "\n"
 	}
@@ -104,8 +104,10 @@ func wrapWith(width int, separator, text string) string {
 
 // wrapped breaks a text at spaces into lines of at most width characters. Longer words are lines of their own, or are
 // broken too.
-func wrapped(width int, separator, text string, breakWords bool) string {
-	width = max(width, 1)
+func wrapped(width int, separator, text string, breakWords bool) (string, error) {
+	if width < 1 {
+		return "", errors.New("the width must be at least 1")
+	}
 	var lines strings.Builder
 	for left := utf8.RuneCountInString(text); left > width; {
 		if text[0] == ' ' {
@@ -126,7 +128,7 @@ func wrapped(width int, separator, text string, breakWords bool) string {
 			space := strings.IndexByte(text[room:], ' ')
 			if space < 0 {
 				lines.WriteString(text)
-				return lines.String()
+				return lines.String(), nil
 			}
 			end = room + space
 		}
@@ -136,7 +138,7 @@ func wrapped(width int, separator, text string, breakWords bool) string {
 		text = text[end+1:]
 	}
 	lines.WriteString(text)
-	return lines.String()
+	return lines.String(), nil
 }
 
 // initials returns the first character of each word.

@@ -1,7 +1,9 @@
 package gotemplate
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -44,8 +46,8 @@ func (i instant) UTC() instant                 { return newInstant(i.time().UTC(
 
 // Format prints the time as layout says.
 func (i instant) Format(layout string) (string, error) {
-	if len(layout) > maxLayout {
-		return "", errLayout
+	if err := checkLayout(layout); err != nil {
+		return "", err
 	}
 	return i.time().Format(layout), nil
 }
@@ -53,4 +55,24 @@ func (i instant) Format(layout string) (string, error) {
 // maxLayout is how long a layout may be.
 const maxLayout = 256
 
-var errLayout = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
+var (
+	errLayout      = fmt.Errorf("a date layout may have at most %d bytes", maxLayout)
+	errOtherLayout = errors.New("the layout must say how it writes the time 2006-01-02 15:04:05, such as 02.01.2006")
+)
+
+// otherLayouts matches what says in other languages how to write a time, and would be printed as it is.
+var otherLayouts = regexp.MustCompile(`(?:^|[^A-Za-z])(?:YYYY|yyyy|YY|yy|MM|DD|dd|HH|hh|mm|ss)(?:$|[^A-Za-z])|%[YmdHMSFT]`)
+
+// someTime has another value than a layout in each of its parts.
+var someTime = time.Date(1987, 11, 23, 19, 48, 56, 987654321, time.FixedZone("XYZ", 5*3600))
+
+// checkLayout refuses a layout that writes no part of a time: it would be taken for the time itself.
+func checkLayout(layout string) error {
+	switch {
+	case len(layout) > maxLayout:
+		return errLayout
+	case someTime.Format(layout) == layout || otherLayouts.MatchString(layout):
+		return errOtherLayout
+	}
+	return nil
+}

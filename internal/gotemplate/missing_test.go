@@ -72,7 +72,9 @@ func TestFieldErrors(t *testing.T) {
 		`{{ upper (fromJson .Payload).object.none }}`:              `(fromJson .Payload).object.none has no value`,
 		`{{ upper ((fromJson .Payload).none).none }}`:              `((fromJson .Payload).none).none has no value`,
 		`{{ upper (trunc 2 (fromJson .Payload).none.none) }}`:      `(fromJson .Payload).none.none has no value`,
-		`{{ upper (index (fromJson .Payload) "none") }}`:           `a value in parentheses is missing, in: upper (index`,
+		`{{ upper (index (fromJson .Payload) "none") }}`:           `an argument has no value, in: upper (index`,
+		`{{ (fromJson .Payload).none | trunc 3 }}`:                 `column 37: an argument has no value, in: (fromJson .Payload).none | trunc 3`,
+		`{{ (fromJson .Payload).none | replace "a" "b" }}`:         `an argument has no value, in: (fromJson .Payload).none | replace`,
 		`{{ dig "text" "a" "x" (fromJson .Payload) }}`:             `takes a dictionary with the key "a", and not text`,
 	} {
 		if _, errs := render(t, template, payload); len(errs) != 1 || !strings.Contains(errs[0].Message, want) {

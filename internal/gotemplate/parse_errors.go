@@ -96,6 +96,8 @@ func openBlock(text string) (parse.Pos, string) {
 // unclosed says that an action does not end.
 const unclosed = "the action has no }}"
 
+const noBrackets = `[ ] is not supported: write index LIST NUMBER, or index OBJECT "NAME"`
+
 // parseErrors are what the parser says, and how to say it with what to write instead.
 var parseErrors = map[string]string{
 	"unclosed action":                 unclosed,
@@ -106,7 +108,10 @@ var parseErrors = map[string]string{
 	"unexpected {{end}}":              "{{ end }} ends nothing",
 	"unexpected {{else}}":             "{{ else }} is in no block",
 	"missing value for command":       "a value or a function is missing",
-	"bad character U+005B '['":        "[ ] is not supported: write index LIST NUMBER",
+	"bad character U+005B '['":        noBrackets,
+	`unexpected "[" in operand`:       noBrackets,
+	`unexpected "[" in command`:       noBrackets,
+	`unexpected "|" in command`:       "|| is no function: write or A B",
 	"bad character U+002D '-'":        `- cannot stand in a name: write index OBJECT "NAME", or sub A B to subtract`,
 	`illegal number syntax: "-"`:      "- is no function: write sub A B",
 	`illegal number syntax: "+"`:      "+ is no function: write add A B",
