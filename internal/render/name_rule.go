@@ -90,23 +90,20 @@ func nameRuleOf(
 		rule.restrict(rule.MaxLength-len(index), true, "the Job is Indexed, and its last pod has this name and "+index+
 			" as the host name")
 	}
-	walk(job, func(at func() place, text string) {
-		use, ok := nameUseOf(text, template)
-		if !ok {
-			return
-		}
-		p := at()
-		most, noDots := validation.LabelValueMaxLength, dnsLabels[p.fields]
-		switch {
-		case p.fields == "metadata.name":
-			most, noDots = most-len(index), index != ""
-		case !noDots && !labelValues[p.fields]:
-			return
-		}
-		rule.restrict((most-use.others)/use.count, noDots,
-			fmt.Sprintf("it is a part of %s, which has at most %d characters", p.path, most))
-	})
+	name := shortString{jobTemplatePath.Child("metadata", "name"), job.Name, index != ""}
+	rule.part(name, validation.LabelValueMaxLength-len(index), template)
+	for _, short := range shortStrings(job) {
+		rule.part(short, validation.LabelValueMaxLength, template)
+	}
 	return rule
+}
+
+// part restricts names that are a part of a string, which may have at most most characters.
+func (r *NameRule) part(of shortString, most int, template *dispatcherv1alpha1.JobTemplate) {
+	if use, ok := nameUseOf(of.text, template); ok {
+		r.restrict((most-use.others)/use.count, of.noDots,
+			fmt.Sprintf("it is a part of %s, which has at most %d characters", of.path, most))
+	}
 }
 
 // restrict adds a restriction to the rule, unless no name at all satisfies it.
@@ -119,26 +116,6 @@ func (r *NameRule) restrict(maxLength int, noDots bool, reason string) {
 	}
 	r.MaxLength, r.NoDots = min(r.MaxLength, maxLength), r.NoDots || noDots
 }
-
-// labelValues are the fields of a Job that are values of labels, and dnsLabels are those that are DNS labels. Both have
-// at most 63 characters. The name of the Job is not among them: it depends on the Job what it may be.
-var (
-	labelValues = map[string]bool{
-		"metadata.labels":                 true,
-		"spec.template.metadata.labels":   true,
-		"spec.template.spec.nodeSelector": true,
-		"spec.template.spec.topologySpreadConstraints.labelSelector.matchLabels":   true,
-		"spec.template.spec.volumes.ephemeral.volumeClaimTemplate.metadata.labels": true,
-	}
-	dnsLabels = map[string]bool{
-		"spec.template.spec.hostname":            true,
-		"spec.template.spec.subdomain":           true,
-		"spec.template.spec.containers.name":     true,
-		"spec.template.spec.initContainers.name": true,
-		"spec.template.spec.volumes.name":        true,
-		"spec.template.spec.resourceClaims.name": true,
-	}
-)
 
 // indexSuffix returns what the Job controller appends to the name of an Indexed Job to make the host name of its last
 // pod. It is empty for another Job.
