@@ -3,6 +3,7 @@ package gotemplate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -237,6 +238,9 @@ func (c *checker) function(n *parse.IdentifierNode, root reflect.Type) {
 	}
 	if !isFunction(n.Ident) {
 		advice := notOurs[n.Ident]
+		if name := similarFunction(n.Ident); name != "" {
+			advice = "write " + name
+		}
 		if root != nil && root.Kind() == reflect.Struct {
 			if _, ok := root.FieldByName(n.Ident); ok {
 				advice = "write ." + n.Ident
@@ -251,6 +255,17 @@ func (c *checker) function(n *parse.IdentifierNode, root reflect.Type) {
 	if _, ok := functions[n.Ident]; ok {
 		c.calls[n.Ident] = true
 	}
+}
+
+// similarFunction returns the function whose name differs only in capital letters and _, or nothing.
+func similarFunction(name string) string {
+	plain := strings.ReplaceAll(name, "_", "")
+	for _, known := range slices.Sorted(maps.Keys(functions)) {
+		if strings.EqualFold(known, plain) {
+			return known
+		}
+	}
+	return ""
 }
 
 // body checks a defined template, and puts into it the calls that bound recursion.

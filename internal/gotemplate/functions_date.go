@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -129,7 +130,8 @@ func modified(by string, date any) (instant, error) {
 	return newInstant(t), err
 }
 
-// toDate reads a text that has the form of layout.
+// toDate reads a text that has the form of layout. For an abbreviation that is not known, such as PST or GMT+3,
+// the time package takes the time for one in UTC.
 func toDate(layout, text string) (instant, error) {
 	if err := checkLayout(layout); err != nil {
 		return instant{}, err
@@ -138,8 +140,18 @@ func toDate(layout, text string) (instant, error) {
 	if err != nil {
 		return instant{}, unreadable("a time in the layout", text)
 	}
+	if zone, _ := t.Zone(); !knownZones[zone] && !strings.Contains(layout, "07") {
+		return instant{}, errAbbreviation
+	}
 	return newInstant(t), nil
 }
+
+// knownZones are the abbreviations of time zones that stand for one offset. The empty one is of a numeric offset.
+var knownZones = map[string]bool{"": true, "UTC": true, "GMT": true}
+
+var errAbbreviation = errors.New(
+	"of the abbreviations of time zones, only UTC and GMT are known: PST or IST stands for other offsets elsewhere",
+)
 
 func unixEpoch(date any) (string, error) {
 	t, err := toTime(date)
