@@ -1,6 +1,9 @@
 package gotemplate
 
-import "text/template/parse"
+import (
+	"strings"
+	"text/template/parse"
+)
 
 // signatures are those of functions whose last argument is not the value that they are about. To pipe this value into
 // them, as into all others, gives a result that is wrong and looks right: TEXT is then what was written for NEW.
@@ -26,11 +29,7 @@ func (c *checker) piped(cmd *parse.CommandNode) {
 	switch cmd.Args[len(cmd.Args)-1].(type) {
 	case *parse.StringNode, *parse.NumberNode:
 		last := len(names) - 1
-		signature := function.Ident
-		for _, name := range names {
-			signature += " " + name
-		}
-		c.report(function.Pos, "what is piped into %s is its %s and not its %s: write %s without |",
-			function.Ident, names[last], names[last-1], signature)
+		c.report(function.Pos, "what is piped into %[1]s is its %[2]s and not its %[3]s: write %[1]s %[4]s without |",
+			function.Ident, names[last], names[last-1], strings.Join(names, " "))
 	}
 }

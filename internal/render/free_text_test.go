@@ -31,8 +31,7 @@ func stringFields(t reflect.Type, path []string, within []reflect.Type) []string
 		}
 	case reflect.Struct:
 		var found []string
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			inner := path
 			if name != "" {
