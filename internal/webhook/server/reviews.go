@@ -121,17 +121,23 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			refuseReview(w, body, reason)
 			return
 		}
-		if weight := values.weight(); weight > freeValues {
-			release, ok := l.values.acquire(ctx, origin, weight, queueTimeout)
-			if !ok {
-				tooMany(w)
-				return
-			}
-			defer release()
+		endValues, ok := l.acquireValues(ctx, origin, values.weight())
+		if !ok {
+			tooMany(w)
+			return
 		}
+		defer endValues()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// acquireValues waits for the memory of decoded values. A few need none.
+func (l *reviews) acquireValues(ctx context.Context, origin fairqueue.Origin, weight int64) (func(), bool) {
+	if weight <= freeValues {
+		return func() {}, true
+	}
+	return l.values.acquire(ctx, origin, weight, queueTimeout)
 }
 
 // notDecoded returns why the object in body must not be decoded, or "".
