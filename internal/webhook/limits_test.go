@@ -15,6 +15,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 // stuck renders nothing and answers nothing before the time of its caller is over.
@@ -37,6 +38,11 @@ func (s stuck) Render(
 func (s stuck) Examine(ctx context.Context, _ *dispatcherv1alpha1.JobTemplate) render.Examination {
 	_, errs := s.Job(ctx, nil, nil)
 	return render.Examination{Errors: errs, UsesMetadata: true}
+}
+
+func (stuck) Try(ctx context.Context, _ *batchv1.Job) (trial.Result, error) {
+	<-ctx.Done()
+	return trial.Result{}, ctx.Err()
 }
 
 func (stuck) Create(ctx context.Context, _ client.Object, _ ...client.CreateOption) error {
@@ -79,6 +85,12 @@ func TestWebhooksAnswerInTime(t *testing.T) {
 		{"the defaults of an execution cannot be read", func(ctx context.Context) error {
 			return (&jobExecutionDefaulter{manager: knownAccount(), templates: blocked}).Default(ctx, jobExecution("e", "a", ""))
 		}, admissionTimeout, apierrors.IsServiceUnavailable},
+		{"the Job of an execution is not tried", func(ctx context.Context) error {
+			validator := newExecutionValidator(labelled("{{ .Payload }}"), &stubTrial{})
+			validator.trial = stuck{}
+			_, err := validator.ValidateCreate(ctx, defaultedExecution("e", "a", ""))
+			return err
+		}, admissionTimeout, apierrors.IsTimeout},
 		{"a template does not render", func(ctx context.Context) error {
 			validator := &jobTemplateValidator{access: &stubAccess{}, renderer: stuck{}, trial: &stubTrial{}}
 			_, err := validator.ValidateCreate(ctx, jobTemplate("a", ""))
