@@ -154,8 +154,8 @@ func createRefused(execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job,
 	}
 }
 
-// whyInvalid says why the API server refuses a Job, by the fields of its template and without the values: these may be of
-// the payload or the template, which not everybody may see who sees the status or the event.
+// whyInvalid says why the API server refuses a Job, by the fields of its template and without the values: these may be
+// of the payload or the template, which not everybody may see who sees the status or the event.
 func whyInvalid(job *batchv1.Job, err error) string {
 	if errs := trial.ErrorsForCallers(job, err); len(errs) > 0 {
 		return joined(errs)

@@ -6,19 +6,36 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// FindString returns the paths of the strings of a Job that are value and that path can mean. The API server leaves
-// indexes and keys out of some paths: it calls all labels metadata.labels, and a path in a volume volumeMounts.subPath.
-func FindString(job *batchv1.Job, path, value string) []string {
-	var found []string
-	path = podTemplatePath(path)
+// JobStrings are strings of a Job, by their value.
+type JobStrings map[string][]string
+
+// maxSameStrings is how many strings with one value JobStrings have: it is enough for an answer.
+const maxSameStrings = 100
+
+// FindStrings returns where a Job has these values.
+func FindStrings(job *batchv1.Job, values []string) JobStrings {
+	found := JobStrings{}
+	for _, value := range values {
+		found[value] = nil
+	}
 	walk(&batchv1.JobTemplateSpec{ObjectMeta: job.ObjectMeta, Spec: job.Spec}, func(at func() place, text string) {
-		if text != value {
-			return
-		}
-		if own := strings.TrimPrefix(at().path.String(), jobTemplatePath.String()+"."); canMean(path, own) {
-			found = append(found, own)
+		if known, wanted := found[text]; wanted && len(known) < maxSameStrings {
+			found[text] = append(known, strings.TrimPrefix(at().path.String(), jobTemplatePath.String()+"."))
 		}
 	})
+	return found
+}
+
+// At returns the paths of the strings that are value and that path can mean. The API server leaves indexes and keys out
+// of some paths: it calls all labels metadata.labels, and a path in a volume volumeMounts.subPath.
+func (s JobStrings) At(path, value string) []string {
+	path = podTemplatePath(path)
+	var found []string
+	for _, full := range s[value] {
+		if canMean(path, full) {
+			found = append(found, full)
+		}
+	}
 	return found
 }
 

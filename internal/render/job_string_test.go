@@ -8,13 +8,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestFindString(t *testing.T) {
+func TestFindStrings(t *testing.T) {
 	job := &batchv1.Job{Spec: jobWithArgs("x", "y", "x").Spec}
 	job.Labels = map[string]string{"a.b/c": "x", "d": "x", "e": "y"}
 	job.Spec.Template.Labels = map[string]string{"p": "x"}
 	container := &job.Spec.Template.Spec.Containers[0]
 	container.VolumeMounts = []corev1.VolumeMount{{SubPath: "y"}, {SubPath: "x", MountPath: "x"}}
 	const first = "spec.template.spec.containers[0]."
+	strings := FindStrings(job, []string{"x", "absent"})
 	for path, want := range map[string][]string{
 		"metadata.labels":                              {"metadata.labels[a.b/c]", "metadata.labels[d]"},
 		"metadata.labels[d]":                           {"metadata.labels[d]"},
@@ -33,7 +34,7 @@ func TestFindString(t *testing.T) {
 		"spec.template.spec.containers[0].volumeMount": nil,
 		"": nil,
 	} {
-		if diff := cmp.Diff(want, FindString(job, path, "x")); diff != "" {
+		if diff := cmp.Diff(want, strings.At(path, "x")); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", path, diff)
 		}
 	}

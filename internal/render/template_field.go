@@ -6,16 +6,21 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// HasField says whether a template with this jobTemplate sets the field at path, which may lack indexes, or one above or
-// below it.
-func HasField(spec *batchv1.JobTemplateSpec, path string) bool {
-	found := false
+// HaveFields says of each path whether a template with this jobTemplate sets the field at the path, which may lack
+// indexes, or one above or below it.
+func HaveFields(spec *batchv1.JobTemplateSpec, paths []string) []bool {
+	found, missing := make([]bool, len(paths)), len(paths)
 	walk(spec, func(at func() place, text string) {
-		if found || text == "" {
+		if missing == 0 || text == "" {
 			return
 		}
 		own := at().path.String()
-		found = isWithin(own, path) || isWithin(path, own) || canMean(path, own)
+		for i, path := range paths {
+			if !found[i] && (isWithin(own, path) || isWithin(path, own) || canMean(path, own)) {
+				found[i] = true
+				missing--
+			}
+		}
 	})
 	return found
 }

@@ -1,12 +1,16 @@
 package render
 
-import "testing"
+import (
+	"maps"
+	"slices"
+	"testing"
+)
 
-func TestHasField(t *testing.T) {
+func TestHaveFields(t *testing.T) {
 	spec := jobWithArgs("x", "y")
 	spec.Labels = map[string]string{"a.b/c": "x", "empty": ""}
 	const container = "spec.jobTemplate.spec.template.spec.containers[0]"
-	for path, want := range map[string]bool{
+	want := map[string]bool{
 		"spec.jobTemplate":                                        true,
 		"spec.jobTemplate.metadata.labels":                        true,
 		"spec.jobTemplate.metadata.labels[a.b/c]":                 true,
@@ -24,9 +28,11 @@ func TestHasField(t *testing.T) {
 		"metadata.labels[a.b/c]":                                  false,
 		"spec.jobTemplate.spec.template.spec.containers.args":     true,
 		"": false,
-	} {
-		if got := HasField(spec, path); got != want {
-			t.Errorf("HasField(%q) = %t", path, got)
+	}
+	paths := slices.Collect(maps.Keys(want))
+	for i, got := range HaveFields(spec, paths) {
+		if got != want[paths[i]] {
+			t.Errorf("%q: %t", paths[i], got)
 		}
 	}
 }

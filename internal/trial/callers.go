@@ -123,15 +123,21 @@ func located(job *batchv1.Job, causes []metav1.StatusCause) []metav1.StatusCause
 	if job == nil {
 		return causes
 	}
+	values := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		if value := invalidValue(cause); value != "" {
+			values = append(values, value)
+		}
+	}
+	found := render.FindStrings(job, values)
 	seen := map[metav1.StatusCause]int{}
 	causes = slices.Clone(causes)
 	for i, cause := range causes {
-		detail, found := strings.CutPrefix(cause.Message, field.ErrorTypeInvalid.String()+": ")
-		value, _, ok := cutValue(detail)
-		if !found || !ok || value == "" {
+		value := invalidValue(cause)
+		if value == "" {
 			continue
 		}
-		fields := slices.DeleteFunc(render.FindString(job, cause.Field, value), isOwnLabel)
+		fields := slices.DeleteFunc(found.At(cause.Field, value), isOwnLabel)
 		// Where two fields have the same value, there are as many causes.
 		switch n := seen[cause]; {
 		case n < len(fields):
@@ -142,6 +148,16 @@ func located(job *batchv1.Job, causes []metav1.StatusCause) []metav1.StatusCause
 		seen[cause]++
 	}
 	return causes
+}
+
+// invalidValue returns the value that a cause calls invalid, or nothing.
+func invalidValue(cause metav1.StatusCause) string {
+	detail, found := strings.CutPrefix(cause.Message, field.ErrorTypeInvalid.String()+": ")
+	if !found {
+		return ""
+	}
+	value, _, _ := cutValue(detail)
+	return value
 }
 
 // isOwnLabel says whether a field is a label of Dispatcher.

@@ -56,14 +56,19 @@ func jobTooLarge(template *dispatcherv1alpha1.JobTemplate, execution *dispatcher
 // field may be of a policy. Where the template does not name the Job, the execution does.
 func errorsForCaller(template *dispatcherv1alpha1.JobTemplate, errs field.ErrorList) field.ErrorList {
 	spec := &template.Spec.JobTemplate
+	paths := make([]string, len(errs))
+	for i, err := range errs {
+		paths[i] = err.Field
+	}
+	inTheTemplate := render.HaveFields(spec, paths)
 	var told field.ErrorList
 	hasOther := len(errs) == 0
-	for _, err := range errs {
+	for i, err := range errs {
 		switch {
 		case err.Field == jobNamePath.String() && spec.Name == "":
 			err.Field = "metadata.name"
 			told = append(told, err)
-		case render.HasField(spec, err.Field):
+		case inTheTemplate[i]:
 			told = append(told, inTemplate(template.Name, field.ErrorList{err})...)
 		default:
 			hasOther = true
