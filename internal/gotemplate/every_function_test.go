@@ -87,7 +87,7 @@ var everyFunction = map[string]struct{ parameters, call, want string }{
 	"cat":        {"printed...", `cat 1e6 "a"`, "1000000 a"},
 	"toString":   {"printed", `toString 12345678.0`, "12345678"},
 	"toStrings":  {"printedlist", `toStrings (list 1e6 1)`, "[1000000 1]"},
-	"shellQuote": {"printed", `shellQuote 1e6`, "'1000000'"},
+	"shellQuote": {"word", `shellQuote 1e6`, "'1000000'"},
 	"join":       {"text printedlist", `join "," (list 1e6 1)`, "1000000,1"},
 	"sortAlpha":  {"printedlist", `sortAlpha (list "b" 1e6)`, "[1000000 b]"},
 	"leaveOut":   {"", `leaveOut`, ""},

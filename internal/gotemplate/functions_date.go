@@ -31,7 +31,7 @@ var dateFunctions = map[string]function{
 }
 
 const (
-	aTime       = "a time, such as 2024-05-01T23:30:00Z, 2024-05-01, or seconds since 1970"
+	aTime       = "a time, such as 2024-05-01T23:30:00Z, 2024-05-01, or seconds since 1970 (toDate reads other forms)"
 	aDuration   = "a duration, such as 1h30m"
 	aZone       = "a time zone, such as Europe/Paris"
 	someSeconds = "a number of seconds"

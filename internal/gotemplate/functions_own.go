@@ -15,7 +15,7 @@ var ownFunctions = map[string]function{
 	"leaveOut":            {leaveOut, boundConstant(16)},
 	"required":            {required, boundConstant(16)},
 	"decryptAES":          {decryptAES, boundText(4)},
-	"shellQuote":          {shellQuote, boundPrinted(5)},
+	"shellQuote":          {shellQuote, boundShellQuote},
 	"semver":              {newVersion, boundShort},
 	"semverCompare":       {semverCompare, boundShort},
 	"regexReplaceAll":     {replacedAll, boundSearchAll},
@@ -43,6 +43,16 @@ func shellQuote(value any) string {
 		text = fmt.Sprint(value)
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// boundShellQuote is for shellQuote. Of a list it would make one word, in the form of Go.
+func boundShellQuote(c *call) (int, error) {
+	switch reflect.ValueOf(c.args[0]).Kind() {
+	case reflect.Slice, reflect.Map:
+		return 0, fmt.Errorf("gives one word, and takes no %s: quote each item in a range",
+			strings.TrimPrefix(typeName(c.args[0]), "a "))
+	}
+	return boundPrinted(5)(c)
 }
 
 // index is text/template's, except that a key which a map does not have is missing, not empty: `index

@@ -127,6 +127,7 @@ func TestFunctionErrors(t *testing.T) {
 		{"a panic becomes an error", `{{ substr 5 9 "abc" }}`, "substr: "},
 		{"another spelling", `{{ fromJSON .Payload }}`, `there is no function "fromJSON": write fromJson`},
 		{"a spelling of Python", `{{ .Payload | from_json }}`, `write fromJson`},
+		{"a list is not one word", `{{ list "a b" "c" | shellQuote }}`, "shellQuote: gives one word, and takes no list: quote each item in a range"},
 		{"too few arguments", `{{ dig "a" }}`, "dig: takes one or more keys"},
 		{"the wrong type", `{{ upper 1 }}`, "column 10: text"},
 		{"the wrong number", `{{ upper "a" "b" }}`, "column 4: upper"},

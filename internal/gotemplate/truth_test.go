@@ -77,6 +77,7 @@ var unreadableBy = func() map[string][]string {
 	return map[string][]string{
 		"any": nil, "value": {"nothing"},
 		"printed":     {"nothing", "a list with a missing item"},
+		"word":        {"nothing", "a list", "a list with a missing item", "a dictionary"},
 		"printedlist": {"nothing", "a list with a missing item", "a dictionary"},
 		"decimal":     number, "decimaldivisor": append(slices.Clone(number), "zero"),
 		"fractiononly": append(slices.Clone(fraction), "a fraction as text", "a number as text"),
