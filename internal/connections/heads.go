@@ -8,8 +8,8 @@ import (
 )
 
 // maxHeads bounds the bytes of heads, which are requests up to their body, that have arrived in part. net/http makes up
-// to 25 times as much of them: each header of some bytes is an entry of a map. A TLS handshake counts as a head, and has
-// about 2 KiB.
+// to 25 times as much of them: each header of some bytes is an entry of a map. A TLS handshake counts as a head, and
+// has about 2 KiB.
 const maxHeads = 2 << 20
 
 // carried is what a connection may have read of the next head before the request before it has ended: a record of TLS.

@@ -216,7 +216,9 @@ func TestForbiddenWithAnotherTextEachTime(t *testing.T) {
 		}
 		c.clock.SetTime(c.clock.Now().Add(early.RequeueAfter))
 	}
-	c.reconcile()
+	if _, _, err := c.reconcile(); err != nil {
+		t.Fatal(err)
+	}
 	cancel := c.execution()
 	cancel.Spec.Canceled = true
 	if err := c.server.Update(t.Context(), cancel); err != nil {

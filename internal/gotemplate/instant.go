@@ -61,7 +61,8 @@ var (
 )
 
 // otherLayouts matches what says in other languages how to write a time, and would be printed as it is.
-var otherLayouts = regexp.MustCompile(`(?:^|[^A-Za-z])(?:YYYY|yyyy|YY|yy|MM|DD|dd|HH|hh|mm|ss)(?:$|[^A-Za-z])|%[YmdHMSFT]`)
+var otherLayouts = regexp.MustCompile(
+	`(?:^|[^A-Za-z])(?:YYYY|yyyy|YY|yy|MM|DD|dd|HH|hh|mm|ss)(?:$|[^A-Za-z])|%[YmdHMSFT]`)
 
 // someTime has another value than a layout in each of its parts.
 var someTime = time.Date(1987, 11, 23, 19, 48, 56, 987654321, time.FixedZone("XYZ", 5*3600))

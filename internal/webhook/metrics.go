@@ -11,8 +11,8 @@ import (
 )
 
 // refusals counts what admission refused. The reason is that of the answer: Invalid, Forbidden, ServiceUnavailable or
-// Timeout; TemplateSuspended is an answer of its own. controller-runtime counts requests and their latency, but not what
-// was answered.
+// Timeout; TemplateSuspended is an answer of its own. controller-runtime counts requests and their latency, but not
+// what was answered.
 var refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "dispatcher_admission_refusals_total",
 	Help: "Objects that admission refused, by kind and by the reason of the answer.",

@@ -93,8 +93,8 @@ func (l *templateLookup) wait(ctx context.Context, namespace string, weight int6
 	return release, nil
 }
 
-// isMissing says whether the API server has looked for the template and found none. A proxy also answers 404, and so does
-// an API server that does not serve JobTemplates.
+// isMissing says whether the API server has looked for the template and found none. A proxy also answers 404, and so
+// does an API server that does not serve JobTemplates.
 func isMissing(err error) bool { return apierrors.IsNotFound(err) && !refusal.Unexpected(err) }
 
 // getLive returns the template as the API server has it now.

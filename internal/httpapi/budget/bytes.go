@@ -58,7 +58,9 @@ func (b *Bytes) TryTake(remote string, n int64) *Claim { return b.TryTakeApart(r
 func (b *Bytes) TakeApart(ctx context.Context, remote string, all, share int64) (*Claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.patience)
 	defer cancel()
-	claim := b.take(remote, all, share, func(from *semaphore.Weighted, n int64) bool { return from.Acquire(ctx, n) == nil })
+	claim := b.take(remote, all, share, func(from *semaphore.Weighted, n int64) bool {
+		return from.Acquire(ctx, n) == nil
+	})
 	if claim == nil {
 		return nil, ErrExhausted
 	}

@@ -107,9 +107,9 @@ func collectQuantityKeys(typ reflect.Type, key string, seen map[reflect.Type]boo
 			return
 		}
 		seen[typ] = true
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-			collectQuantityKeys(typ.Field(i).Type, name, seen, found)
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			collectQuantityKeys(field.Type, name, seen, found)
 		}
 	}
 }

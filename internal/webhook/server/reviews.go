@@ -86,13 +86,9 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 			return
 		}
 		defer endArriving()
-		body, err := readBody(w, r)
-		if err != nil {
-			turnAway(w, http.StatusBadRequest, "the body could not be read")
-			return
-		}
-		if !isJSONObject(body) {
-			turnAway(w, http.StatusBadRequest, "the body must be one JSON object")
+		body, fault := readObject(w, r)
+		if fault != "" {
+			turnAway(w, http.StatusBadRequest, fault)
 			return
 		}
 		origin.Flow = namespaceOf(body)
@@ -130,6 +126,18 @@ func (l *reviews) limit(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// readObject reads the body of a request, which must be a JSON object. Otherwise fault says what is wrong.
+func readObject(w http.ResponseWriter, r *http.Request) (body []byte, fault string) {
+	body, err := readBody(w, r)
+	switch {
+	case err != nil:
+		return nil, "the body could not be read"
+	case !isJSONObject(body):
+		return nil, "the body must be one JSON object"
+	}
+	return body, ""
 }
 
 // acquireValues waits for the memory of decoded values. A few need none.
