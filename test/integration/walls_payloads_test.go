@@ -155,8 +155,8 @@ var _ = walls("A hostile payload", func(namespace func() string) {
 			"sorted":   text + `{{ splitList "a" $s | sortAlpha | uniq | len }}`,
 			"words":    text + `{{ title $s }}{{ snakecase $s }}{{ initials $s }}`,
 			"quoted":   text + `{{ $s | quote | squote | shellQuote | js | html | urlquery }}`,
-			"layout":   text + `{{ now | date $s }}`,
-			"format":   text + `{{ printf $s 1 2 3 }}`,
+			"layout":   text + `{{ now | date (replace "1" "2006" $s) }}`,
+			"format":   text + `{{ printf (replace "1" "%v%v%v" $s) 1 2 3 }}`,
 			"version":  text + `{{ semverCompare $s "1.2.3" }}`,
 			"joined":   text + `{{ $l := list }}{{ range until 1000 }}{{ $l = append $l $s }}{{ end }}{{ join $s $l }}`,
 		}, []string{
