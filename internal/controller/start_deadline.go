@@ -50,9 +50,10 @@ func isAwaitingStart(status *dispatcherv1alpha1.JobExecutionStatus, job *batchv1
 	return ok && status.PodStartTime == nil && !status.IsFinished()
 }
 
-// leftToStart returns how much of the seconds since the creation of the execution is left.
+// leftToStart returns how much of the seconds since the creation of the execution is left. The creationTimestamp has
+// whole seconds: without one more, an execution could be ended up to a second early.
 func (r *reconciler) leftToStart(execution *dispatcherv1alpha1.JobExecution, seconds int32) time.Duration {
-	return execution.CreationTimestamp.Add(time.Duration(seconds) * time.Second).Sub(r.clock.Now())
+	return execution.CreationTimestamp.Add((time.Duration(seconds)+1) * time.Second).Sub(r.clock.Now())
 }
 
 // enforceStartDeadline replaces the status by a final one if the start deadline of the Job has passed. Otherwise left is

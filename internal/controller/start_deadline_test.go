@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,10 +80,13 @@ func TestStartDeadline(t *testing.T) {
 			}
 			c.lookAfter(1)
 			c.lookAfter(3)
+			if calls := c.lookAfter(8.9); slices.Contains(calls, delJob) || c.summary().Reason == exceeded {
+				t.Errorf("it ended early: %q", calls)
+			}
 			if got := c.summary().Message; !strings.Contains(got, test.was) {
 				t.Errorf("message before = %q, want %q", got, test.was)
 			}
-			calls := slices.DeleteFunc(c.lookAfter(8), func(call string) bool { return call == listEvents })
+			calls := slices.DeleteFunc(c.lookAfter(9), func(call string) bool { return call == listEvents })
 			if diff := cmp.Diff(test.deadline, calls); diff != "" && !(len(calls) == 0 && len(test.deadline) == 0) {
 				t.Errorf("calls at the deadline (-want +got):\n%s", diff)
 			}
@@ -93,10 +97,10 @@ func TestStartDeadline(t *testing.T) {
 			if want != exceeded {
 				return
 			}
-			if diff := cmp.Diff([]string{delJob}, c.lookAfter(8.1)); diff != "" || len(c.jobs()) > 0 {
+			if diff := cmp.Diff([]string{delJob}, c.lookAfter(9.1)); diff != "" || len(c.jobs()) > 0 {
 				t.Errorf("jobs = %q, calls after it (-want +got):\n%s", c.jobs(), diff)
 			}
-			if calls := c.lookAfter(9); len(calls) > 0 || c.summary().Reason != exceeded {
+			if calls := c.lookAfter(10); len(calls) > 0 || c.summary().Reason != exceeded {
 				t.Errorf("calls in the end = %q, want none", calls)
 			}
 			if events := c.events(); !slices.Contains(events, "Warning "+exceeded) {
@@ -126,11 +130,11 @@ func TestStartDeadlineWithoutAJob(t *testing.T) {
 			c.clock.SetTime(testTime.Add(time.Duration(seconds) * time.Second))
 			result, _, err := c.reconcile()
 			c.sync()
-			if left := time.Duration(60-seconds) * time.Second; err != nil || result.RequeueAfter > max(left, time.Second) {
+			if left := time.Duration(61-seconds) * time.Second; err != nil || result.RequeueAfter > max(left, time.Second) {
 				t.Errorf("after %v s it is looked at after %v (%v), want at most %v", seconds, result.RequeueAfter, err, left)
 			}
 		}
-		c.lookAfter(60)
+		c.lookAfter(61)
 		if got := c.summary(); got.Reason != exceeded || !strings.Contains(got.Message, "refuses to create the Job") {
 			t.Errorf("%s %q, want the deadline and what it waited for", got.Reason, got.Message)
 		}
@@ -215,9 +219,11 @@ func TestStartDeadlineTimer(t *testing.T) {
 		objects []client.Object
 		want    time.Duration
 	}{
-		{"nothing else comes before", []client.Object{newJob(suspended, startedIn(30))}, 27 * time.Second},
+		{"nothing else comes before", []client.Object{newJob(suspended, startedIn(30))}, 28 * time.Second},
 		{"the first status", []client.Object{newJob(startedIn(30))}, 2 * time.Second},
 		{"it runs", []client.Object{newJob(active, startedIn(30)), newPod()}, 0},
+		{"the longest deadline", []client.Object{newJob(suspended, startedIn(math.MaxInt32))},
+			(math.MaxInt32 - 2) * time.Second},
 		{"it has no deadline", []client.Object{newJob(suspended)}, 0},
 	} {
 		c := newCluster(t, append(test.objects, newTemplate(), newExecution())...)

@@ -61,7 +61,7 @@ var _ = Describe("The start deadline of a template", func() {
 		for _, pod := range admin.Pods(ctx, execution) {
 			Expect(admin.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
 		}
-		Eventually(func() bool { return time.Since(execution.CreationTimestamp.Time) > 6*time.Second }).WithContext(ctx).
+		Eventually(func() bool { return time.Since(execution.CreationTimestamp.Time) > 8*time.Second }).WithContext(ctx).
 			Should(BeTrue())
 		Expect(manager.Start(ctx)).To(Succeed())
 		setPods(ctx, execution, unschedulable("no room"))
