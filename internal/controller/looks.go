@@ -80,11 +80,9 @@ func (r *reconciler) watchesPod(object client.Object) bool {
 	return ok
 }
 
-// subjectOfLook returns the object whose events may tell why the Job has no started pods, and the time since when it has
-// been so, or nil if there is nothing to tell.
-func subjectOfLook(
-	execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods podSummary,
-) client.Object {
+// subjectOfLook returns the object whose events may tell why the Job has no started pods, or nil if there is nothing to
+// tell.
+func subjectOfLook(job *batchv1.Job, pods podSummary) client.Object {
 	switch {
 	case finishedCondition(job) != nil, !job.DeletionTimestamp.IsZero(), ptr.Deref(job.Spec.Suspend, false):
 		return nil
@@ -103,7 +101,7 @@ func subjectOfLook(
 func (r *reconciler) explainPods(
 	ctx context.Context, execution *dispatcherv1alpha1.JobExecution, job *batchv1.Job, pods *podSummary,
 ) time.Duration {
-	subject := subjectOfLook(execution, job, *pods)
+	subject := subjectOfLook(job, *pods)
 	if subject == nil {
 		r.looks.byJob.Remove(keyOf(job))
 		r.looks.watched.Remove(keyOf(job))

@@ -38,8 +38,8 @@ func failedCreate(seconds int) *eventsv1.Event {
 	return newEvent("uid-of-run", corev1.EventTypeWarning, "FailedCreate", missingAccount, seconds)
 }
 
-func failedMount(seconds int) *eventsv1.Event {
-	return newEvent("uid-of-pod", corev1.EventTypeWarning, "FailedMount", missingSecret, seconds)
+func failedMount() *eventsv1.Event {
+	return newEvent("uid-of-pod", corev1.EventTypeWarning, "FailedMount", missingSecret, 2)
 }
 
 // started makes a Job whose pods cannot be created.
@@ -219,29 +219,29 @@ func TestEventsOfAPod(t *testing.T) {
 		want   string // The reason and a part of the message.
 		reads  int
 	}{
-		{"a Secret is missing", []*corev1.Pod{newPod(creating)}, []*eventsv1.Event{failedMount(2)},
+		{"a Secret is missing", []*corev1.Pod{newPod(creating)}, []*eventsv1.Event{failedMount()},
 			"FailedMount " + missingSecret, 1},
 		{"a disk cannot be attached", []*corev1.Pod{newPod(creating)},
 			[]*eventsv1.Event{warning("FailedAttachVolume", "Multi-Attach error", 2)}, "FailedMount Multi-Attach error", 1},
 		{"what names the cause is preferred", []*corev1.Pod{newPod(creating)},
-			[]*eventsv1.Event{failedMount(2), warning("FailedMount", "Unable to attach or mount volumes: [v]", 9)},
+			[]*eventsv1.Event{failedMount(), warning("FailedMount", "Unable to attach or mount volumes: [v]", 9)},
 			"FailedMount " + missingSecret, 1},
 		{"the network cannot be set up", []*corev1.Pod{newPod(creating)},
-			[]*eventsv1.Event{failedMount(2), warning("FailedCreatePodSandBox", "no network", 5)},
+			[]*eventsv1.Event{failedMount(), warning("FailedCreatePodSandBox", "no network", 5)},
 			"PodNotStarted FailedCreatePodSandBox: no network", 1},
 		{"no event", []*corev1.Pod{newPod(creating)}, nil, "Running ", 1},
 		{"a warning that stops nothing", []*corev1.Pod{newPod(creating)},
 			[]*eventsv1.Event{warning("DNSConfigForming", "too many", 5)}, "Running ", 1},
-		{"the kubelet has gone on", []*corev1.Pod{newPod(creating)}, []*eventsv1.Event{failedMount(2), pulling}, "Running ", 1},
+		{"the kubelet has gone on", []*corev1.Pod{newPod(creating)}, []*eventsv1.Event{failedMount(), pulling}, "Running ", 1},
 		{"the scheduler's warning is from before", []*corev1.Pod{newPod(creating)},
 			[]*eventsv1.Event{warning("FailedScheduling", "no node", 1)}, "Running ", 1},
-		{"it has all but its image", []*corev1.Pod{newPod(ready)}, []*eventsv1.Event{failedMount(2)}, "Running ", 0},
-		{"an init container has run", []*corev1.Pod{newPod(initialized)}, []*eventsv1.Event{failedMount(2)}, "Running ", 0},
-		{"it runs", []*corev1.Pod{newPod()}, []*eventsv1.Event{failedMount(2)}, "Running ", 0},
+		{"it has all but its image", []*corev1.Pod{newPod(ready)}, []*eventsv1.Event{failedMount()}, "Running ", 0},
+		{"an init container has run", []*corev1.Pod{newPod(initialized)}, []*eventsv1.Event{failedMount()}, "Running ", 0},
+		{"it runs", []*corev1.Pod{newPod()}, []*eventsv1.Event{failedMount()}, "Running ", 0},
 		{"another one runs", []*corev1.Pod{newPod(creating), newPod(podNamed("run-y"))},
-			[]*eventsv1.Event{failedMount(2)}, "Running ", 0},
+			[]*eventsv1.Event{failedMount()}, "Running ", 0},
 		{"the status of the pod says why", []*corev1.Pod{newPod(unschedulable("no node"))},
-			[]*eventsv1.Event{failedMount(2)}, "Unschedulable no node", 0},
+			[]*eventsv1.Event{failedMount()}, "Unschedulable no node", 0},
 		{"no scheduler has looked at it", []*corev1.Pod{newPod(named(corev1.DefaultSchedulerName))}, nil, "Running ", 0},
 		{"its scheduler does not exist", []*corev1.Pod{newPod(named("volcano"))}, nil, `Unschedulable no scheduler "volcano"`, 1},
 		{"its scheduler says why", []*corev1.Pod{newPod(named("volcano"))},
@@ -276,7 +276,7 @@ func TestEventsOfAPod(t *testing.T) {
 
 // Whatever the pod does next, the status follows, and what is remembered tells why the Job failed.
 func TestAPodThatCannotMount(t *testing.T) {
-	c := newCluster(t, newTemplate(), newExecution(), newJob(active), newPod(creating), failedMount(2))
+	c := newCluster(t, newTemplate(), newExecution(), newJob(active), newPod(creating), failedMount())
 	c.lookAfter(2)
 	c.lookAfter(11.5)
 	if got := c.summary().Reason; got != "FailedMount" {

@@ -137,7 +137,7 @@ func (r *reconciler) resultOf(
 func summaryOfPods(pods []*corev1.Pod) podSummary {
 	var summary podSummary
 	var oldest *corev1.Pod
-	allBlocked, noneGoesOn := true, true
+	anyGoesOn := false
 	for _, pod := range pods {
 		if hasStarted(pod) {
 			summary.noteStart(startOf(pod))
@@ -146,33 +146,35 @@ func summaryOfPods(pods []*corev1.Pod) podSummary {
 			continue
 		}
 		summary.active = true
-		for i := range pod.Status.ContainerStatuses {
-			if running := pod.Status.ContainerStatuses[i].State.Running; running != nil &&
-				summary.startedAt.Before(&running.StartedAt) {
-				summary.startedAt = running.StartedAt
-			}
-		}
+		summary.noteRunning(pod)
 		switch blocker := podBlockerOf(pod); {
 		case blocker != nil:
 			if oldest == nil || isOlder(pod, oldest) {
 				oldest, summary.blocker = pod, blocker
 			}
 		case !waitsForNode(pod) && !waitsForOtherScheduler(pod):
-			allBlocked, noneGoesOn = false, false
-		default:
-			allBlocked = false
-			if summary.unexplained == nil || isOlder(pod, summary.unexplained) {
-				summary.unexplained = pod
-			}
+			anyGoesOn = true
+		case summary.unexplained == nil || isOlder(pod, summary.unexplained):
+			summary.unexplained = pod
 		}
 	}
-	if !allBlocked {
-		summary.blocker = nil
-	}
-	if !noneGoesOn {
+	if anyGoesOn {
 		summary.unexplained = nil
 	}
+	if anyGoesOn || summary.unexplained != nil {
+		summary.blocker = nil
+	}
 	return summary
+}
+
+// noteRunning remembers when the last of the running containers started.
+func (s *podSummary) noteRunning(pod *corev1.Pod) {
+	for i := range pod.Status.ContainerStatuses {
+		running := pod.Status.ContainerStatuses[i].State.Running
+		if running != nil && s.startedAt.Before(&running.StartedAt) {
+			s.startedAt = running.StartedAt
+		}
+	}
 }
 
 // waitsForNode says whether a node has been chosen for the pod and has not made it ready to start its containers: its
@@ -222,9 +224,9 @@ func isOlder(a, b *corev1.Pod) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// podHandler enqueues the execution of a pod that was created or deleted, has ended, or whose blocker has changed. Other
-// updates only matter to an execution that waits for a pod to start. On every replica it notes the outcome of pods, which may be deleted before the
-// Job finishes.
+// podHandler enqueues the execution of a pod that was created or deleted, has ended, or whose blocker has changed.
+// Other updates only matter to an execution that waits for a pod to start. On every replica it notes the outcome of
+// pods, which may be deleted before the Job finishes.
 func (r *reconciler) podHandler() handler.EventHandler {
 	enqueueExecution := func(ctx context.Context, pod client.Object, queue queue, priority int) {
 		enqueue(queue, requestsFor(ctx, pod), priority)

@@ -16,10 +16,10 @@ import (
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 )
 
-// An execution whose template has startDeadlineSeconds fails if none of its pods has started by then. Once a Job exists,
-// the deadline is that of the template that it was rendered from, which is in an annotation of the Job. That a pod has
-// started is in the status of the execution: the write that stores it and the write that ends the execution exclude each
-// other.
+// An execution whose template has startDeadlineSeconds fails if none of its pods has started by then. Once a Job
+// exists, the deadline is that of the template that it was rendered from, which is in an annotation of the Job. That a
+// pod has started is in the status of the execution: the write that stores it and the write that ends the execution
+// exclude each other.
 
 // startDeadlineOf returns the start deadline that the Job notes.
 func startDeadlineOf(job *batchv1.Job) (seconds int32, ok bool) {
@@ -53,12 +53,12 @@ func isAwaitingStart(status *dispatcherv1alpha1.JobExecutionStatus, job *batchv1
 // leftToStart returns how much of the seconds since the creation of the execution is left. The creationTimestamp has
 // whole seconds: without one more, an execution could be ended up to a second early.
 func (r *reconciler) leftToStart(execution *dispatcherv1alpha1.JobExecution, seconds int32) time.Duration {
-	return execution.CreationTimestamp.Add((time.Duration(seconds)+1) * time.Second).Sub(r.clock.Now())
+	return execution.CreationTimestamp.Add((time.Duration(seconds) + 1) * time.Second).Sub(r.clock.Now())
 }
 
-// enforceStartDeadline replaces the status by a final one if the start deadline of the Job has passed. Otherwise left is
-// the time until then, or zero if there is nothing to wait for. The cache may not show yet that a pod has started, so
-// the Job and its pods are read past it first.
+// enforceStartDeadline replaces the status by a final one if the start deadline of the Job has passed. Otherwise left
+// is the time until then, or zero if there is nothing to wait for. The cache may not show yet that a pod has started,
+// so the Job and its pods are read past it first.
 func (r *reconciler) enforceStartDeadline(
 	ctx context.Context,
 	execution *dispatcherv1alpha1.JobExecution,

@@ -128,6 +128,7 @@ func TestDeriveStatus(t *testing.T) {
 func TestConditionsForTools(t *testing.T) {
 	const none = metav1.ConditionStatus("")
 	terminal := &terminalError{reason: dispatcherv1alpha1.ReasonRenderFailed, message: "no"}
+	stopped := &terminalError{reason: dispatcherv1alpha1.ReasonCanceled, message: "canceled"}
 	retryable := &retryableError{reason: dispatcherv1alpha1.ReasonJobForbidden, message: "a quota"}
 	derived := func(changes ...func(*batchv1.Job)) dispatcherv1alpha1.JobExecutionStatus {
 		return deriveStatus(newExecution(), newJob(changes...), podSummary{})
@@ -145,8 +146,7 @@ func TestConditionsForTools(t *testing.T) {
 		{"succeeded", derived(complete), none, none},
 		{"failed", derived(failed("BackoffLimitExceeded")), none, metav1.ConditionTrue},
 		{"its Job was deleted", derived(active, deleting), none, metav1.ConditionTrue},
-		{"canceled", failedStatus(newExecution(), newJob(active), canceled(newExecution()).(*terminalError), testTime),
-			none, metav1.ConditionTrue},
+		{"canceled", failedStatus(newExecution(), newJob(active), stopped, testTime), none, metav1.ConditionTrue},
 		{"without a Job", failedStatus(newExecution(), nil, terminal, testTime), none, metav1.ConditionTrue},
 	} {
 		got := map[string]metav1.Condition{}
