@@ -59,10 +59,10 @@ var _ = Describe("Admission of JobTemplates", func() {
 		}, podPath+".spec.restartPolicy"),
 		Entry("a label that is none, on the Job", func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Spec.JobTemplate.Labels = map[string]string{"a": "not a label"}
-		}, "spec.jobTemplate.metadata.labels"),
+		}, "spec.jobTemplate.metadata.labels[a]"),
 		Entry("a label that is none, on the pods", func(t *dispatcherv1alpha1.JobTemplate) {
 			job(t).Template.Labels = map[string]string{"a": "{{ .Name }} !"}
-		}, podPath+".metadata.labels"),
+		}, podPath+".metadata.labels[a]"),
 		Entry("several that do not compile", func(t *dispatcherv1alpha1.JobTemplate) {
 			container(t).Image = "{{ .Payload"
 			container(t).Env[0].Value = "{{ shout }}"
