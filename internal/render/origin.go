@@ -7,7 +7,12 @@ import "context"
 const (
 	OriginController = "controller"
 	OriginHTTP       = "http"
-	OriginWebhook    = "webhook/" // followed by the address
+
+	// OriginTemplates are the renders of templates that are stored already. Nobody waits for them, and all others come
+	// first.
+	OriginTemplates = "templates"
+
+	OriginWebhook = "webhook/" // followed by the address
 )
 
 type originKey struct{}

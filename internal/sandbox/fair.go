@@ -3,6 +3,8 @@ package sandbox
 import (
 	"slices"
 	"sync"
+
+	"dispatcher.ivan.vc/internal/render"
 )
 
 // flow is what one origin asks for in one namespace.
@@ -11,7 +13,8 @@ type flow struct{ origin, namespace string }
 // queue hands calls to workers. Origins take turns, and the namespaces of an origin do. No flow ever holds all workers,
 // and no origin does while others wait. Heavy flows do not hold all workers even together, and where nobody waits:
 // whoever comes next would wait for them. So what a stranger asks the webhooks to render, of whatever namespace he
-// claims, keeps neither the API server's reviews nor the executions of that namespace waiting.
+// claims, keeps neither the API server's reviews nor the executions of that namespace waiting. The origin for which
+// nobody waits gets a worker if nothing else is to be done, and never two.
 type queue struct {
 	share int // how many workers a flow may hold, heavy ones together, and an origin while others wait
 	heavy *heavyFlows
@@ -166,7 +169,12 @@ func (q *queue) take() *call {
 // turn returns whose turn it is, or nil.
 func (q *queue) turn() (next *origin, of *line) {
 	full := q.held(q.heavy.isHeavy) >= q.share
+	var last *origin
 	for _, o := range q.turns {
+		if o.name == render.OriginTemplates {
+			last = o
+			continue
+		}
 		i := slices.IndexFunc(o.turns, func(l *line) bool {
 			return q.running[l.flow] < q.share && (!full || !q.heavy.isHeavy(l.flow))
 		})
@@ -178,6 +186,11 @@ func (q *queue) turn() (next *origin, of *line) {
 		}
 		if next == nil {
 			next, of = o, o.turns[i]
+		}
+	}
+	if next == nil && last != nil && q.held(func(f flow) bool { return f.origin == last.name }) == 0 {
+		if i := slices.IndexFunc(last.turns, func(l *line) bool { return !full || !q.heavy.isHeavy(l.flow) }); i >= 0 {
+			return last, last.turns[i]
 		}
 	}
 	return next, of

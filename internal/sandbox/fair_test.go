@@ -75,6 +75,11 @@ func TestTurns(t *testing.T) {
 		{"even where it came first", 3, []string{"o/a", "o/a", "o/a", "o/b"}, []string{"o/a", "o/b", "o/a"}},
 		{"so is an origin that holds all workers but one", 3, []string{"x/a", "x/b", "x/c", "o/a"},
 			[]string{"x/a", "o/a", "x/b"}},
+		{"what nobody waits for comes last, even where it came first", 8, []string{"templates/a", "o/a", "x/a", "o/a"},
+			[]string{"o/a", "x/a", "o/a", "templates/a"}},
+		{"and takes one worker, also where nobody else waits", 8, []string{"templates/a", "templates/b", "templates/a"},
+			[]string{"templates/a"}},
+		{"which may be the only one", 1, []string{"templates/a", "templates/b"}, []string{"templates/a"}},
 	} {
 		q := newQueue(test.workers)
 		waiting(q, test.waiting...)

@@ -52,18 +52,18 @@ const (
 	smallTrial = 16 << 10
 )
 
-// fairTrier is a jobTrier that waits for its turn, and for memory where the Job is large.
+// fairTrier is a trial.Trier that waits for its turn, and for memory where the Job is large.
 type fairTrier struct {
 	calls
 	memory *fairqueue.Queue
-	trier  jobTrier
+	trier  trial.Trier
 }
 
-func newFairTrier(c calls, trier jobTrier) fairTrier {
+func newFairTrier(c calls, trier trial.Trier) fairTrier {
 	return fairTrier{c, fairqueue.New(maxTrials, maxTrialsOfAddress, maxTrialsOfNamespace), trier}
 }
 
-// Try implements jobTrier.
+// Try implements trial.Trier.
 func (f fairTrier) Try(ctx context.Context, job *batchv1.Job) (trial.Result, error) {
 	if size := int64(job.Size()); size > smallTrial {
 		origin := fairqueue.Origin{Address: server.Address(ctx), Flow: job.Namespace}

@@ -11,6 +11,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 // jobExecutionValidator refuses a JobExecution whose template does not exist, is suspended or does not render with its
@@ -19,7 +20,7 @@ type jobExecutionValidator struct {
 	manager   *account
 	templates *templateLookup
 	renderer  render.Renderer
-	trial     jobTrier
+	trial     trial.Trier
 }
 
 var _ admission.Validator[*dispatcherv1alpha1.JobExecution] = &jobExecutionValidator{}

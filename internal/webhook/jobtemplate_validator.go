@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -10,6 +11,7 @@ import (
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
 	"dispatcher.ivan.vc/internal/render"
+	"dispatcher.ivan.vc/internal/trial"
 )
 
 // jobTemplateValidator refuses a JobTemplate that does not compile, does not render, or renders to a Job that the API
@@ -17,7 +19,7 @@ import (
 type jobTemplateValidator struct {
 	access   accessReviewer
 	renderer render.Renderer
-	trial    jobTrier
+	trial    trial.Trier
 }
 
 var _ admission.Validator[*dispatcherv1alpha1.JobTemplate] = &jobTemplateValidator{}
@@ -118,17 +120,19 @@ func requested(
 func (v *jobTemplateValidator) validateJobs(
 	ctx context.Context, template *dispatcherv1alpha1.JobTemplate, examined render.Examination,
 ) (admission.Warnings, error) {
-	warnings := admission.Warnings(examined.Warnings)
-	if len(examined.Errors) > 0 {
-		return warnings, notRendered(jobTemplateKind, template.Name, examined.Errors)
-	}
-	result, err := v.tryJobs(ctx, template, examined)
-	if err != nil {
-		return warnings, err
-	}
-	warnings = append(warnings, warningsOf(result)...)
-	if len(result.Errors) > 0 {
-		return warnings, apierrors.NewInvalid(jobTemplateKind, template.Name, result.Errors)
+	verdict, err := trial.Template(ctx, v.trial, template, examined)
+	warnings := admission.Warnings(verdict.Warnings)
+	switch {
+	case err != nil:
+		return warnings, unavailable(err)
+	case len(verdict.RenderErrors) > 0:
+		return warnings, notRendered(jobTemplateKind, template.Name, verdict.RenderErrors)
+	case len(verdict.JobErrors) > 0:
+		return warnings, apierrors.NewInvalid(jobTemplateKind, template.Name, verdict.JobErrors)
+	case verdict.Refusal != nil:
+		// It may be created later, for example when there is room in a quota again.
+		return append(warnings,
+			fmt.Sprintf("a Job of this template would not be created now: %s", verdict.Refusal.ErrStatus.Message)), nil
 	}
 	return warnings, nil
 }

@@ -70,7 +70,7 @@ type hooks struct {
 
 // newHooks returns the webhooks, which share their turns at the API server and at the cache.
 func newHooks(
-	cached client.Client, apiReader client.Reader, jobs jobTrier, renderer render.Renderer, objects *objectcache.Cache,
+	cached client.Client, apiReader client.Reader, jobs trial.Trier, renderer render.Renderer, objects *objectcache.Cache,
 ) hooks {
 	shared := newCalls()
 	access := fairReviews{shared, cached}
