@@ -52,7 +52,8 @@ type JobTemplateStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// observedGeneration is the metadata.generation that this status was set for.
+	// observedGeneration is the metadata.generation that this status was set for. It is -1 before the first time, so
+	// that tools such as Flux wait for that.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 }
@@ -81,6 +82,7 @@ type JobTemplate struct {
 	Spec JobTemplateSpec `json:"spec"`
 
 	// status tells whether the JobTemplate would be accepted today.
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status JobTemplateStatus `json:"status,omitempty"`
 }

@@ -156,7 +156,7 @@ var typeConverters = sync.OnceValue(func() []managedfields.TypeConverter {
 func store(objects ...client.Object) client.WithWatch {
 	_, scheme := schemes()
 	return fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(typeConverters()...).WithObjects(objects...).
-		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &batchv1.Job{}).
+		WithStatusSubresource(&dispatcherv1alpha1.JobExecution{}, &dispatcherv1alpha1.JobTemplate{}, &batchv1.Job{}).
 		WithIndex(&batchv1.Job{}, byExecution, executionNames).
 		WithIndex(&corev1.Pod{}, byExecution, executionNames).
 		WithIndex(&eventsv1.Event{}, "regarding.uid", func(object client.Object) []string {

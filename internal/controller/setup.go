@@ -65,6 +65,9 @@ type reconciler struct {
 	renders   *renders
 	turns     *turns
 
+	// terms is told when a term as the leader begins, for the controller of JobTemplates.
+	terms chan struct{}
+
 	// What follows outlives the terms of a leader: what it says of a Job or of a resourceVersion stays true whatever
 	// other replicas do meanwhile. What was observed of an execution belongs to a term.
 
@@ -88,8 +91,8 @@ type reconciler struct {
 	eventReads *semaphore.Weighted
 }
 
-// Setup adds the controller to the manager, whose informers must have the options of objects. It runs on every replica
-// with a full cache and acts while this process leads.
+// Setup adds the controllers to the manager, whose informers must have the options of objects. They run on every replica
+// with a full cache and act while this process leads.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease, objects *objectcache.Cache) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {
@@ -119,7 +122,7 @@ func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease, obje
 	if err != nil {
 		return fmt.Errorf("building the controller of JobExecutions: %w", err)
 	}
-	return nil
+	return setupTemplates(mgr, renderer, lease, objects, r.terms)
 }
 
 // options are those of the controller, which runs on every replica: it asks the Lease itself.
@@ -154,6 +157,7 @@ func newReconciler(
 		lease:         lease,
 		renders:       newRenders(clock),
 		turns:         newTurns(clock),
+		terms:         make(chan struct{}, 1),
 		startedJobs:   newStartedJobs(clock),
 		replaced:      lru.New(replacedSize),
 		outdatedSince: lru.New(outdatedSize),

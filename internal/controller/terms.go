@@ -20,6 +20,10 @@ func (r *reconciler) enqueueAllOnTerms(ctx context.Context, queue queue) error {
 			case <-ctx.Done():
 				return
 			case <-r.lease.Won():
+				select {
+				case r.terms <- struct{}{}:
+				default:
+				}
 				r.enqueueAll(ctx, queue)
 			}
 		}

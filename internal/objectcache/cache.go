@@ -67,6 +67,9 @@ func (c *Cache) ByObject() map[client.Object]cache.ByObject {
 		&dispatcherv1alpha1.JobExecution{}: {Transform: c.stripExecution},
 		&batchv1.Job{}:                     {Transform: stripJob, Label: selector},
 		&corev1.Pod{}:                      {Transform: stripPod, Label: selector},
+		&corev1.Namespace{}:                {Transform: stripNamespace},
+		&corev1.ResourceQuota{}:            {Transform: stripQuota},
+		&corev1.LimitRange{}:               {Transform: stripLimitRange},
 	}
 }
 

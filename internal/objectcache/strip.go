@@ -6,6 +6,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -14,7 +15,7 @@ import (
 // The functions below are transforms of informers. An informer may call one again with its result, which must then stay
 // the same.
 
-// stripTemplate keeps what identifies a JobTemplate, and passes the whole on to the Cache.
+// stripTemplate keeps what identifies a JobTemplate and whether it is ready, and passes the whole on to the Cache.
 func (c *Cache) stripTemplate(object any) (any, error) {
 	template, ok := object.(*dispatcherv1alpha1.JobTemplate)
 	if !ok {
@@ -25,8 +26,21 @@ func (c *Cache) stripTemplate(object any) (any, error) {
 	stripped.Spec.StartDeadlineSeconds = template.Spec.StartDeadlineSeconds
 	if !IsIncomplete(template) || !equality.Semantic.DeepEqual(template.Spec, stripped.Spec) {
 		c.keepTemplate(template)
+		setFingerprint(stripped, metav1.ObjectMeta{Labels: template.Labels, Annotations: template.Annotations})
+	} else {
+		keepFingerprint(stripped, template)
 	}
+	stripped.Status = stripTemplateStatus(template.Status)
 	return stripped, nil
+}
+
+// stripTemplateStatus keeps whether the template is ready.
+func stripTemplateStatus(status dispatcherv1alpha1.JobTemplateStatus) dispatcherv1alpha1.JobTemplateStatus {
+	stripped := dispatcherv1alpha1.JobTemplateStatus{ObservedGeneration: status.ObservedGeneration}
+	if ready := meta.FindStatusCondition(status.Conditions, dispatcherv1alpha1.ConditionReady); ready != nil {
+		stripped.Conditions = []metav1.Condition{{Type: dispatcherv1alpha1.ConditionReady, Status: ready.Status}}
+	}
+	return stripped
 }
 
 // stripExecution removes the payload, which may be 1 MiB. A small one stays until the status names the Job: no second

@@ -25,6 +25,9 @@ func objectsOf(t *testing.T) map[string]client.Object {
 	containers := []corev1.Container{{Name: "echo", Env: []corev1.EnvVar{{Name: "PAYLOAD", Value: large}}}}
 	template := &dispatcherv1alpha1.JobTemplate{}
 	template.Spec.SamplePayload = &large
+	template.Status.Conditions = []metav1.Condition{
+		{Type: dispatcherv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Message: large}, {Type: "Other", Message: large},
+	}
 	template.Spec.JobTemplate.Spec.Template.Spec.Containers = containers
 	job := &batchv1.Job{}
 	job.Spec.Template.Spec.Containers = containers
@@ -50,6 +53,9 @@ func objectsOf(t *testing.T) map[string]client.Object {
 	objects := map[string]client.Object{
 		"template": template, "waiting execution": waits, "execution with a Job": runs, "finished execution": finished,
 		"Job": job, "pod": pod,
+		"namespace":      &corev1.Namespace{},
+		"resource quota": &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScope(large)}}},
+		"limit range":    &corev1.LimitRange{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitType(large)}}}},
 	}
 	for name, object := range objects {
 		object.SetNamespace("default")
@@ -74,6 +80,7 @@ func fillMetadata(object client.Object) {
 		dispatcherv1alpha1.AnnotationJobTTL:                large,
 		dispatcherv1alpha1.AnnotationStartDeadline:         large,
 		annotationIncomplete:                               large,
+		annotationFingerprint:                              large,
 	}
 	for i := range 10_000 {
 		values["example.com/"+strconv.Itoa(i)] = "x"
@@ -102,6 +109,12 @@ func (c *Cache) transform(t *testing.T, object client.Object) client.Object {
 		kept, err = stripJob(object)
 	case *corev1.Pod:
 		kept, err = stripPod(object)
+	case *corev1.Namespace:
+		kept, err = stripNamespace(object)
+	case *corev1.ResourceQuota:
+		kept, err = stripQuota(object)
+	case *corev1.LimitRange:
+		kept, err = stripLimitRange(object)
 	}
 	if err != nil {
 		t.Fatal(err)

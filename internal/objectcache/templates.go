@@ -57,6 +57,24 @@ func (t *Templates) Weight(ctx context.Context, key types.NamespacedName) (int64
 	return t.cache.templates.weight(cached.UID)
 }
 
+// Peek returns the JobTemplate as Get does. A template that was read from the API server is not kept, so that it does not
+// take the place of one that is used.
+func (t *Templates) Peek(ctx context.Context, key types.NamespacedName) (*dispatcherv1alpha1.JobTemplate, error) {
+	template, err := t.Kept(ctx, key)
+	if !errors.Is(err, ErrNotKept) {
+		return template, err
+	}
+	if err := t.reads.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer t.reads.Release(1)
+	template = &dispatcherv1alpha1.JobTemplate{}
+	if err := t.live.Get(ctx, key, template); err != nil {
+		return nil, err
+	}
+	return template, nil
+}
+
 // Get returns the JobTemplate as the informer shows it, or, if that is not kept, as the API server has it now.
 func (t *Templates) Get(ctx context.Context, key types.NamespacedName) (*dispatcherv1alpha1.JobTemplate, error) {
 	template, err := t.Kept(ctx, key)

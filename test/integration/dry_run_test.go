@@ -153,7 +153,7 @@ var _ = Describe("A dry-run", func() {
 		createTemplate(ctx, namespace)
 		tries := func(r controlplane.Request) bool {
 			return r.Resource == "jobs" && r.DryRun &&
-				r.Namespace == namespace
+				r.Namespace == namespace && !ofTemplateStatus(r)
 		}
 		remove := manager.Proxy.Inject(tries, controlplane.Unreachable())
 		DeferCleanup(remove)

@@ -31,12 +31,12 @@ var _ = Describe("The right to write a JobTemplate", func() {
 
 		By("refusing a changed one")
 		container(template).Image = "evil:latest"
-		Expect(apierrors.IsForbidden(author.Update(ctx, template))).To(BeTrue())
+		Expect(apierrors.IsForbidden(updateTemplate(ctx, author, template))).To(BeTrue())
 
 		By("letting a change pass that does not change the Job")
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
 		template.Labels = map[string]string{"team": "data"}
-		Expect(author.Update(ctx, template)).To(Succeed())
+		Expect(updateTemplate(ctx, author, template)).To(Succeed())
 	})
 
 	It("is needed to change labels and annotations that the template uses", func(ctx SpecContext) {
@@ -90,6 +90,10 @@ var _ = Describe("The right to write a JobTemplate", func() {
 				To(Succeed())
 			g.Expect(apierrors.IsForbidden(viewer.Create(ctx, newExecution(namespace, "viewed", "")))).To(BeTrue())
 		}).WithContext(ctx).Should(Succeed())
+
+		By("leaving the status to the manager")
+		ready := client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":7}}`))
+		Expect(apierrors.IsForbidden(editor.Status().Patch(ctx, newTemplate(namespace), ready))).To(BeTrue())
 	})
 })
 

@@ -65,7 +65,9 @@ var _ = Describe("An execution that is ended over HTTP", func() {
 	})
 
 	It("is accepted to be canceled when its end does not come soon", func(ctx SpecContext) {
-		statuses := func(r controlplane.Request) bool { return r.Subresource == "status" && r.Namespace == namespace }
+		statuses := func(r controlplane.Request) bool {
+			return r.Subresource == "status" && r.Namespace == namespace && !ofTemplateStatus(r)
+		}
 		gate := make(chan struct{})
 		remove := manager.Proxy.Inject(statuses, controlplane.Hold(gate))
 		DeferCleanup(remove)

@@ -42,7 +42,7 @@ var _ = Describe("An execution that cannot succeed", func() {
 		DeferCleanup(release)
 		execution := createExecution(ctx, namespace, "late", "text")
 		container(template).Env[0].Value = "{{ mustFromJson .Payload | toJson }}"
-		Expect(admin.Update(ctx, template)).To(Succeed())
+		Expect(updateTemplate(ctx, admin, template)).To(Succeed())
 		eventuallyRefused(ctx, namespace, "text")
 		release()
 		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonRenderFailed))

@@ -29,7 +29,7 @@ var _ = Describe("A payload that makes the Job invalid", func() {
 
 	tries := func() int {
 		return len(manager.Proxy.Requests(func(r controlplane.Request) bool {
-			return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace
+			return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace && !ofTemplateStatus(r)
 		}))
 	}
 
@@ -90,7 +90,7 @@ var _ = Describe("A payload that makes the Job invalid", func() {
 	It("is not accepted while the API server cannot say", func(ctx SpecContext) {
 		createTemplate(ctx, namespace, templateFor(invalidJobs[0], "echo"))
 		DeferCleanup(manager.Proxy.Inject(func(r controlplane.Request) bool {
-			return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace
+			return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace && !ofTemplateStatus(r)
 		}, controlplane.Unreachable()))
 		answered := put(ctx, namespace+"/echo", "main")
 		Expect(answered.Code).To(Equal(http.StatusServiceUnavailable), answered.Body)
@@ -102,7 +102,7 @@ var _ = Describe("A payload that makes the Job invalid", func() {
 		createTemplate(ctx, namespace, templateFor(invalidJobs[0], "echo"))
 		inject := func(err *apierrors.StatusError) func() {
 			return manager.Proxy.Inject(func(r controlplane.Request) bool {
-				return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace
+				return r.Resource == "jobs" && r.DryRun && r.Namespace == namespace && !ofTemplateStatus(r)
 			}, controlplane.Answer(err))
 		}
 		remove := inject(&apierrors.StatusError{ErrStatus: metav1.Status{
@@ -129,7 +129,7 @@ var _ = Describe("A payload that makes the Job invalid", func() {
 		DeferCleanup(release)
 		execution := createExecution(ctx, namespace, "late", "refs/heads/main")
 		template.Spec.JobTemplate.Labels = map[string]string{"branch": marker + "{{ .Payload }}"}
-		Expect(admin.Update(ctx, template)).To(Succeed())
+		Expect(updateTemplate(ctx, admin, template)).To(Succeed())
 		eventuallyRefused(ctx, namespace, "refs/heads/main")
 		release()
 		ended := eventuallyState(ctx, execution, failed(dispatcherv1alpha1.ReasonJobInvalid))

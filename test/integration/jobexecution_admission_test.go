@@ -64,7 +64,7 @@ var _ = Describe("Admission of JobExecutions", func() {
 		release := manager.Proxy.HoldEvents("jobtemplates")
 		DeferCleanup(release)
 		container(template).Env[0].Value = "{{ .Payload }}"
-		Expect(admin.Update(ctx, template)).To(Succeed())
+		Expect(updateTemplate(ctx, admin, template)).To(Succeed())
 		createExecution(ctx, namespace, "text", "text")
 	})
 

@@ -217,7 +217,7 @@ var _ = Describe("Admission of JobTemplates", func() {
 	It("judges a changed spec, and lets finalizers change whatever happens", func(ctx SpecContext) {
 		template := createTemplate(ctx, namespace)
 		template.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image = "{{ .Paylod }}"
-		err := admin.Update(ctx, template)
+		err := updateTemplate(ctx, admin, template)
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		Expect(causes(err)).To(HaveKey(containerPath + ".image"))
 
@@ -227,7 +227,7 @@ var _ = Describe("Admission of JobTemplates", func() {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(template), template)).To(Succeed())
 		for _, finalizers := range [][]string{{"example.com/kept"}, nil} {
 			template.Finalizers = finalizers
-			Expect(admin.Update(ctx, template)).To(Succeed())
+			Expect(updateTemplate(ctx, admin, template)).To(Succeed())
 		}
 	})
 })

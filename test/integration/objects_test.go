@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	dispatcherv1alpha1 "dispatcher.ivan.vc/api/v1alpha1"
@@ -31,6 +32,18 @@ func createTemplate(ctx context.Context, namespace string,
 	template := newTemplate(namespace, change...)
 	Expect(admin.Create(ctx, template)).To(Succeed())
 	return template
+}
+
+// updateTemplate stores a template that was changed. The controller may have written its status since it was read.
+func updateTemplate(ctx context.Context, as client.Client, template *dispatcherv1alpha1.JobTemplate) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		stored := &dispatcherv1alpha1.JobTemplate{}
+		if err := as.Get(ctx, client.ObjectKeyFromObject(template), stored); err != nil {
+			return err
+		}
+		template.ResourceVersion = stored.ResourceVersion
+		return as.Update(ctx, template)
+	})
 }
 
 // job is the Job in a template.

@@ -36,7 +36,9 @@ var _ = Describe("The pods of an execution", func() {
 			Should(ConsistOf("Unschedulable", "ImagePullBackOff"))
 
 		By("letting the kubelet try again and again")
-		writes := func(r controlplane.Request) bool { return r.Write() && r.Namespace == namespace }
+		writes := func(r controlplane.Request) bool {
+			return r.Write() && r.Namespace == namespace && !ofTemplateStatus(r)
+		}
 		before := len(manager.Proxy.Requests(writes))
 		for _, reason := range []string{"ImagePullBackOff", "ErrImagePull", "ImagePullBackOff"} {
 			setPods(ctx, execution, containerWaits(reason, "try "+reason))
@@ -68,7 +70,9 @@ var _ = Describe("The pods of an execution", func() {
 		createTemplate(ctx, namespace)
 		execution := createExecution(ctx, namespace, "lagging", "")
 		eventuallyState(ctx, execution, running)
-		inNamespace := func(r controlplane.Request) bool { return r.Namespace == namespace && r.Verb != "get" }
+		inNamespace := func(r controlplane.Request) bool {
+			return r.Namespace == namespace && r.Verb != "get" && !ofTemplateStatus(r)
+		}
 		before := len(manager.Proxy.Requests(inNamespace))
 		DeferCleanup(manager.Proxy.HoldEvents("pods"))
 		setPods(ctx, execution, containerEnds(137, "OOMKilled", ""))
