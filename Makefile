@@ -16,7 +16,7 @@ GINKGO         := $(TOOL) ginkgo
 GOLANGCI_LINT  := go tool -modfile=$(CURDIR)/hack/golangci-lint/go.mod golangci-lint
 
 # The product's module, and those of test tools that users never build.
-MODULES := . test/benchmark test/contract test/kstatus
+MODULES := . test/benchmark test/contract test/gitops test/kstatus
 
 comma := ,
 
