@@ -26,8 +26,8 @@ var revalidationResults = map[string]string{
 
 var templateRevalidations = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "dispatcher_jobtemplate_revalidations_total",
-	Help: "Trials of stored JobTemplates by result (accepted, render_failed, job_invalid, job_forbidden, and error if the " +
-		"API server or a render worker gave no verdict).",
+	Help: "Trials of stored JobTemplates by result (accepted, render_failed, job_invalid, job_forbidden, and error if " +
+		"the API server or a render worker gave no verdict).",
 }, []string{"result"})
 
 func init() {
@@ -47,8 +47,8 @@ type templateCounts struct{ templates client.Reader }
 var _ prometheus.Collector = &templateCounts{}
 
 var templatesByReadiness = prometheus.NewDesc("dispatcher_jobtemplates",
-	"JobTemplates by whether they are ready (true, false, or unknown if the newest spec was not tried yet). Every replica "+
-		"reports all of them.", []string{"ready"}, nil)
+	"JobTemplates by whether they are ready (true, false, or unknown if the newest spec was not tried yet). Every "+
+		"replica reports all of them.", []string{"ready"}, nil)
 
 // Describe implements prometheus.Collector.
 func (c *templateCounts) Describe(descriptions chan<- *prometheus.Desc) {

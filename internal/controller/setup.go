@@ -91,8 +91,8 @@ type reconciler struct {
 	eventReads *semaphore.Weighted
 }
 
-// Setup adds the controllers to the manager, whose informers must have the options of objects. They run on every replica
-// with a full cache and act while this process leads.
+// Setup adds the controllers to the manager, whose informers must have the options of objects. They run on every
+// replica with a full cache and act while this process leads.
 func Setup(mgr ctrl.Manager, renderer render.Renderer, lease *leader.Lease, objects *objectcache.Cache) error {
 	for _, object := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byExecution, executionNames); err != nil {

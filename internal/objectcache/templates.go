@@ -57,8 +57,8 @@ func (t *Templates) Weight(ctx context.Context, key types.NamespacedName) (int64
 	return t.cache.templates.weight(cached.UID)
 }
 
-// Peek returns the JobTemplate as Get does. A template that was read from the API server is not kept, so that it does not
-// take the place of one that is used.
+// Peek returns the JobTemplate as Get does. A template that was read from the API server is not kept, so that it does
+// not take the place of one that is used.
 func (t *Templates) Peek(ctx context.Context, key types.NamespacedName) (*dispatcherv1alpha1.JobTemplate, error) {
 	template, err := t.Kept(ctx, key)
 	if !errors.Is(err, ErrNotKept) {

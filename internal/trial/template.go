@@ -36,8 +36,8 @@ type Verdict struct {
 }
 
 // Template judges a template that was examined. It tries the Jobs that the template was rendered to, in their order,
-// until one is valid. They were made from payloads that are made up, so one valid Job is enough. If none is, the verdict
-// is about the Job with the fewest errors. An error means that the Jobs were not checked; see Client.Try.
+// until one is valid. They were made from payloads that are made up, so one valid Job is enough. If none is, the
+// verdict is about the Job with the fewest errors. An error means that the Jobs were not checked; see Client.Try.
 func Template(
 	ctx context.Context, jobs Trier, template *dispatcherv1alpha1.JobTemplate, examined render.Examination,
 ) (Verdict, error) {

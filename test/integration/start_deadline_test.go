@@ -30,7 +30,7 @@ var _ = Describe("The start deadline of a template", func() {
 			To(And(ContainSubstring("within 4 seconds"), ContainSubstring("no such image")))
 		eventuallyWithoutJob(ctx, execution)
 		moments := &moments{}
-		moments.add(ctx, "start deadline", "Failed", execution)
+		moments.add(ctx, "start deadline", hasFailed, execution)
 		Expect(moments.computed(ctx)).To(Equal(moments.wanted))
 	})
 
