@@ -1,7 +1,7 @@
-// Command gitops tells what Argo CD makes of Kubernetes objects with the scripts of docs/gitops.md, which it is given. It
-// reads objects in JSON from its standard input, one after the other, and writes a line for each: the status that the
-// script of its kind returns, or, with -action, the objects that the action returns, in JSON. An action that is disabled
-// returns null. It is a program, and a module of its own, so that the product's go.mod is free of the library.
+// Command gitops tells what Argo CD makes of Kubernetes objects with the scripts of docs/gitops.md, which it is given.
+// It reads objects in JSON from its standard input, one after the other, and writes a line for each: the status that
+// the script of its kind returns, or, with -action, the objects that the action returns, in JSON. An action that is
+// disabled returns null. It is a program, and a module of its own, so that the product's go.mod is free of the library.
 //
 // It must not have scripts of its own: what it runs is what users copy.
 package main

@@ -41,12 +41,18 @@ var _ = Describe("Clean-up", func() {
 	)
 
 	It("removes one that ended without a Job", func(ctx SpecContext) {
-		createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
-			job(t).Template.Spec.RestartPolicy = "{{ .Payload }}"
-			t.Spec.SamplePayload = new("Never")
+		template := createTemplate(ctx, namespace, func(t *dispatcherv1alpha1.JobTemplate) {
 			t.Spec.TTLSecondsAfterFinished = new(int32(1))
 		})
-		eventuallyGone(ctx, createExecution(ctx, namespace, "invalid", "Always"))
+		release := manager.Proxy.HoldEvents("jobexecutions")
+		DeferCleanup(release)
+		execution := createExecution(ctx, namespace, "late", "text")
+		container(template).Env[0].Value = "{{ mustFromJson .Payload | toJson }}"
+		Expect(updateTemplate(ctx, admin, template)).To(Succeed())
+		eventuallyRefused(ctx, namespace, "text")
+		release()
+		eventuallyGone(ctx, execution)
+		Expect(manager.Proxy.Requests(creates("jobs", namespace))).To(BeEmpty())
 	})
 
 	It("keeps the record until the TTL of the execution when the Job goes earlier by its own", func(ctx SpecContext) {
