@@ -132,11 +132,10 @@ func (s *Subscription) Look(ctx context.Context, before *dispatcherv1alpha1.JobE
 	if !problem.Is(err, problem.ExecutionNotFound) || last == nil || last.UID != before.UID {
 		return nil, err
 	}
-	// The informer has left out most of the metadata, and the payload.
-	ended := *last
-	ended.ObjectMeta = before.ObjectMeta
+	// The informer has left out the kind, most of the metadata, and the payload.
+	ended := *before
 	ended.ResourceVersion, ended.Generation = last.ResourceVersion, last.Generation
-	ended.Spec.Payload = before.Spec.Payload
+	ended.Spec.Canceled, ended.Status = last.Spec.Canceled, last.Status
 	return NewCopy(&ended, nil), err
 }
 

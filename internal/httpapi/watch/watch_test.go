@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -188,13 +189,16 @@ func TestLookAtWhatIsGone(t *testing.T) {
 		s := w.Subscribe(key, "")
 		w.Notify(toolscache.DeletedFinalStateUnknown{Obj: test.seen}, true)
 		before := execution(metav1.ConditionUnknown)
+		before.Kind = "JobExecution" // A typed client leaves it out.
 		before.Spec.Payload = "p"
+		before.Spec.Caller = &dispatcherv1alpha1.Caller{Username: "alice"}
 		before.Labels = map[string]string{"team": "data"} // The informer has left them out.
 		found, err := s.Look(t.Context(), before)
 		if problem.Is(err, problem.ExecutionNotFound) != test.notFound || (found != nil) != test.last || err == nil {
 			t.Errorf("%s: got %v, error %v", test.reason, found, err)
 		}
-		if found != nil && (!found.IsFinished() || found.Spec.Payload != "p" || found.Labels["team"] != "data") {
+		if found != nil && (!found.IsFinished() || found.Labels["team"] != "data" || found.Kind != before.Kind ||
+			!equality.Semantic.DeepEqual(found.Spec, before.Spec)) {
 			t.Errorf("%s: got %+v", test.reason, found.JobExecution)
 		}
 		s.Close()
