@@ -15,13 +15,15 @@ var textFunctions = map[string]function{
 	"substr":     {substring, boundText(1)},
 	"abbrev":     {func(width int, text string) (string, error) { return abbreviated(0, width, text) }, boundText(2)},
 	"abbrevboth": {abbreviated, boundText(2)},
-	"wrap":       {func(width int, text string) (string, error) { return wrapped(width, "\n", text, false) }, boundText(2)},
-	"wrapWith":   {wrapWith, boundWrapWith},
-	"initials":   {initials, boundText(1)},
-	"nospace":    {nospace, boundText(1)},
-	"repeat":     {repeated, boundRepeat},
-	"indent":     {indented, boundIndent},
-	"nindent":    {nindented, boundIndent},
+	"wrap": {func(width int, text string) (string, error) {
+		return wrapped(width, "\n", text, false)
+	}, boundText(2)},
+	"wrapWith": {wrapWith, boundWrapWith},
+	"initials": {initials, boundText(1)},
+	"nospace":  {nospace, boundText(1)},
+	"repeat":   {repeated, boundRepeat},
+	"indent":   {indented, boundIndent},
+	"nindent":  {nindented, boundIndent},
 }
 
 // offsetOf returns the offset in text of the n-th character, counted from 0, or its length where it has fewer.
