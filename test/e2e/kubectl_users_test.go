@@ -24,7 +24,9 @@ var _ = Describe("A user of kubectl", func() {
 			To(ContainSubstring("condition met"))
 
 		Expect(run("get", "je", "hello")).To(MatchRegexp(`(?m)^NAME +TEMPLATE +STATUS +JOB +DURATION +AGE\nhello +greet +Succeeded +hello +\d+s +\d+s$`))
-		Expect(run("get", "jt")).To(MatchRegexp(`(?m)^NAME +IMAGE +AGE\ngreet +busybox +\d+s$`))
+		Expect(run("wait", "--for=condition=Ready", "--timeout=1m", "jobtemplate/greet")).
+			To(ContainSubstring("condition met"))
+		Expect(run("get", "jt")).To(MatchRegexp(`(?m)^NAME +IMAGE +READY +SUSPEND +AGE\ngreet +busybox +True +\d+s$`))
 		Expect(run("get", "dispatcher", "-o", "name")).
 			To(And(ContainSubstring("jobtemplate.dispatcher.ivan.vc/greet"),
 				ContainSubstring("jobexecution.dispatcher.ivan.vc/hello")))

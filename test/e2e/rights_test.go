@@ -20,6 +20,9 @@ var unseen = map[string]string{
 	"dispatcher.ivan.vc jobexecutions/finalizers update": "asked for by OwnerReferencesPermissionEnforcement when a Job is created, and not by a request",
 	"batch jobs list":            "for API servers that do not stream lists to watchers",
 	"(core) pods list":           "likewise, and where a Job ends before its pods are in the cache",
+	"(core) namespaces list":     "likewise",
+	"(core) resourcequotas list": "likewise",
+	"(core) limitranges list":    "likewise",
 	"events.k8s.io events patch": "for an event that comes again",
 	"(core) events patch":        "for an event of the leader election that comes again",
 }
