@@ -20,7 +20,8 @@ type putClient struct {
 }
 
 func newPutClient(url string) *putClient {
-	transport := &http.Transport{MaxIdleConnsPerHost: 512}
+	// The server closes idle connections after 90 s: one that is used again at that moment is answered with EOF.
+	transport := &http.Transport{MaxIdleConnsPerHost: 512, IdleConnTimeout: time.Minute}
 	return &putClient{url: url, http: &http.Client{Transport: transport, Timeout: time.Minute}}
 }
 
