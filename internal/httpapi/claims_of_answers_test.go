@@ -22,7 +22,7 @@ func claimedOf(b *budget.Bytes, size int64) int64 {
 	low, high := int64(0), size // low can be taken, and high+1 can not
 	for low < high {
 		middle := (low + high + 1) / 2
-		claim := b.TryTake("", middle)
+		claim := b.TryTakeApart("", middle, middle)
 		if claim == nil {
 			high = middle - 1
 			continue

@@ -247,17 +247,17 @@ func TestKernelKeepsLittleOfAnAnswer(t *testing.T) {
 	}
 }
 
-func TestTryTake(t *testing.T) {
+func TestTryTakeApart(t *testing.T) {
 	bytes := NewBytes(8, time.Hour, nil)
-	first := bytes.TryTake("10.0.0.1:1", 2)
+	first := bytes.TryTakeApart("10.0.0.1:1", 2, 2)
 	if first.Size() != 2 || first.Of() != bytes {
 		t.Fatalf("got %d bytes", first.Size())
 	}
-	if bytes.TryTake("10.0.0.1:2", 1) != nil {
+	if bytes.TryTakeApart("10.0.0.1:2", 1, 1) != nil {
 		t.Error("an address got more than its share")
 	}
-	rest := bytes.TryTake("", 6)
-	if rest.Size() != 6 || bytes.TryTake("10.0.0.2:1", 1) != nil {
+	rest := bytes.TryTakeApart("", 6, 6)
+	if rest.Size() != 6 || bytes.TryTakeApart("10.0.0.2:1", 1, 1) != nil {
 		t.Error("more was taken than there is")
 	}
 	first.Release()

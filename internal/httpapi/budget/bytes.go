@@ -50,9 +50,6 @@ func (b *Bytes) Take(ctx context.Context, remote string, n int64) (*Claim, error
 	return b.TakeApart(ctx, remote, n, n)
 }
 
-// TryTake is Take, and returns nil where it would have to wait.
-func (b *Bytes) TryTake(remote string, n int64) *Claim { return b.TryTakeApart(remote, n, n) }
-
 // TakeApart is Take for a call that uses what was taken for others already: it takes all bytes, and share bytes of the
 // share of its address, which may be more.
 func (b *Bytes) TakeApart(ctx context.Context, remote string, all, share int64) (*Claim, error) {

@@ -146,7 +146,8 @@ func TestNothingIsKeptForBusyCalls(t *testing.T) {
 			other.Changed()
 			w.Notify(execution(metav1.ConditionTrue), false)
 			look(t, other).Release()
-			if claim := r.memory.TryTake("", 100-r.ofShare(slow)); claim == nil {
+			rest := 100 - r.ofShare(slow)
+			if claim := r.memory.TryTakeApart("", rest, rest); claim == nil {
 				t.Error("the execution is kept")
 			}
 		})
